@@ -1,0 +1,148 @@
+"""Run folders: made once, read with care, every file in them written whole or not at all."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RUNS = Path("runs")  # where runs go unless told otherwise
+
+
+def needs_extra(who: str, extra: str, *modules: str) -> None:
+    """Check that an optional dependency is installed, without importing it.
+
+    Raises:
+        ModuleNotFoundError: names the first missing module and the extra to install.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"{who} needs the extra {extra}; {module} is missing; "
+                f"run pip install 'swiftrnn[{extra}]'",
+                name=module,
+            )
+
+
+def create(out: Path | None, kind: str) -> Path:
+    """Make a new, empty run folder.
+
+    Args:
+        out: the folder; it may exist if it is empty. None takes `runs/<kind>-<time>`.
+        kind: what runs: "compare" or the name of a recipe.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: there is something in the folder already; it is left as it is.
+        OSError: the folder cannot be made or written to.
+    """
+    out = _fresh(kind) if out is None else out
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ValueError(
+                f"a new run needs an empty folder; got {out}, which holds something; "
+                "choose another --out, or go on with it by --resume"
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):  # writable? the answer must come before the training
+            pass
+    except OSError as error:
+        raise OSError(
+            f"a run needs a folder that can be written to; got {out} ({_why(error)}); "
+            "choose another --out"
+        ) from error
+    return out
+
+
+def newest(kind: str) -> Path:
+    """The newest `runs/<kind>-*`, for `--resume` without a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = sorted(RUNS.glob(f"{kind}-*/config.json"), key=lambda path: path.parent.name)
+    if not found:
+        raise FileNotFoundError(
+            f"--resume needs a run to go on with; got no {RUNS / kind}-* here; "
+            "name its folder with --out"
+        )
+    return found[-1].parent
+
+
+def read_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Args:
+        path: the file.
+        needs: keys it must have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a JSON object, or lacks a key.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"a run folder needs {path.name}; got none in {path.parent}; "
+            "give the folder of a run, such as runs/compare-<time>"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: not JSON, or not UTF-8
+        raise ValueError(
+            f"a run folder needs a readable {path.name}; got {path} ({_why(error)}); "
+            "it was cut short or changed, so train again"
+        ) from error
+    missing = [k for k in needs if k not in read] if isinstance(read, dict) else list(needs)
+    if missing or not isinstance(read, dict):
+        what = f"no {', '.join(missing)}" if isinstance(read, dict) else type(read).__name__
+        raise ValueError(
+            f"{path.name} needs {', '.join(needs) or 'one JSON object'}; got {what} in {path}; "
+            "it was cut short or changed, so train again"
+        )
+    return read
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people and programs, whole or not at all; a Path becomes its text."""
+    write_text(path, json.dumps(content, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched.
+    """
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a file to write that becomes `path` at the end, and vanishes if anything fails."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _fresh(kind: str) -> Path:
+    stamp = time.strftime("%Y-%m-%d-%H%M%S")
+    out, count = RUNS / f"{kind}-{stamp}", 2
+    while out.exists():  # two runs in one second
+        out, count = RUNS / f"{kind}-{stamp}-{count}", count + 1
+    return out
+
+
+def _why(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]

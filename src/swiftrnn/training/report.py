@@ -1,0 +1,349 @@
+"""A report in one HTML file: tables, plots and facts, with nothing fetched from anywhere.
+
+Plots are inline SVG whose ink is `currentColor`, so one file reads well in light and in dark.
+Needs the extra `report` (matplotlib, jinja2); both are imported when a plot or a page is made.
+"""
+
+import io
+import math
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swiftrnn.training import folder
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+INK, PAPER = "#010203", "#fdfcfb"  # stand-ins, swapped for the colours of the page
+# Okabe and Ito (2008), told apart with every common kind of colour blindness; the marker repeats
+# what the colour says, for grey print. One thing keeps one style in every plot of a page.
+STYLES = (
+    ("#d55e00", "o"),
+    ("#e69f00", "s"),
+    ("#009e73", "^"),
+    ("#0072b2", "D"),
+    ("#56b4e9", "v"),
+    ("#cc79a7", "P"),
+    ("#8a8a8a", "X"),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a `Table`; `better` marks its best cell."""
+
+    key: str  # where the rows keep it
+    title: str  # may take several lines
+    digits: int | None = None  # after the point; None for text
+    better: str = ""  # "higher", "lower" or "" where no direction is good
+
+    def show(self, value: Any) -> str:
+        """The cell as text: thousands with commas, a dash where there is nothing."""
+        if value is None:
+            return "–"
+        return str(value) if self.digits is None else f"{value:,.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of values by column key; a key that a row lacks shows as a dash."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    note: str = ""
+
+    def best(self) -> set[tuple[int, str]]:
+        """(row, key) of every best cell, ties included; none in columns with one value or less."""
+        found = set()
+        for column in self.columns:
+            values = [r[column.key] for r in self.rows if r.get(column.key) is not None]
+            if column.better and len(values) > 1:
+                top = max(values) if column.better == "higher" else min(values)
+                shown = column.show(top)
+                found |= {
+                    (i, column.key)
+                    for i, row in enumerate(self.rows)
+                    if column.show(row.get(column.key)) == shown
+                }
+        return found
+
+    def heads(self) -> list[str]:
+        """The column titles, with an arrow that points to where better is."""
+        arrows = {"higher": " ↑", "lower": " ↓", "": ""}
+        return [column.title + arrows[column.better] for column in self.columns]
+
+    def text(self) -> str:
+        """Aligned plain text for a terminal; best cells carry a star."""
+        best = self.best()
+        cells = [
+            [c.show(row.get(c.key)) + "* "[(i, c.key) not in best] for c in self.columns]
+            for i, row in enumerate(self.rows)
+        ]
+        heads = [head.split("\n") for head in self.heads()]
+        depth = max(map(len, heads))
+        heads = [[""] * (depth - len(h)) + h for h in heads]
+        lines = [[f"{h[level]} " for h in heads] for level in range(depth)] + cells
+        widths = [max(len(line[k]) for line in lines) for k in range(len(self.columns))]
+        left = [column.digits is None for column in self.columns]
+        out = [
+            " ".join(
+                cell.ljust(w) if flush else cell.rjust(w)
+                for cell, w, flush in zip(line, widths, left, strict=True)
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([*out[:depth], "─" * (sum(widths) + len(widths) - 2), *out[depth:]])
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: what it is called, its points, and its place in `STYLES`."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    style: int = 0
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn plot and the sentence under it."""
+
+    title: str
+    svg: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report shows, top down."""
+
+    title: str
+    summary: Sequence[str]  # paragraphs
+    warning: str = ""
+    tables: Sequence[tuple[str, Table]] = ()
+    plots: Sequence[Plot] = ()
+    texts: Sequence[tuple[str, str]] = ()  # heading, text kept as it is (a sample, a command)
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # heading to name to value
+
+
+def write(page: Page, path: Path) -> None:
+    """Write the page as one self-contained HTML file, whole or not at all.
+
+    Args:
+        page: what to show.
+        path: the file to write; its folder exists.
+
+    Raises:
+        ModuleNotFoundError: the extra `report` is not installed.
+        OSError: the file cannot be written.
+    """
+    needs_extra()
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    folder.write_text(path, template.render(page=page))
+
+
+def needs_extra(who: str = "the report") -> None:
+    """Check that matplotlib and jinja2 are here.
+
+    Raises:
+        ModuleNotFoundError: names what is missing and the extra to install.
+    """
+    folder.needs_extra(who, "report", "matplotlib", "jinja2")
+
+
+def lines(
+    curves: Sequence[Line],
+    x_label: str,
+    y_label: str,
+    dashed: Mapping[str, float] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    title: str = "",
+) -> str:
+    """Draw curves, named with their last values in the order in which they end.
+
+    Args:
+        curves: at least one, each with at least one point.
+        x_label: what the x axis shows, with its unit.
+        y_label: what the y axis shows, with its unit.
+        dashed: name to y of horizontal lines to compare with.
+        log_x: a logarithmic x axis.
+        log_y: a logarithmic y axis.
+        title: read out where the picture cannot be seen.
+
+    Returns:
+        The plot as an `<svg>` element.
+
+    Raises:
+        ValueError: there is no curve, or one has no point.
+    """
+    if not curves or not all(len(curve.x) and len(curve.x) == len(curve.y) for curve in curves):
+        sizes = {curve.label: (len(curve.x), len(curve.y)) for curve in curves}
+        raise ValueError(
+            f"lines needs at least one curve with as many x as y; got {sizes}; give it points"
+        )
+    figure, axes = _figure(x_label, y_label)
+    axes.set_xscale("log" if log_x else "linear")
+    axes.set_yscale("log" if log_y else "linear")
+    drawn = {}
+    for curve in curves:
+        color, marker = STYLES[curve.style % len(STYLES)]
+        name = f"{curve.label}  {curve.y[-1]:.3f}"
+        look = {"color": color, "marker": marker, "markersize": 5, "linewidth": 2}
+        drawn[name] = (curve.y[-1], axes.plot(curve.x, curve.y, **look)[0])
+    ordered = sorted(drawn, key=lambda name: -drawn[name][0])  # as the curves end, top down
+    axes.legend(
+        [drawn[name][1] for name in ordered],
+        ordered,
+        title="last value",
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        frameon=False,
+        labelcolor=INK,
+        fontsize=10.5,
+    ).get_title().set_color(INK)
+    _plain_ticks(axes, log_x, log_y)
+    _dashes(figure, axes, dashed or {})
+    return _svg(figure, title or f"{y_label} against {x_label}")
+
+
+def bars(
+    groups: Mapping[str, Mapping[str, float]],
+    styles: Mapping[str, int],
+    labels: Mapping[str, str],
+    title: str = "",
+) -> str:
+    """Draw one panel of horizontal bars per group, each with its value at its end.
+
+    Args:
+        groups: panel title to bar name to value; every value is 0 or more.
+        styles: bar name to its place in `STYLES`.
+        labels: panel title to what its x axis shows, with its unit.
+        title: read out where the picture cannot be seen.
+
+    Returns:
+        The plot as an `<svg>` element.
+
+    Raises:
+        ValueError: there is no panel, or one has no bar.
+    """
+    if not groups or not all(groups.values()):
+        raise ValueError(f"bars needs panels with at least one bar each; got {dict(groups)}")
+    columns = 2 if len(groups) > 1 else 1
+    rows = -(-len(groups) // columns)
+    tall = max(len(values) for values in groups.values())
+    figure, panels = _grid(rows, columns, 0.36 * tall + 0.95)
+    for axes, (name, values) in zip(panels, groups.items(), strict=False):
+        _style(axes, labels[name], "")
+        axes.set_title(name, color=INK, fontsize=11, loc="left")
+        ordered = list(values)
+        colors = [STYLES[styles.get(bar, 0) % len(STYLES)][0] for bar in ordered]
+        axes.barh(ordered, list(values.values()), color=colors, height=0.7)
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        top = max(values.values()) or 1.0
+        axes.set_xlim(0, 1.2 * top)
+        for place, value in enumerate(values.values()):
+            shown = f"{value:,.0f}" if top >= 100 else f"{value:.3g}"
+            axes.text(value + 0.015 * top, place, shown, va="center", color=INK, fontsize=9.5)
+        axes.xaxis.set_major_formatter(_number)
+    for axes in panels[len(groups) :]:
+        axes.remove()  # an odd number of panels leaves one place over
+    return _svg(figure, title or ", ".join(groups))
+
+
+def _figure(x_label: str, y_label: str) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure  # without pyplot: no window, no global state
+
+    figure = Figure(figsize=(8.2, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    _style(axes, x_label, y_label)
+    return figure, axes
+
+
+def _grid(rows: int, columns: int, height: float) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.2, height * rows), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def _style(axes: Any, x_label: str, y_label: str) -> None:
+    axes.set_facecolor("none")
+    axes.set_xlabel(x_label, color=INK, fontsize=11)
+    axes.set_ylabel(y_label, color=INK, fontsize=11)
+    axes.tick_params(colors=INK, which="both", labelsize=9.5)
+    axes.grid(True, color=INK, alpha=0.13, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+
+
+def _number(value: float, _: int) -> str:
+    """12000000 as 12M: ticks that read at a glance."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def _plain_ticks(axes: Any, log_x: bool, log_y: bool) -> None:
+    from matplotlib import ticker
+
+    axes.xaxis.set_major_formatter(_number)
+    axes.yaxis.set_major_formatter(_number)
+    for axis, log in ((axes.xaxis, log_x), (axes.yaxis, log_y)):
+        if log:
+            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5), numticks=12))
+            axis.set_minor_locator(ticker.NullLocator())
+
+
+def _dashes(figure: Any, axes: Any, dashed: Mapping[str, float]) -> None:
+    """Horizontal lines, named at the left where curves that fall leave room."""
+    for y in dashed.values():
+        axes.axhline(y, color=INK, linestyle=(0, (5, 4)), linewidth=1, alpha=0.65)
+    figure.canvas.draw()  # places are only known once the layout is
+    above = -math.inf
+    for name, y in sorted(dashed.items(), key=lambda pair: pair[1]):
+        place = axes.transData.transform((1.0, y))[1] * 72 / figure.dpi
+        height = max(place + 2, above + 12)  # pushed up where two names would touch
+        axes.annotate(
+            name,
+            (0.012, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, height - place),
+            textcoords="offset points",
+            fontsize=9.5,
+            color=INK,
+        )
+        above = height
+
+
+def _svg(figure: Any, title: str) -> str:
+    """The figure as an inline element: ink from the page, no outside names, ids of its own."""
+    import matplotlib
+
+    drawn = io.StringIO()
+    mark = f"p{zlib.crc32(title.encode()):08x}"  # the same page twice is the same file
+    settings = {"svg.fonttype": "none", "svg.hashsalt": mark, "font.family": "sans-serif"}
+    with matplotlib.rc_context(settings):
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    text = drawn.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r'(\bid="|"#|url\(#)', rf"\1{mark}-", text)  # two plots never share an id
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = text.replace(INK, "currentColor")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{_escaped(title)}" ', 1)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
