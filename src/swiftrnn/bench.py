@@ -1,25 +1,23 @@
-"""Timing: interleaved medians, what the machine is, how busy it is, and what its memory can do.
+"""Timing: interleaved medians, the calls that are timed, and the floors they are held against.
 
-`swiftrnn bench` and the grids in `benchmarks/` use it. A time is worth nothing without the machine
-it was taken on, so `machine` and `load` go into every row and every report.
+`swiftrnn bench` and the grids in `benchmarks/` use it.
 """
 
 import gc
-import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import import_module
 
 import torch
+from torch import Tensor
 
-from swiftrnn import __version__
+from swiftrnn.machine import load, machine, peak_bytes
+
+__all__ = ["Timing", "copy_bandwidth", "interleaved", "load", "machine", "peak_bytes"]
 
 FEWEST_ROUNDS = 3  # a median of fewer says nothing
-BUSY_CORES = 0.15  # what others may use of all cores together before we call it a busy machine
 
 
 @dataclass(frozen=True)
@@ -84,61 +82,6 @@ def interleaved(
     return {n: Timing(statistics.median(s), min(s), len(s)) for n, s in seconds.items()}
 
 
-def machine() -> dict[str, object]:
-    """What the times were taken on, ready for JSON.
-
-    Returns:
-        cpu (model name), cores (that this process may use), memory_gb, os, python, torch, swiftrnn,
-        threads (of torch) and commit (of the source checkout; "" outside one).
-    """
-    return {
-        "cpu": _cpu_model(),
-        "cores": _cores(),
-        "memory_gb": _memory_gb(),
-        "os": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "swiftrnn": __version__,
-        "threads": torch.get_num_threads(),
-        "commit": _commit(),
-    }
-
-
-def load(sample_s: float = 0.5) -> dict[str, object]:
-    """How busy the machine is with other things, measured while this process sleeps.
-
-    Children of this process count as others: call it while none of them works.
-
-    Args:
-        sample_s: seconds to watch.
-
-    Returns:
-        load_1, load_5, load_15 (load averages, None where the system has none), others (cores that
-        other processes and the hypervisor took, None where the system does not tell), idle and
-        note (one line for a report).
-    """
-    averages = os.getloadavg() if hasattr(os, "getloadavg") else (None, None, None)
-    before, own, start = _busy_seconds(), time.process_time(), time.perf_counter()
-    time.sleep(sample_s)
-    after, spent = _busy_seconds(), time.perf_counter() - start
-    others = None
-    if before is not None and after is not None:
-        others = max(0.0, (after - before - (time.process_time() - own)) / spent)
-    # Without a sample the load average is all there is; our own work is in it, so allow one core.
-    idle = others < BUSY_CORES if others is not None else (averages[0] or 0.0) < 1.0
-    seen = f"other processes take {others:.2f}" if others is not None else "others take an unknown"
-    average = f"{averages[0]:.2f}" if averages[0] is not None else "unknown"
-    note = f"{seen} of {_cores()} cores; load average {average}"
-    if not idle:
-        note = f"the machine is busy, so the times are too high: {note}"
-    return {
-        **dict(zip(("load_1", "load_5", "load_15"), averages, strict=True)),
-        "others": None if others is None else round(others, 3),
-        "idle": idle,
-        "note": note,
-    }
-
-
 def copy_bandwidth(bytes: int, threads: int, repeats: int = 10) -> float:
     """Bytes per second that memory gives to a plain copy, both sides touched before.
 
@@ -171,46 +114,110 @@ def copy_bandwidth(bytes: int, threads: int, repeats: int = 10) -> float:
     return 2 * 4 * source.numel() / timing.median
 
 
-def _cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:  # no Linux
-        pass
-    return platform.processor() or platform.machine()
+OURS = ("SRU", "QRNN", "MinGRU")
+RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
+BLOCK_BYTES = 8 << 20  # of one product's output: small enough that malloc hands out old pages again
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def layer_calls(
+    provider: str, B: int, T: int, H: int, dtype: torch.dtype
+) -> dict[str, Callable[[], object]]:
+    """One layer of width H, ready to be timed.
+
+    Args:
+        provider: one of `OURS` and `RIVALS`, or "sru 2.6.0" (the published package).
+        B: batch.
+        T: time steps.
+        H: width of input and state.
+        dtype: of parameters and input.
+
+    Returns:
+        forward (no gradient), step (forward and backward with the input's gradient, no optimiser)
+        and, where the layer has a state, stream (one time step of the whole batch).
+    """
+    torch.manual_seed(0)
+    module = _layer(provider, H).to(dtype)
+    if isinstance(module, torch.nn.Conv1d):  # its own layout, padded before: the same T outputs
+        x = torch.randn(B, H, T + module.kernel_size[0] - 1).to(dtype).requires_grad_()
+    else:
+        x = torch.randn(T, B, H).to(dtype).requires_grad_()
+    grad = torch.randn(_output(module, x.detach()).shape).to(dtype)
+
+    @torch.no_grad()
+    def forward() -> object:
+        return _output(module, x)
+
+    def step() -> None:
+        x.grad = None
+        module.zero_grad(set_to_none=True)
+        _output(module, x).backward(grad)
+
+    if isinstance(module, torch.nn.Conv1d):
+        return {"forward": forward, "step": step}
+    return {"forward": forward, "step": step, "stream": _streamer(module, x[0].detach())}
 
 
-def _memory_gb() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, ValueError, OSError):  # no POSIX
-        return None
+def _layer(provider: str, H: int) -> torch.nn.Module:
+    if provider.startswith("nn.Conv1d k"):
+        return torch.nn.Conv1d(H, H, int(provider.removeprefix("nn.Conv1d k")))
+    if provider.startswith("nn."):
+        return getattr(torch.nn, provider.removeprefix("nn."))(H, H)
+    if provider.startswith("sru "):
+        return import_module("sru").SRU(H, H, num_layers=1)
+    return getattr(import_module("swiftrnn.nn"), provider)(H, H)
 
 
-def _commit() -> str:
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude", "*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):  # no git, or a checkout without a commit
-        return ""
-    return done.stdout.strip()
+def _output(module: torch.nn.Module, x: Tensor) -> Tensor:
+    y = module(x)
+    return y[0] if isinstance(y, tuple) else y
 
 
-def _busy_seconds() -> float | None:
-    """CPU seconds that all processes and the hypervisor have taken since boot; Linux only."""
-    try:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
-        user, nice, system, _, _, irq, softirq, steal = (int(f) for f in fields[1:9])
-    except (OSError, ValueError):
-        return None
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+def _streamer(module: torch.nn.Module, x_BH: Tensor) -> Callable[[], object]:
+    one_step = getattr(module, "step", None) or (lambda x, s: module(x[None], s))  # torch: T = 1
+    with torch.no_grad():
+        held = list(one_step(x_BH, None))
+
+    @torch.no_grad()
+    def stream() -> None:
+        held[:] = one_step(x_BH, held[1])
+
+    return stream
+
+
+def product_calls(
+    rows: int, width: int, N: int, dtype: torch.dtype
+) -> dict[str, dict[str, Callable[[], object]]]:
+    """The three bare matrix products of a layer, each through every library there is.
+
+    Args:
+        rows: gate rows of the weight, G * H.
+        width: its columns.
+        N: positions, T * B.
+        dtype: of both factors and the product.
+
+    Returns:
+        forward, input gradient and weight gradient, each a dict from library to a call. "aten" is
+        `mm` into a given tensor; oneDNN cannot write into one, so "oneDNN blocks" takes the rows in
+        blocks whose memory is used again, as a careful layer would.
+    """
+    x, w = torch.randn(N, width).to(dtype), torch.randn(rows, width).to(dtype)
+    dy = torch.randn(N, rows).to(dtype)
+    factors = {"forward": (x, w.t()), "input gradient": (dy, w), "weight gradient": (dy.t(), x)}
+    return {name: _product(a, b) for name, (a, b) in factors.items()}
+
+
+def _product(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:
+    out = (a @ b).detach()
+    calls: dict[str, Callable[[], object]] = {"aten": lambda: torch.mm(a, b, out=out)}
+    if torch.backends.mkldnn.is_available() and a.shape[0] > 0:
+        linear = torch.ops.mkldnn._linear_pointwise.default
+        calls["oneDNN"] = lambda: linear(a, b.t(), None, "none", [], "")
+        pieces = a.split(max(1, BLOCK_BYTES // (b.shape[1] * b.element_size())))
+        if len(pieces) > 1:
+
+            def in_blocks() -> None:
+                for piece in pieces:  # what each gives is dropped at once
+                    linear(piece, b.t(), None, "none", [], "")
+
+            calls["oneDNN blocks"] = in_blocks
+    return calls
