@@ -1,0 +1,28 @@
+"""Mathematics on tensors, time first. Each op is a reference and its faster twins."""
+
+from swiftrnn.ops import _native
+from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
+from swiftrnn.ops.linear_scan import linear_scan
+from swiftrnn.ops.sru import OP as _SRU
+from swiftrnn.ops.sru import sru
+
+OPS = (_LINEAR_SCAN, _SRU)
+
+__all__ = ["OPS", "kernels", "linear_scan", "sru"]
+
+
+def kernels() -> dict[str, dict[str, object]]:
+    """Which kernels run here, per device, and why others do not.
+
+    Example:
+        >>> sorted(kernels()["cpu"])
+        ['library', 'loaded', 'ops', 'why']
+    """
+    loaded = _native.library() is not None
+    cpu = {
+        "loaded": loaded,
+        "why": _native.why(),
+        "library": str(_native.PATH) if loaded else None,
+        "ops": [op.name for op in OPS if op.has_kernel("cpu")],
+    }
+    return {"cpu": cpu}

@@ -1,0 +1,82 @@
+"""Checks of what callers give: one sentence that says who needs what, what came, what to do."""
+
+import torch
+from torch import Tensor
+
+
+def check_tensor(
+    who: str,
+    name: str,
+    x: object,
+    letters: tuple[str, ...],
+    shape: tuple[int, ...],
+    like: Tensor,
+    state: bool = False,
+) -> None:
+    """Raise unless `x` is a floating tensor of this shape, beside `like`.
+
+    Args:
+        who: the function or layer that complains.
+        name: the argument.
+        x: what was given.
+        letters: names of the dimensions, for the message.
+        shape: the sizes that are needed.
+        like: gives the device and the dtype; a state may be float32 beside 16-bit inputs.
+        state: whether x is a state.
+
+    Raises:
+        TypeError: x is no floating tensor, or of another dtype.
+        ValueError: another shape or device.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{who} needs a tensor as {name}; got {type(x).__name__}; pass a tensor")
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{who} needs a floating-point {name}; got {x.dtype}; convert it with .to(torch.float32)"
+        )
+    if x.dim() != len(letters) or tuple(x.shape) != tuple(shape):
+        sizes = ", ".join(f"{a} = {n}" for a, n in zip(letters, shape, strict=False))
+        raise ValueError(
+            f"{who} needs {name} of shape ({', '.join(letters)}) with {sizes}; "
+            f"got {tuple(x.shape)}; check the order of its dimensions"
+        )
+    if x.device != like.device:
+        raise ValueError(
+            f"{who} needs {name} on {like.device}; got {x.device}; move it with .to('{like.device}')"
+        )
+    if x.dtype != like.dtype and not state:
+        raise TypeError(
+            f"{who} needs {name} in {like.dtype}; got {x.dtype}; convert one of the two with .to()"
+        )
+
+
+def check_lengths(
+    who: str, lengths: Tensor | None, T: int, B: int, device: torch.device
+) -> Tensor | None:
+    """Lengths as int64 on the device, or None.
+
+    Raises:
+        TypeError: not integers.
+        ValueError: not one length per sequence, or (on the CPU) outside 0..T.
+    """
+    if lengths is None:
+        return None
+    lengths = torch.as_tensor(lengths)
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise TypeError(f"{who} needs integer lengths; got {lengths.dtype}; use torch.int64")
+    if tuple(lengths.shape) != (B,):
+        raise ValueError(
+            f"{who} needs one length per sequence, (B) with B = {B}; "
+            f"got {tuple(lengths.shape)}; pass lengths of shape ({B},)"
+        )
+    if (
+        not torch.compiler.is_compiling()
+        and lengths.device.type == "cpu"
+        and B
+        and not (0 <= int(lengths.min()) and int(lengths.max()) <= T)
+    ):
+        raise ValueError(
+            f"{who} needs lengths in 0..{T}; got {int(lengths.min())}..{int(lengths.max())}; "
+            "lengths count steps of time"
+        )
+    return lengths.to(device=device, dtype=torch.int64).contiguous()

@@ -1,0 +1,82 @@
+"""Loads the C kernels and calls them.
+
+The library is plain C: arrays as addresses, sizes as 64-bit integers, the number of threads given
+with every call (OpenMP's own setting is per thread and may differ from torch's).
+"""
+
+import ctypes
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+PATH = Path(__file__).with_name(f"_kernels{SUFFIX}")
+DTYPES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bfloat16"}
+KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
+WORTH_A_THREAD = 16384  # channels times steps; below, waking a second thread costs more
+
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True  # libgomp's threads are gone in the child: a parallel region would hang
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@cache
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    if not PATH.exists():
+        return None, "they were not built at install (no C compiler?)"
+    try:
+        return ctypes.CDLL(str(PATH)), "loaded"
+    except OSError as error:
+        return None, f"the library does not load: {error}"
+
+
+def library() -> ctypes.CDLL | None:
+    """The C kernels, or None where there are none."""
+    return _load()[0]
+
+
+def why() -> str:
+    """Whether the kernels are loaded; if not, the reason."""
+    return _load()[1]
+
+
+def threads(work: int) -> int:
+    """How many threads a call with so many channel-steps gets: torch's setting, or fewer."""
+    return 1 if _forked else max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
+
+
+def state(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of states and sums: float32 where inputs are 16 bits wide, else that of the inputs."""
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
+
+
+class Kernel:
+    """One C function, for all dtypes.
+
+    Args:
+        name: as in `cpu.c`, without the dtype.
+        kinds: a letter per argument: `p` tensor or None, `i` integer, `d` float.
+    """
+
+    def __init__(self, name: str, kinds: str) -> None:
+        self.name, self.kinds = name, [KINDS[k] for k in kinds]
+        self._functions: dict[torch.dtype, ctypes._CFuncPtr] = {}  # pyright: ignore
+
+    def __call__(self, dtype: torch.dtype, *arguments: Tensor | int | float | None) -> None:
+        function = self._functions.get(dtype)
+        if function is None:
+            function = getattr(library(), f"{self.name}_{DTYPES[dtype]}")
+            function.argtypes, function.restype = self.kinds, None
+            self._functions[dtype] = function
+        function(*[a.data_ptr() if isinstance(a, Tensor) else a for a in arguments])

@@ -1,0 +1,96 @@
+"""linear_scan: a first-order linear recurrence, the core of minGRU, QRNN and RG-LRU."""
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native
+from swiftrnn.ops._check import check_lengths, check_tensor
+from swiftrnn.ops._op import Op
+from swiftrnn.ops.linear_scan import reference
+
+
+def _sample(
+    T: int, B: int, H: int, dtype: torch.dtype = torch.float32, ragged: int = 0, reverse: int = 0
+) -> tuple[Tensor | bool | None, ...]:
+    """Valid inputs; `ragged` draws lengths from 0..T."""
+    lengths = torch.randint(0, T + 1, (B,)) if ragged else None
+    decay, input = torch.rand(T, B, H).to(dtype), torch.randn(T, B, H).to(dtype)
+    return decay, input, torch.randn(B, H).to(_native.state(dtype)), lengths, bool(reverse)
+
+
+def _fake_backward(decay: Tensor, input: Tensor, initial: Tensor, *_: object) -> tuple[Tensor, ...]:
+    return torch.empty_like(decay), torch.empty_like(input), torch.empty_like(initial)
+
+
+_INPUTS = "Tensor decay, Tensor input, Tensor initial, Tensor? lengths, bool reverse"
+OP = Op(
+    package=__name__,
+    forward_schema=f"({_INPUTS}) -> (Tensor, Tensor)",
+    backward_schema=f"({_INPUTS}, Tensor output, Tensor grad, Tensor grad_final) "
+    "-> (Tensor, Tensor, Tensor)",
+    reference=reference.forward,
+    fake_forward=lambda decay, input, initial, *_: (
+        torch.empty_like(input),
+        torch.empty_like(initial),
+    ),
+    fake_backward=_fake_backward,
+    tensors=4,
+    differentiable=(0, 1, 2),
+    saved=(0,),
+    sample=_sample,
+    cases=(
+        dict(T=1, B=1, H=1),
+        dict(T=0, B=2, H=3),
+        dict(T=5, B=0, H=3),
+        dict(T=63, B=3, H=257),
+        dict(T=63, B=3, H=257, ragged=1),
+        dict(T=17, B=5, H=33, ragged=1, reverse=1),
+        dict(T=64, B=8, H=512),
+        dict(T=64, B=1, H=1024, reverse=1),
+    ),
+)
+_linear_scan = OP.register()
+
+
+def linear_scan(
+    decay: Tensor,
+    input: Tensor,
+    initial: Tensor | None = None,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Run h[t] = decay[t] * h[t-1] + input[t] along time, from h[-1] = initial.
+
+    Args:
+        decay: (T, B, H), how much of the last state stays, usually in 0..1.
+        input: (T, B, H), the dtype of decay; what is added at each step.
+        initial: (B, H), the state before the first step; zeros by default. Where input is
+            bfloat16 or float16 the state is float32, here and in what is returned.
+        lengths: (B) integers in 0..T; at and beyond a sequence's length the output is 0 and the
+            state is passed on unchanged.
+        reverse: run time from the end to the start.
+
+    Returns:
+        output (T, B, H): every state, in the dtype of input.
+        final (B, H): the state after the last step (the first one if `reverse`).
+
+    Raises:
+        ValueError: the shapes or dtypes do not fit together.
+
+    Example:
+        >>> import torch
+        >>> output, final = linear_scan(torch.full((3, 1, 1), 0.5), torch.ones(3, 1, 1))
+        >>> output.flatten().tolist()
+        [1.0, 1.5, 1.75]
+
+    Source: Blelloch (1990), "Prefix sums and their applications", section 1.4.
+    """
+    check_tensor("linear_scan", "input", input, ("T", "B", "H"), input.shape, input)
+    T, B, H = input.shape
+    check_tensor("linear_scan", "decay", decay, ("T", "B", "H"), (T, B, H), input)
+    if initial is None:
+        initial = input.new_zeros(B, H, dtype=_native.state(input.dtype))
+    check_tensor("linear_scan", "initial", initial, ("B", "H"), (B, H), input, state=True)
+    lengths = check_lengths("linear_scan", lengths, T, B, input.device)
+    initial = initial.to(_native.state(input.dtype)).contiguous()
+    return _linear_scan(decay.contiguous(), input.contiguous(), initial, lengths, reverse)

@@ -1,0 +1,166 @@
+/* SRU on the CPU, everything but the matrix product.  One row is the H channels of one (t, b); the
+ * gates of a row lie side by side, u f r (and s), so every load is a run of neighbours.
+ *
+ *   f = sigmoid(u1 + v_f c' + b_f)      r = sigmoid(u2 + v_r c' + b_r)         c' = c[t-1]
+ *   c = f c' + (1 - f) u0               h = s + (g(c) - s) m r                 s = scale * skip
+ *
+ * Backward computes the gates again instead of storing them: two sigmoids cost less than two more
+ * arrays of memory traffic.  The gradients of v and b are summed over time for each (b, h) alone and
+ * over b by the caller, so the number of threads changes no bit.
+ *
+ * An array that may be missing is given with its distance between rows: 0 with one row of zeros or
+ * ones.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at
+ * or beyond a sequence's end pass the state on and put out 0.  `reverse` runs time from the end. */
+
+#include "../_kernel.h"
+
+typedef struct {
+    const io *gates, *skip; /* (T, B, G * H); (T, B, H) or one row */
+    const real *weight_c, *bias, *mask; /* (2, H), (2, H), (B, H) or one row */
+    const int64_t *lengths; /* (B) or null */
+    int64_t T, B, H, gates_row, skip_row, mask_row, states_row;
+    real scale;
+    int tanh, reverse;
+} sru;
+
+INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
+                        const real *before, real *state, io *output, int64_t h0, int64_t n,
+                        const int tanh)
+{
+    const int64_t H = a->H;
+    const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
+    const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        const real c0 = before[i], u = get(u0 + i), s = scale * get(skip + i);
+        const real f = sigmoid(get(u1 + i) + v[i] * c0 + b[i]);
+        const real r = sigmoid(get(u2 + i) + v[H + i] * c0 + b[H + i]);
+        const real c = u + f * (c0 - u);
+        const real g = tanh ? hyperbolic_tangent(c) : c;
+        state[i] = c;
+        put(output + i, s + (g - s) * mask[i] * r);
+    }
+}
+
+EXPORT EVERY_CPU void KERNEL(sru_forward)(
+    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
+    const int64_t *lengths, const real *initial, real *states, io *output, int64_t T, int64_t B,
+    int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t states_row,
+    double scale, int64_t tanh, int64_t reverse, int64_t n_threads)
+{
+    const sru a = {gates, skip, weight_c, bias, mask, lengths, T, B, H, gates_row, skip_row,
+                   mask_row, states_row, (real)scale, (int)tanh, (int)reverse};
+#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
+    for (int64_t k = 0; k < n_threads; k++) {
+        int64_t n0, n1;
+        share(B * H, (int)k, (int)n_threads, &n0, &n1);
+        for (int64_t step = 0; step < T; step++) {
+            const int64_t t = a.reverse ? T - 1 - step : step;
+            const int64_t earlier = t + (a.reverse ? 1 : -1);
+            for (int64_t n = n0; n < n1;) {
+                const int64_t b = n / H, h = n - b * H, end = least((b + 1) * H, n1);
+                const int64_t row = t * B + b;
+                const real *before =
+                    step ? a.states_row ? states + (earlier * B + b) * H + h : states + n
+                         : initial + n;
+                real *state = a.states_row ? states + row * H + h : states + n;
+                const io *u = gates + row * a.gates_row + h, *x = skip + row * a.skip_row + h;
+                const real *m = mask + b * a.mask_row + h;
+                io *y = output + row * H + h;
+                if (lengths && t >= lengths[b]) {
+                    memset(y, 0, (size_t)(end - n) * sizeof(io));
+                    if (state != before)
+                        memcpy(state, before, (size_t)(end - n) * sizeof(real));
+                } else if (a.tanh) {
+                    forward_row(&a, u, x, m, before, state, y, h, end - n, 1);
+                } else {
+                    forward_row(&a, u, x, m, before, state, y, h, end - n, 0);
+                }
+                n = end;
+            }
+        }
+    }
+}
+
+typedef struct {
+    real *carry, *weight_c, *bias; /* (B, H), (2, B, H), (2, B, H): running sums over time */
+    int64_t N;
+} sums;
+
+INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io *skip,
+                         const real *mask, const real *before, const io *grad, io *d_gates,
+                         io *d_skip, int64_t h0, int64_t n0, int64_t n, const int tanh,
+                         const int has_skip)
+{
+    const int64_t H = a->H, N = d->N;
+    const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
+    const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
+    real *q = d->carry + n0, *dv = d->weight_c + n0, *db = d->bias + n0;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
+        const real f = sigmoid(get(u1 + i) + v[i] * c0 + b[i]);
+        const real r = sigmoid(get(u2 + i) + v[H + i] * c0 + b[H + i]);
+        const real c = u + f * (c0 - u), g = tanh ? hyperbolic_tangent(c) : c;
+        const real gh = get(grad + i), mr = mask[i] * r;
+        const real dr = gh * (g - s) * mr * (1 - r);
+        const real dc = gh * mr * (tanh ? 1 - g * g : 1) + q[i];
+        const real df = dc * (c0 - u) * f * (1 - f);
+        put(d_gates + i, dc * (1 - f));
+        put(d_gates + H + i, df);
+        put(d_gates + 2 * H + i, dr);
+        if (has_skip)
+            put(d_skip + i, scale * gh * (1 - mr));
+        dv[i] += df * c0;
+        dv[N + i] += dr * c0;
+        db[i] += df;
+        db[N + i] += dr;
+        q[i] = dc * f + df * v[i] + dr * v[H + i];
+    }
+}
+
+EXPORT EVERY_CPU void KERNEL(sru_backward)(
+    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
+    const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
+    io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
+    int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t d_skip_row, double scale,
+    int64_t tanh, int64_t reverse, int64_t n_threads)
+{
+    const sru a = {gates, skip, weight_c, bias, mask, lengths, T, B, H, gates_row, skip_row,
+                   mask_row, B * H, (real)scale, (int)tanh, (int)reverse};
+    const sums d = {carry, d_weight_c, d_bias, B * H};
+#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
+    for (int64_t k = 0; k < n_threads; k++) {
+        int64_t n0, n1;
+        share(B * H, (int)k, (int)n_threads, &n0, &n1);
+        for (int64_t step = 0; step < T; step++) {
+            const int64_t t = a.reverse ? step : T - 1 - step;
+            const int64_t earlier = t + (a.reverse ? 1 : -1);
+            for (int64_t n = n0; n < n1;) {
+                const int64_t b = n / H, h = n - b * H, end = least((b + 1) * H, n1);
+                const int64_t row = t * B + b;
+                const real *before =
+                    step < T - 1 ? states + (earlier * B + b) * H + h : initial + n;
+                const io *u = gates + row * a.gates_row + h, *x = skip + row * a.skip_row + h;
+                const real *m = mask + b * a.mask_row + h;
+                const io *gh = grad + row * H + h;
+                io *du = d_gates + row * a.gates_row + h, *dx = d_skip + row * d_skip_row + h;
+                if (lengths && t >= lengths[b]) {
+                    for (int64_t gate = 0; gate < gates_row / H; gate++)
+                        memset(du + gate * H, 0, (size_t)(end - n) * sizeof(io));
+                    if (d_skip_row)
+                        memset(dx, 0, (size_t)(end - n) * sizeof(io));
+                } else if (a.tanh && d_skip_row) {
+                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 1, 1);
+                } else if (a.tanh) {
+                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 1, 0);
+                } else if (d_skip_row) {
+                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 0, 1);
+                } else {
+                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 0, 0);
+                }
+                n = end;
+            }
+        }
+    }
+}

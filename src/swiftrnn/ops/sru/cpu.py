@@ -1,0 +1,81 @@
+"""Calls `cpu.c`."""
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native
+
+_forward = _native.Kernel("sru_forward", "p" * 9 + "i" * 7 + "d" + "iii")
+_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 7 + "d" + "iii")
+
+
+def _rows(gates: Tensor, skip: Tensor | None, H: int) -> tuple[Tensor, int]:
+    """The skip and the distance between its rows: in the gates, an array, or one row of zeros."""
+    if gates.shape[-1] == 4 * H:
+        return gates[..., 3 * H :], 4 * H
+    return (gates.new_zeros(H), 0) if skip is None else (skip, H)
+
+
+def forward(
+    gates: Tensor,
+    skip: Tensor | None,
+    weight_c: Tensor,
+    bias: Tensor,
+    initial: Tensor,
+    mask: Tensor | None,
+    lengths: Tensor | None,
+    scale: float,
+    tanh: bool,
+    reverse: bool,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `Op`: output, final and, to keep, the states (T, B, H)."""
+    T, B, G = gates.shape
+    H = initial.shape[-1]
+    output = gates.new_empty(T, B, H)
+    states = initial.new_empty(T, B, H) if keep and T else initial.clone()
+    skip, skip_row = _rows(gates, skip, H)
+    mask, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
+    _forward(
+        gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output,
+        T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
+        _native.threads(T * B * H),
+    )  # fmt: skip
+    if not keep:
+        return output, states, states.new_empty(0)
+    if not T:
+        return output, states, states.new_empty(0, B, H)
+    return output, states[0 if reverse else -1].clone(), states
+
+
+def backward(
+    gates: Tensor,
+    skip: Tensor | None,
+    weight_c: Tensor,
+    bias: Tensor,
+    initial: Tensor,
+    mask: Tensor | None,
+    lengths: Tensor | None,
+    scale: float,
+    tanh: bool,
+    reverse: bool,
+    states: Tensor,
+    grad: Tensor,
+    grad_final: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """See `Op`; the gradients of gates, skip, weight_c, bias and initial."""
+    T, B, G = gates.shape
+    H = initial.shape[-1]
+    d_gates, carry = torch.empty_like(gates), grad_final.clone()
+    sums = initial.new_zeros(2, 2, B, H)  # of weight_c and of bias, over time
+    x, skip_row = _rows(gates, skip, H)
+    d_skip = gates.new_empty(0) if skip is None else torch.empty_like(skip)
+    dx = d_gates[..., 3 * H :] if G == 4 * H else d_skip
+    ones, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
+    _backward(
+        gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
+        d_gates, dx, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row, skip_row,
+        scale, tanh, reverse, _native.threads(T * B * H),
+    )  # fmt: skip
+    d_weight_c, d_bias = sums.sum(2)
+    return d_gates, d_skip, d_weight_c, d_bias, carry
