@@ -1,121 +1,38 @@
-"""Timing: interleaved medians, the calls that are timed, and the floors they are held against.
+"""What is timed: kernels and layers, their rivals, the floors they are held against; parity first.
 
-`swiftrnn bench` and the grids in `benchmarks/` use it.
+`swiftrnn bench` and the grids in `benchmarks/` use it; `timing` and `machine` measure.
 """
 
-import gc
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import torch
 from torch import Tensor
 
-from swiftrnn.machine import load, machine, peak_bytes
+from swiftrnn.machine import keep_pages, load, machine, peak_bytes
+from swiftrnn.ops import OPS, _native
+from swiftrnn.ops._op import Op
+from swiftrnn.timing import Timing, copy_bandwidth, interleaved
 
-__all__ = ["Timing", "copy_bandwidth", "interleaved", "load", "machine", "peak_bytes"]
-
-FEWEST_ROUNDS = 3  # a median of fewer says nothing
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long one call takes: seconds, over `repeats` calls."""
-
-    median: float
-    minimum: float
-    repeats: int
-
-
-def interleaved(
-    cases: dict[str, Callable[[], object]],
-    repeats: int = 20,
-    warmup: int = 2,
-    limit_s: float | None = None,
-) -> dict[str, Timing]:
-    """Time every case in turn, round after round, so that a slow minute hits all of them.
-
-    Each round starts with another case, so that none always runs behind the same neighbour.
-
-    Args:
-        cases: name to a function without arguments; what it returns is dropped.
-        repeats: timed rounds, at least 1.
-        warmup: rounds before them that are not timed.
-        limit_s: stop after the round that passes this many seconds, warm-up included, but never
-            before 3 timed rounds (or `repeats`, where that is less).
-
-    Returns:
-        Name to `Timing`, in the order of `cases`.
-
-    Raises:
-        ValueError: `repeats` is below 1 or `warmup` below 0.
-
-    Example:
-        >>> interleaved({"add": lambda: 1 + 1}, repeats=5)["add"].repeats
-        5
-    """
-    if repeats < 1 or warmup < 0:
-        raise ValueError(
-            "interleaved needs repeats of at least 1 and warmup of at least 0; "
-            f"got repeats {repeats} and warmup {warmup}; give larger numbers"
-        )
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    names, began, collecting = list(cases), time.perf_counter(), gc.isenabled()
-    try:
-        for done in range(-warmup, repeats):
-            gc.collect()
-            gc.disable()  # a collection inside a timed call would be charged to that call
-            shift = done % len(names) if names else 0
-            for name in names[shift:] + names[:shift]:
-                start = time.perf_counter()
-                cases[name]()
-                if done >= 0:
-                    seconds[name].append(time.perf_counter() - start)
-            over = limit_s is not None and time.perf_counter() - began > limit_s
-            if over and done + 1 >= min(FEWEST_ROUNDS, repeats):
-                break
-    finally:
-        if collecting:
-            gc.enable()
-    return {n: Timing(statistics.median(s), min(s), len(s)) for n, s in seconds.items()}
-
-
-def copy_bandwidth(bytes: int, threads: int, repeats: int = 10) -> float:
-    """Bytes per second that memory gives to a plain copy, both sides touched before.
-
-    A kernel that reads and writes each array once cannot beat it by much, beyond the cache.
-
-    Args:
-        bytes: size of the source; as many again are written.
-        threads: how many threads of torch copy.
-        repeats: copies; the median counts.
-
-    Returns:
-        2 * bytes / seconds of one `copy_`.
-
-    Raises:
-        ValueError: `bytes` is below 4 or `threads` below 1.
-    """
-    if bytes < 4 or threads < 1:
-        raise ValueError(
-            "copy_bandwidth needs at least 4 bytes and 1 thread; "
-            f"got {bytes} and {threads}; give larger numbers"
-        )
-    source = torch.ones(bytes // 4)
-    target = torch.zeros_like(source).fill_(2.0)  # touched: fresh pages would be timed otherwise
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        timing = interleaved({"copy": lambda: target.copy_(source)}, repeats)["copy"]
-    finally:
-        torch.set_num_threads(before)
-    return 2 * 4 * source.numel() / timing.median
+__all__ = [  # the measuring is part of this module's interface too
+    "Timing",
+    "check_parity",
+    "copy_bandwidth",
+    "interleaved",
+    "kernel_calls",
+    "layer_calls",
+    "load",
+    "machine",
+    "main",
+    "peak_bytes",
+    "product_calls",
+    "weight_shape",
+]
 
 
 OURS = ("SRU", "QRNN", "MinGRU")
 RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
+PRODUCTS = ("forward", "input gradient", "weight gradient")
 BLOCK_BYTES = 8 << 20  # of one product's output: small enough that malloc hands out old pages again
 
 
@@ -202,8 +119,8 @@ def product_calls(
     """
     x, w = torch.randn(N, width).to(dtype), torch.randn(rows, width).to(dtype)
     dy = torch.randn(N, rows).to(dtype)
-    factors = {"forward": (x, w.t()), "input gradient": (dy, w), "weight gradient": (dy.t(), x)}
-    return {name: _product(a, b) for name, (a, b) in factors.items()}
+    factors = ((x, w.t()), (dy, w), (dy.t(), x))
+    return {name: _product(a, b) for name, (a, b) in zip(PRODUCTS, factors, strict=True)}
 
 
 def _product(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:
@@ -221,3 +138,189 @@ def _product(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:
 
             calls["oneDNN blocks"] = in_blocks
     return calls
+
+
+def weight_shape(provider: str, H: int) -> tuple[int, int]:
+    """Rows and columns of the weight of one of `OURS`: the size of its bare products."""
+    weight = _layer(provider, H).get_parameter("weight_ih_l0")
+    return weight.shape[0], weight.shape[1]
+
+
+def kernel_calls(
+    op: Op, B: int, T: int, H: int, dtype: torch.dtype = torch.float32
+) -> dict[str, tuple[Callable[[], object], int]]:
+    """The kernels of an op, without autograd, ready to be timed.
+
+    Args:
+        op: one of `swiftrnn.ops.OPS`.
+        B: batch.
+        T: time steps.
+        H: channels.
+        dtype: of the inputs.
+
+    Returns:
+        forward (keeps nothing), forward kept (with what only backward needs, if that is more) and
+        backward: a call, and the bytes it must move, each array once.
+    """
+    inputs, outputs, given = _arguments(op, T, B, H, dtype)
+    forward, backward, discard = op.raw["forward"], op.raw["backward"], [not k for k in op.keep]
+    small = _arguments(op, 3, 2, 5, dtype)[2]
+    read = [x for i, x in enumerate(given) if _is_read(op, small, i)]
+    calls = {
+        "forward": (
+            lambda: forward(*inputs, *discard),
+            _bytes(*inputs, *forward(*inputs, *discard)),
+        ),
+        "forward kept": (lambda: forward(*inputs, *op.keep), _bytes(*inputs, *outputs)),
+        "backward": (lambda: backward(*given), _bytes(*read, *backward(*given))),
+    }
+    return {mode: c for mode, c in calls.items() if op.keep or mode != "forward kept"}
+
+
+def _arguments(op: Op, T: int, B: int, H: int, dtype: torch.dtype) -> tuple[tuple, tuple, tuple]:
+    """Inputs, outputs, and the arguments of backward."""
+    torch.manual_seed(0)
+    inputs = op.sample(T=T, B=B, H=H, dtype=dtype)
+    outputs = op.raw["forward"](*inputs, *op.keep)
+    grads = (torch.randn_like(y) for y in outputs[: op.public])
+    return inputs, outputs, (*inputs, *(outputs[i] for i in op.saved), *grads)
+
+
+def _is_read(op: Op, given: tuple, i: int) -> bool:
+    """Whether backward's result depends on its argument i: nan goes in, does nan come out?"""
+    if not _is_real(given[i]):
+        return isinstance(given[i], Tensor)
+    poisoned = (*given[:i], torch.full_like(given[i], torch.nan), *given[i + 1 :])
+    return any(g.isnan().any() for g in op.raw["backward"](*poisoned))
+
+
+def _bytes(*arrays: object) -> int:
+    tensors = {a.data_ptr(): a for a in arrays if isinstance(a, Tensor)}
+    return sum(a.numel() * a.element_size() for a in tensors.values())
+
+
+def check_parity(op: Op) -> None:
+    """Hold the C kernels of an op against its reference in float64, before any time is taken.
+
+    Raises:
+        RuntimeError: the kernels are not loaded, or a number is off.
+    """
+    if not op.has_kernel("cpu"):
+        raise RuntimeError(
+            f"a benchmark of {op.name} needs its C kernels; got none, because {_native.why()}; "
+            "install a C compiler and install swiftrnn again"
+        )
+    inputs, outputs, given = _arguments(op, 17, 3, 67, torch.float32)
+    exact = [x.double().requires_grad_() if _is_real(x) else x for x in inputs]
+    expected, grads = op.reference(*exact), given[-op.public :]
+    actual_grads = op.raw["backward"](*given)
+    losses = [(y * g.double()).sum() for y, g in zip(expected, grads, strict=True)]
+    wanted = {
+        i: a for i, a in zip(op.differentiable, actual_grads, strict=True) if _is_real(inputs[i])
+    }
+    expected_grads = torch.autograd.grad(sum(losses[1:], losses[0]), [exact[i] for i in wanted])
+    pairs = [
+        *zip(outputs[: op.public], expected, strict=True),
+        *zip(wanted.values(), expected_grads, strict=True),
+    ]
+    for actual, right in pairs:
+        if not torch.allclose(actual.double(), right, rtol=1e-4, atol=1e-5):
+            worst = (actual.double() - right).abs().max().item()
+            raise RuntimeError(
+                f"a benchmark of {op.name} needs kernels that agree with the reference; got a "
+                f"difference of {worst:.3g}; mend the kernel before timing it"
+            )
+
+
+def _is_real(x: object) -> bool:
+    return isinstance(x, Tensor) and x.is_floating_point()
+
+
+def main(op: str | None = None, hidden: int = 512, batch: int = 32, time: int = 256) -> None:
+    """Time kernels and layers on this machine and print the tables; `swiftrnn bench` runs it.
+
+    Args:
+        op: an op (`linear_scan`) or a layer (`SRU`) to time alone; None for all.
+        hidden: H, at least 1.
+        batch: B, at least 1.
+        time: T, at least 1.
+
+    Raises:
+        ValueError: there is no such op or layer, or a size is below 1.
+        RuntimeError: a kernel is missing or wrong.
+    """
+    ops = {o.name: o for o in OPS}
+    if op is not None and op not in (*ops, *OURS):
+        raise ValueError(
+            f"swiftrnn bench needs one of {', '.join((*ops, *OURS))}; got {op!r}; "
+            "name one of them, or none for all"
+        )
+    if min(hidden, batch, time) < 1:
+        raise ValueError(
+            "swiftrnn bench needs sizes of at least 1; "
+            f"got hidden {hidden}, batch {batch} and time {time}; give larger numbers"
+        )
+    facts, B, T, H = machine(), batch, time, hidden
+    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    print(load()["note"])
+    if op is None or op in OURS:
+        _print_layers(OURS if op is None else (op,), B, T, H)
+    if op is None or op in ops:
+        _print_kernels([ops[op]] if op else list(ops.values()), B, T, H)
+
+
+def _print_layers(layers: tuple[str, ...], B: int, T: int, H: int) -> None:
+    calls: dict[tuple[str, str], Callable[[], object]] = {}
+    for provider in (*layers, *RIVALS):
+        for mode, call in layer_calls(provider, B, T, H, torch.float32).items():
+            calls[provider, mode] = call
+    for layer in layers:
+        products = product_calls(*weight_shape(layer, H), T * B, torch.float32)
+        for product, libraries in products.items():
+            for library, call in libraries.items():
+                calls[f"{layer} {product}", library] = call
+    times = {key: t.median for key, t in interleaved(calls, limit_s=90).items()}
+    rows = [
+        ("layer", "forward ms", "step ms", "stream us", "step / its products", "LSTM's step / it")
+    ]
+    for provider in (*layers, *RIVALS):
+        step, stream = times[provider, "step"], times.get((provider, "stream"))
+        floor = sum(
+            min(t for (name, _), t in times.items() if name == f"{provider} {product}")
+            for product in (PRODUCTS if provider in layers else ())
+        )
+        rows.append(
+            (
+                provider,
+                f"{times[provider, 'forward'] * 1e3:.2f}",
+                f"{step * 1e3:.2f}",
+                f"{stream * 1e6:.1f}" if stream else "-",
+                f"{step / floor:.2f}" if floor else "-",
+                f"{times['nn.LSTM', 'step'] / step:.2f}",
+            )
+        )
+    _print_table(f"B {B}, T {T}, H {H}, float32, medians; step = forward + backward", rows)
+
+
+def _print_kernels(ops: list[Op], B: int, T: int, H: int) -> None:
+    for op in ops:
+        check_parity(op)
+    keep_pages()
+    copy = copy_bandwidth(64 << 20, torch.get_num_threads())
+    rows = [("kernel", "ms", "GB/s", "of copy")]
+    for op in ops:
+        calls = kernel_calls(op, B, T, H)
+        for mode, t in interleaved({m: c for m, (c, _) in calls.items()}, limit_s=20).items():
+            rate = calls[mode][1] / t.median
+            name, ms = f"{op.name} {mode}", f"{t.median * 1e3:.2f}"
+            rows.append((name, ms, f"{rate / 1e9:.1f}", f"{rate / copy:.0%}"))
+    title = f"T {T}, B {B}, H {H}, float32, outputs touched before; copy {copy / 1e9:.1f} GB/s"
+    _print_table(title, rows)
+
+
+def _print_table(title: str, rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    print(f"\n{title}")
+    for first, *others in rows:
+        cells = [o.rjust(w) for o, w in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *cells]))

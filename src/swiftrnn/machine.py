@@ -99,6 +99,22 @@ def _status_bytes(field: str) -> int:
     raise OSError(f"/proc/self/status has no {field}")
 
 
+def keep_pages() -> bool:
+    """Let malloc keep what is freed, so that outputs of timed kernels are pages touched before.
+
+    It cannot be taken back, so call it after everything that should meet malloc as users do.
+
+    Returns:
+        Whether the system has it (glibc).
+    """
+    trim, mmap = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of <malloc.h>
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(mmap, 1 << 30)) and bool(mallopt(trim, 2**31 - 1))
+
+
 def _cpu_model() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
