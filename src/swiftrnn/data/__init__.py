@@ -1,0 +1,1 @@
+"""Data: fetched once, checked against a hash, cached; texts and vocabularies."""

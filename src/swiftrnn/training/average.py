@@ -1,0 +1,39 @@
+"""A moving average of the weights: what is measured and kept, while the weights go on learning."""
+
+from collections.abc import Sequence
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+LONGEST = 0.99  # an average over about 100 updates
+
+
+def decay(count: int) -> float:
+    """How much of the average stays after `count` updates: short at first, when all is moving.
+
+    Example:
+        >>> decay(0), round(decay(10), 2), decay(10_000)
+        (0.1, 0.55, 0.99)
+    """
+    return min(LONGEST, (1 + count) / (10 + count))
+
+
+@torch.no_grad()
+def _lerp(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
+    torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage] (as torch.optim does)
+        list(averages), list(weights), 1 - decay(int(count))
+    )
+
+
+class MovingAverage(WeightAveraging):
+    """Lightning's weight averaging with a decay that grows; at the end the model is the average."""
+
+    def __init__(self) -> None:
+        super().__init__(use_buffers=False, multi_avg_fn=_lerp)
+
+    def of(self, module: L.LightningModule) -> L.LightningModule:
+        """The averaged copy of `module`, or `module` before there is one."""
+        average = self._average_model
+        return module if average is None else average.module  # pyright: ignore[reportReturnType]

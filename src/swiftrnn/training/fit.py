@@ -1,0 +1,135 @@
+"""One call of Lightning, with what it lacks: a budget in training seconds, and an exact resume.
+
+Lightning trains: loops, devices, nodes, precision, clipping, the layout of checkpoints. Added here
+and in `hooks.py` are a clock that stands still while the model is measured or saved, checkpoints
+that hold the random state and the place in the data, and a stop on Ctrl-C that loses nothing.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from swiftrnn.training.average import MovingAverage
+from swiftrnn.training.checkpoint import Checkpoints, last
+from swiftrnn.training.hooks import Budget, Fitted, Measure, Run
+from swiftrnn.training.progress import Progress
+
+__all__ = ["Budget", "Fitted", "Measure", "fit"]
+
+
+def fit(
+    model: L.LightningModule,
+    batches: Iterable[Any],
+    *,
+    out: Path,
+    steps: int | None = None,
+    seconds: float | None = None,
+    valid: Measure | None = None,
+    every: float = 1 / 8,
+    average: bool = False,
+    snapshots: int | None = None,
+    clip: float | None = None,
+    resume: bool = False,
+    name: str = "",
+    save_every: float = 60.0,
+    progress: bool = True,
+    accelerator: str = "cpu",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+    precision: Any = "32-true",
+) -> Fitted:
+    """Train `model` on `batches`, over and over, until the budget is spent.
+
+    A run that was killed goes on with `resume=True` to the very same weights: the checkpoint holds
+    the model, the optimiser, the moving average, the random state, the place in the data, the
+    seconds spent, and whatever the model adds in `on_save_checkpoint`. The place in the data is
+    found again by drawing as many batches as were drawn before. A model should do its work of
+    each update inside `training_step`, because the checkpoint is written just after it.
+
+    Args:
+        model: a LightningModule with `training_step` and `configure_optimizers`. On return its
+            weights are the averaged ones where `average` is set.
+        batches: a DataLoader or any iterable; each epoch iterates it once.
+        out: the run folder; holds `checkpoints/` and `snapshots/`.
+        steps: stop after so many batches.
+        seconds: stop after so many seconds of training.
+        valid: measures a model; called without gradients, in eval mode, outside the budget, and
+            without touching the random state.
+        every: the part of the budget between two measurements.
+        average: keep a moving average of the weights, to measure, to snapshot and to return.
+        snapshots: write the weights every so many updates, thinned out as they become many.
+        clip: the largest norm of the gradient.
+        resume: go on from the last checkpoint in `out`, if there is one.
+        name: what to call the run in the progress line.
+        save_every: seconds between two checkpoints.
+        progress: whether to draw the progress line.
+        accelerator: as Lightning's Trainer; so are the next four.
+        devices: how many on each machine.
+        nodes: how many machines.
+        strategy: how they share the work.
+        precision: of the arithmetic.
+
+    Returns:
+        What was done, including what was done before a resume.
+
+    Raises:
+        ValueError: there is no budget, or no whole checkpoint to resume from.
+        OSError: the run folder cannot be written to.
+        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint was written.
+        SystemExit: the process was told to end; a checkpoint was written.
+    """
+    budget = Budget(steps, seconds)
+    bar = Progress(name or type(model).__name__, shown=progress)
+    averaging = MovingAverage() if average else None
+    run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every)
+    checkpoint = last(run.checkpoints) if resume else None
+    with _quiet(), run.stopped_by_signals():
+        trainer = L.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=precision,
+            max_epochs=-1,
+            gradient_clip_val=clip,
+            callbacks=[*([averaging] if averaging else []), run],  # it saves what is averaged
+            plugins=[Checkpoints()],
+            default_root_dir=out,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(model, batches, ckpt_path=checkpoint, weights_only=True)
+    bar.close()
+    run.raise_if_told_to_stop()
+    return run.fitted
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's remarks on devices, workers and its own products are not for our users."""
+    names = (
+        "lightning",
+        "lightning.pytorch",
+        "lightning.fabric",
+        "lightning.pytorch.utilities.rank_zero",
+    )
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

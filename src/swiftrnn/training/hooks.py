@@ -1,0 +1,289 @@
+"""What happens around the updates of a training: the clock, measurements, checkpoints, the end."""
+
+# ruff: noqa: ARG002 (hooks get more than each of them needs)
+
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.seed import isolate_rng
+from safetensors.torch import save_file
+
+from swiftrnn.training import folder, memory, random_state
+from swiftrnn.training.average import MovingAverage
+from swiftrnn.training.checkpoint import LAST
+from swiftrnn.training.progress import Progress
+
+Measure = Callable[[L.LightningModule], dict[str, float]]
+MOST_SNAPSHOTS = 24  # more, and every second one goes
+SAVING = 50  # a checkpoint that took a second to write is not renewed within so many seconds
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When training ends: after so many updates, so many training seconds, or what comes first."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.seconds is None:
+            raise ValueError("fit needs a budget; got neither steps nor seconds; give one of them")
+        for name in ("steps", "seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"fit needs {name} above 0; got {value}; give a larger budget")
+
+    def done(self, steps: int, seconds: float) -> float:
+        """The part that is spent, 0 to 1."""
+        by_steps = steps / self.steps if self.steps else 0.0
+        by_seconds = seconds / self.seconds if self.seconds else 0.0
+        return min(1.0, max(by_steps, by_seconds))
+
+
+@dataclass
+class Fitted:
+    """What a training did.
+
+    Attributes:
+        steps: updates made.
+        seconds: spent on training, without measuring and saving.
+        history: one row for each measurement: `step`, `seconds`, `loss`, and what `valid` gave.
+        peak_memory: of the process in bytes, before the first measurement; 0 where unknown.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    peak_memory: int = 0
+
+
+class Run(Callback):
+    """Lightning's hooks for one call of `fit`; see there for the arguments."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        out: Path,
+        bar: Progress,
+        averaging: MovingAverage | None = None,
+        valid: Measure | None = None,
+        every: float = 1 / 8,
+        snapshots: int | None = None,
+        save_every: float = 60.0,
+    ) -> None:
+        self.budget, self.bar, self.averaging = budget, bar, averaging
+        self.valid, self.every = valid, every
+        self.snapshots, self.save_every = snapshots, save_every
+        self.checkpoints, self.shots = out / "checkpoints", out / "snapshots"
+        self.fitted = Fitted()
+        self.signal: int | None = None
+        self._resumed: dict[str, Any] | None = None
+        self._epoch_random: dict[str, Any] = {}  # before this epoch's batches were ordered
+        self._drawn = 0  # batches of this epoch, at the last checkpoint
+        self._start = self._saved = 0.0
+        self._mark = 1  # the next measurement is due at mark * every
+        self._warned = False
+
+    # ------------------------------------------------------------------ resume
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `fit` must know to go on; Lightning puts it into the checkpoint."""
+        return {
+            **asdict(self.fitted),
+            "mark": self._mark,
+            "drawn": self._drawn,
+            "epoch_random": self._epoch_random,
+            "random": random_state.get(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self.fitted = Fitted(**{key: state_dict[key] for key in asdict(Fitted())})
+        self._mark, self._drawn = state_dict["mark"], state_dict["drawn"]
+        self._epoch_random = state_dict["epoch_random"]
+        self._resumed = state_dict["random"]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Before the first epoch's batches are ordered: the random state that orders them."""
+        if self._resumed is None:
+            self._epoch_random = random_state.get()
+        else:
+            random_state.put(self._epoch_random)
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The same for the epochs that follow; their batches are ordered after this hook."""
+        if trainer.current_epoch > 0:
+            self._epoch_random = random_state.get()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw again what was drawn before the checkpoint, then start the clock."""
+        if self._resumed is not None:
+            fetcher = trainer.fit_loop._data_fetcher
+            if fetcher is not None and not hasattr(trainer.train_dataloader, "load_state_dict"):
+                for _ in range(self._drawn):
+                    next(fetcher)
+                fetcher.fetched -= self._drawn  # Lightning adds them itself
+            if self._drawn:  # else a new epoch begins, ordered by what `on_fit_start` put
+                random_state.put(self._resumed)
+            self._resumed = None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._told_to_stop)  # in place of Lightning's
+        self._start = time.perf_counter() - self.fitted.seconds
+        self._saved = time.perf_counter()
+        if self.budget.done(self.fitted.steps, self.fitted.seconds) >= 1:
+            trainer.should_stop = True
+
+    # ---------------------------------------------------------------- each update
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Count, show, measure, save, stop."""
+        now = time.perf_counter()
+        fitted = self.fitted
+        fitted.steps, fitted.seconds = fitted.steps + 1, now - self._start
+        done = self.budget.done(fitted.steps, fitted.seconds)
+        save, stop = now - self._saved >= self.save_every, self.signal is not None
+        if trainer.world_size > 1:  # clocks differ; all must do the same
+            done, save, stop = trainer.strategy.broadcast((done, save, stop))
+        if self.bar.due(done):
+            self.bar.draw(done, self._left(done), f"loss {_loss(outputs, fitted.steps):.3f}")
+        with self._outside():
+            if self.valid is not None and not stop and done >= self._mark * self.every - 1e-9:
+                self._measure(pl_module, _loss(outputs, fitted.steps))
+                self._mark = 1 + math.floor(done / self.every + 1e-9)
+            if self.snapshots is not None and fitted.steps % self.snapshots == 0:
+                self._snapshot(pl_module, trainer.is_global_zero)
+            fitted.peak_memory = fitted.peak_memory or (memory.peak() if done >= 1 else 0)
+            if save or stop or done >= 1:
+                self._save(trainer, last=stop or done >= 1)
+        if stop or done >= 1:
+            trainer.should_stop = True
+
+    @contextmanager
+    def _outside(self) -> Iterator[None]:
+        """Time in here is not training time."""
+        began = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - began
+
+    def _left(self, done: float) -> float | None:
+        """Seconds of training left, at the pace so far."""
+        if done == 0:
+            return None
+        return self.fitted.seconds * (1 - done) / done
+
+    def _measure(self, pl_module: L.LightningModule, loss: float) -> None:
+        assert self.valid is not None
+        self.fitted.peak_memory = self.fitted.peak_memory or memory.peak()
+        model = self.averaging.of(pl_module) if self.averaging else pl_module
+        training = model.training
+        model.eval()
+        with torch.no_grad(), isolate_rng():
+            measured = self.valid(model)
+        model.train(training)
+        row = {"step": self.fitted.steps, "seconds": self.fitted.seconds, "loss": loss}
+        self.fitted.history.append(row | measured)
+
+    def _snapshot(self, pl_module: L.LightningModule, write: bool) -> None:
+        """Keep the weights at multiples of a step that doubles as training goes on."""
+        assert self.snapshots is not None
+        gap = self.snapshots
+        while self.fitted.steps > MOST_SNAPSHOTS * gap:
+            gap *= 2
+        if not write or self.fitted.steps % gap:
+            return
+        model = self.averaging.of(pl_module) if self.averaging else pl_module
+        self.shots.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+        with folder.whole(self.shots / f"{self.fitted.steps:08}.safetensors") as part:
+            save_file(weights, part)
+        for step, path in snapshots(self.shots.parent).items():
+            if step % gap:
+                path.unlink(missing_ok=True)
+
+    def _save(self, trainer: L.Trainer, last: bool) -> None:
+        """A checkpoint; if the disk is full, only the last one is worth stopping for."""
+        began = time.perf_counter()
+        # drawn to the end, the next epoch is what a resume starts with
+        ended = trainer.is_last_batch
+        self._drawn = 0 if ended else trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        if ended:
+            self._epoch_random = random_state.get()
+        try:
+            trainer.save_checkpoint(self.checkpoints / LAST)
+        except OSError as error:
+            if last:
+                raise
+            if not self._warned:
+                print(f"warning: {error}; training goes on", file=sys.stderr)
+            self._warned = True
+        self._saved = time.perf_counter()
+        self.save_every = max(self.save_every, SAVING * (self._saved - began))
+
+    # ---------------------------------------------------------------------- stop
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the training after the update at hand."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        for each in before:
+            signal.signal(each, self._told_to_stop)
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _told_to_stop(self, number: int, _: Any) -> None:
+        if self.signal is not None:  # the second time at once
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def raise_if_told_to_stop(self) -> None:
+        """Pass on what the signal asked for, now that a checkpoint is written."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise SystemExit(128 + self.signal)
+
+
+def snapshots(out: Path) -> dict[int, Path]:
+    """The snapshots in a run folder: update -> file, earliest first."""
+    found = (out / "snapshots").glob("*.safetensors")
+    return {int(path.stem): path for path in sorted(found) if path.stem.isdigit()}
+
+
+def _loss(outputs: Any, step: int) -> float:
+    """The loss of a batch, from what Lightning gives to callbacks; nan if the model keeps it.
+
+    Raises:
+        FloatingPointError: training diverged.
+    """
+    value = outputs.get("loss") if isinstance(outputs, dict) else outputs
+    if value is None:
+        return math.nan
+    if not math.isfinite(loss := float(value)):
+        raise FloatingPointError(
+            f"training needs a finite loss; got {loss} at update {step}; lower the learning rate"
+        )
+    return loss
