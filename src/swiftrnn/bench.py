@@ -14,11 +14,13 @@ from swiftrnn.ops import OPS, _native
 from swiftrnn.ops._op import Op
 from swiftrnn.timing import Timing, copy_bandwidth, interleaved
 
-__all__ = [  # the measuring is part of this module's interface too
+__all__ = [  # the measuring belongs to what `benchmarks/` needs
+    "Call",
     "Timing",
     "check_parity",
     "copy_bandwidth",
     "interleaved",
+    "keep_pages",
     "kernel_calls",
     "layer_calls",
     "load",
@@ -30,15 +32,14 @@ __all__ = [  # the measuring is part of this module's interface too
 ]
 
 
+Call = Callable[[], object]  # what it gives is dropped
 OURS = ("SRU", "QRNN", "MinGRU")
 RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
 PRODUCTS = ("forward", "input gradient", "weight gradient")
 BLOCK_BYTES = 8 << 20  # of one product's output: small enough that malloc hands out old pages again
 
 
-def layer_calls(
-    provider: str, B: int, T: int, H: int, dtype: torch.dtype
-) -> dict[str, Callable[[], object]]:
+def layer_calls(provider: str, B: int, T: int, H: int, dtype: torch.dtype) -> dict[str, Call]:
     """One layer of width H, ready to be timed.
 
     Args:
@@ -89,7 +90,7 @@ def _output(module: torch.nn.Module, x: Tensor) -> Tensor:
     return y[0] if isinstance(y, tuple) else y
 
 
-def _streamer(module: torch.nn.Module, x_BH: Tensor) -> Callable[[], object]:
+def _streamer(module: torch.nn.Module, x_BH: Tensor) -> Call:
     one_step = getattr(module, "step", None) or (lambda x, s: module(x[None], s))  # torch: T = 1
     with torch.no_grad():
         held = list(one_step(x_BH, None))
@@ -101,9 +102,7 @@ def _streamer(module: torch.nn.Module, x_BH: Tensor) -> Callable[[], object]:
     return stream
 
 
-def product_calls(
-    rows: int, width: int, N: int, dtype: torch.dtype
-) -> dict[str, dict[str, Callable[[], object]]]:
+def product_calls(rows: int, width: int, N: int, dtype: torch.dtype) -> dict[str, dict[str, Call]]:
     """The three bare matrix products of a layer, each through every library there is.
 
     Args:
@@ -123,9 +122,9 @@ def product_calls(
     return {name: _product(a, b) for name, (a, b) in zip(PRODUCTS, factors, strict=True)}
 
 
-def _product(a: Tensor, b: Tensor) -> dict[str, Callable[[], object]]:
+def _product(a: Tensor, b: Tensor) -> dict[str, Call]:
     out = (a @ b).detach()
-    calls: dict[str, Callable[[], object]] = {"aten": lambda: torch.mm(a, b, out=out)}
+    calls: dict[str, Call] = {"aten": lambda: torch.mm(a, b, out=out)}
     if torch.backends.mkldnn.is_available() and a.shape[0] > 0:
         linear = torch.ops.mkldnn._linear_pointwise.default
         calls["oneDNN"] = lambda: linear(a, b.t(), None, "none", [], "")
@@ -148,7 +147,7 @@ def weight_shape(provider: str, H: int) -> tuple[int, int]:
 
 def kernel_calls(
     op: Op, B: int, T: int, H: int, dtype: torch.dtype = torch.float32
-) -> dict[str, tuple[Callable[[], object], int]]:
+) -> dict[str, tuple[Call, int]]:
     """The kernels of an op, without autograd, ready to be timed.
 
     Args:
@@ -270,7 +269,7 @@ def main(op: str | None = None, hidden: int = 512, batch: int = 32, time: int = 
 
 
 def _print_layers(layers: tuple[str, ...], B: int, T: int, H: int) -> None:
-    calls: dict[tuple[str, str], Callable[[], object]] = {}
+    calls: dict[tuple[str, str], Call] = {}
     for provider in (*layers, *RIVALS):
         for mode, call in layer_calls(provider, B, T, H, torch.float32).items():
             calls[provider, mode] = call

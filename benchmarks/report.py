@@ -1,0 +1,351 @@
+"""Makes the tables of README, docs and this folder from the CSV files in `results/`.
+
+A table stands between `<!-- generated: NAME -->` and `<!-- end -->`. `python benchmarks/report.py`
+writes them anew; `--check` only says which are out of date (exit status 1).
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import rows
+from rows import Row
+
+from swiftrnn.bench import OURS, PRODUCTS, RIVALS
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "index.md")
+OPENING, CLOSING = "<!-- generated: ", "<!-- end -->"
+HEADLINE = (32, 256, 512)
+LSTM = "nn.LSTM"
+
+
+class Results:
+    """The newest row of every measurement on one machine with one number of threads."""
+
+    def __init__(self, all_rows: list[Row]) -> None:
+        self.by_key = {(r.subject, r.provider, r.mode, *r.cell): r for r in all_rows}
+
+    def get(
+        self, subject: str, provider: str, mode: str, cell: tuple[int, int, int], dtype: str
+    ) -> Row | None:
+        """The row, or None where it was not measured."""
+        B, T, H = cell
+        return self.by_key.get((subject, provider, mode, B, 1 if mode == "stream" else T, H, dtype))
+
+    def seconds(
+        self, provider: str, mode: str, cell: tuple[int, int, int], dtype: str = "float32"
+    ) -> float | None:
+        """Median seconds of a layer."""
+        row = self.get("layer", provider, mode, cell, dtype)
+        return row.median_s if row else None
+
+    def product(
+        self, layer: str, name: str, cell: tuple[int, int, int], dtype: str = "float32"
+    ) -> Row | None:
+        """The fastest library for one bare product of a layer."""
+        found = [
+            r
+            for r in self.by_key.values()
+            if r.subject == "product"
+            and r.provider.startswith(f"{layer} ")
+            and r.mode == name
+            and r.cell == (*cell, dtype)
+        ]
+        return min(found, key=lambda r: r.median_s, default=None)
+
+    def floor(self, layer: str, mode: str, cell: tuple[int, int, int], dtype: str) -> float | None:
+        """Seconds of the bare products inside `mode`."""
+        names = PRODUCTS if mode == "step" else PRODUCTS[:1]
+        found = [self.product(layer, name, cell, dtype) for name in names]
+        return sum(r.median_s for r in found if r) if all(found) else None
+
+    def copy(self) -> float | None:
+        """Bytes per second of a plain copy."""
+        found = [r for r in self.by_key.values() if r.subject == "copy"]
+        return max((r.bytes / r.median_s for r in found), default=None)
+
+    def cells(self, dtype: str = "float32") -> list[tuple[int, int, int]]:
+        """Where layers were measured: H, then B, then T upwards."""
+        found = {
+            r.cell[:3]
+            for r in self.by_key.values()
+            if r.subject == "layer" and r.mode == "step" and r.dtype == dtype
+        }
+        return sorted(found, key=lambda c: (c[2], c[0], c[1]))
+
+
+def number(value: float | None, form: str, factor: float = 1.0) -> str:
+    """A cell of a table; "–" where nothing was measured."""
+    return "–" if value is None else format(value * factor, form)
+
+
+def ratio(a: float | None, b: float | None) -> float | None:
+    """A / b, None where one is missing."""
+    return a / b if a is not None and b else None
+
+
+def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A Markdown table: the first column to the left, numbers to the right."""
+    names = list(header)
+    marks = [":--"] + ["--:"] * (len(names) - 1)
+    return "\n".join("| " + " | ".join(line) + " |" for line in (names, marks, *lines))
+
+
+def caption(found: list[Row]) -> str:
+    """Where and when rows were measured, and how busy it was."""
+    last, most = found[-1], max(r.others for r in found)
+    commits = ", ".join(sorted({r.commit for r in found if r.commit}))
+    busy = "" if most < 0.15 else " **(busy: the times are too high)**"
+    return (
+        f"{last.cpu}, {last.cores} cores, {last.threads} threads, torch {last.torch}, "
+        f"swiftrnn {last.swiftrnn} ({commits or 'no commit'}), {last.date[:10]}; other processes "
+        f"took at most {most:.2f} cores{busy}."
+    )
+
+
+def headline(results: Results) -> str:
+    """Every layer at the headline's size."""
+    parts = []
+    for dtype in ("float32", "bfloat16"):
+        here = [
+            r
+            for r in results.by_key.values()
+            if (r.B, r.H, r.dtype) == (HEADLINE[0], HEADLINE[2], dtype)
+            and r.subject == "layer"
+            and r.T in (1, HEADLINE[1])
+        ]
+        names = [p for p in (*OURS, *RIVALS, "sru 2.6.0") if any(r.provider == p for r in here)]
+        lines = [headline_line(results, name, dtype) for name in names]
+        if lines:
+            B, T, H = HEADLINE
+            size = f"B {B}, T {T}, H {H}, {dtype}; medians. {caption(here)}"
+            header = (
+                "layer",
+                "forward ms",
+                "training step ms",
+                "LSTM's step / it",
+                "forward / its product",
+                "step / its products",
+                "streamed step µs",
+                "peak MB",
+            )
+            parts += [size, table(header, lines)]
+    return "\n\n".join(parts)
+
+
+def headline_line(results: Results, name: str, dtype: str) -> list[str]:
+    forward = results.seconds(name, "forward", HEADLINE, dtype)
+    step = results.seconds(name, "step", HEADLINE, dtype)
+    memory = results.get("layer", name, "memory", HEADLINE, dtype)
+    return [
+        name,
+        number(forward, ".1f", 1e3),
+        number(step, ".1f", 1e3),
+        number(ratio(results.seconds(LSTM, "step", HEADLINE, dtype), step), ".2f"),
+        number(ratio(forward, results.floor(name, "forward", HEADLINE, dtype)), ".2f"),
+        number(ratio(step, results.floor(name, "step", HEADLINE, dtype)), ".2f"),
+        number(results.seconds(name, "stream", HEADLINE, dtype), ".1f", 1e6),
+        number(memory.bytes if memory else None, ".0f", 1e-6),
+    ]
+
+
+def kernels(results: Results) -> str:
+    """How far each kernel is from what memory allows."""
+    copy = results.copy()
+    found = [r for r in results.by_key.values() if r.subject == "kernel" and r.bytes]
+    if not found or not copy:
+        return ""
+    lines = [
+        [
+            f"{r.provider} {r.mode}",
+            r.dtype,
+            str(r.B),
+            str(r.T),
+            str(r.H),
+            f"{r.bytes / 1e6:.1f}",
+            f"{r.bytes / copy * 1e3:.2f}",
+            f"{r.median_s * 1e3:.2f}",
+            f"{r.bytes / r.median_s / copy:.0%}",
+        ]
+        for r in sorted(found, key=lambda r: (r.provider, r.mode, r.dtype, r.bytes))
+    ]
+    header = ("kernel", "dtype", "B", "T", "H", "MB", "floor ms", "measured ms", "of copy")
+    text = f"Copy: {copy / 1e9:.1f} GB/s. {caption(found)}"
+    return f"{text}\n\n{table(header, lines)}"
+
+
+def products(results: Results) -> str:
+    """The bare products at the headline's size: which library, how fast."""
+    lines = []
+    for layer in OURS:
+        for name in PRODUCTS:
+            for dtype in ("float32", "bfloat16"):
+                if row := results.product(layer, name, HEADLINE, dtype):
+                    library = row.provider.removeprefix(f"{layer} ")
+                    lines.append([f"{layer} {name}", dtype, library, f"{row.median_s * 1e3:.1f}"])
+    return table(("product", "dtype", "fastest library", "ms"), lines) if lines else ""
+
+
+def grid(results: Results) -> str:
+    """LSTM's time over ours, everywhere in the grid; below 1 LSTM is faster."""
+    cells = results.cells()
+    if not cells:
+        return ""
+    lines = []
+    for cell in cells:
+        line = [
+            str(cell[2]),
+            str(cell[0]),
+            str(cell[1]),
+            number(results.seconds(LSTM, "step", cell), ".2f", 1e3),
+        ]
+        for mode in ("step", "forward"):
+            for layer in OURS:
+                lstm, ours = results.seconds(LSTM, mode, cell), results.seconds(layer, mode, cell)
+                line.append(number(ratio(lstm, ours), ".2f"))
+        for name in ("nn.GRU", "nn.Conv1d k3"):
+            line.append(
+                number(
+                    ratio(results.seconds(LSTM, "step", cell), results.seconds(name, "step", cell)),
+                    ".2f",
+                )
+            )
+        lines.append(line)
+    header = [
+        "H",
+        "B",
+        "T",
+        "LSTM step ms",
+        *(f"{x} step" for x in OURS),
+        *(f"{x} forward" for x in OURS),
+        "GRU step",
+        "Conv1d k3 step",
+    ]
+    found = [r for r in results.by_key.values() if r.subject == "layer" and r.dtype == "float32"]
+    return f"{caption(found)}\n\n{table(header, lines)}"
+
+
+def streams(results: Results) -> str:
+    """One streamed step of a single sequence, in microseconds."""
+    lines = []
+    for H in sorted({r.H for r in results.by_key.values() if r.mode == "stream" and r.B == 1}):
+        times = [results.seconds(p, "stream", (1, 1, H)) for p in (*OURS, LSTM, "nn.GRU")]
+        lines.append([str(H), *(number(t, ".1f", 1e6) for t in times)])
+    return table(("H", *OURS, LSTM, "nn.GRU"), lines) if lines else ""
+
+
+def targets(results: Results) -> str:
+    """What was asked of SRU at the headline's size beside what was measured."""
+    step, forward = (results.seconds("SRU", m, HEADLINE) for m in ("step", "forward"))
+    half = results.seconds("SRU", "step", HEADLINE, "bfloat16")
+    stream = [results.seconds(p, "stream", (1, 1, 512)) for p in ("SRU", LSTM)]
+    asked: list[tuple[str, float | None, str, float]] = [
+        (
+            "step / its three bare products",
+            ratio(step, results.floor("SRU", "step", HEADLINE, "float32")),
+            "≤",
+            1.10,
+        ),
+        (
+            "step / nn.Conv1d kernel 3's",
+            ratio(step, results.seconds("nn.Conv1d k3", "step", HEADLINE)),
+            "≤",
+            1.0,
+        ),
+        ("nn.LSTM's step / step", ratio(results.seconds(LSTM, "step", HEADLINE), step), "≥", 2.5),
+        (
+            "forward / its bare product",
+            ratio(forward, results.floor("SRU", "forward", HEADLINE, "float32")),
+            "≤",
+            1.15,
+        ),
+        (
+            "nn.LSTM's forward / forward",
+            ratio(results.seconds(LSTM, "forward", HEADLINE), forward),
+            "≥",
+            2.0,
+        ),
+        ("float32 step / bfloat16 step", ratio(step, half), "≥", 1.7),
+        ("streamed step / nn.LSTM's, B 1, H 512", ratio(*stream), "≤", 1.0),
+    ]
+    copy = results.copy()
+    for op in ("linear_scan", "sru"):
+        for mode in ("forward kept", "forward", "backward"):
+            row = results.get("kernel", op, mode, HEADLINE, "float32")
+            if row and copy:
+                asked.append(
+                    (f"{op} {mode} / copy bandwidth", row.bytes / row.median_s / copy, "≥", 0.70)
+                )
+    lines = [
+        [
+            what,
+            f"{sign} {bound:.2f}",
+            f"{got:.2f}",
+            "yes" if (got <= bound) == (sign == "≤") else "**no**",
+        ]
+        for what, got, sign, bound in asked
+        if got is not None
+    ]
+    return (
+        table(("SRU, float32, headline size", "asked", "measured", "holds"), lines) if lines else ""
+    )
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "headline": headline,
+    "kernels": kernels,
+    "products": products,
+    "grid": grid,
+    "streams": streams,
+    "targets": targets,
+}
+
+
+def render(name: str, folder: Path) -> str:
+    """The text of one table over all machines."""
+    parts = []
+    for path in sorted(folder.glob("*.csv")):
+        found = rows.read(path)
+        for threads in sorted({r.threads for r in found}, reverse=True):
+            parts.append(TABLES[name](Results([r for r in found if r.threads == threads])))
+    return "\n\n".join(p for p in parts if p) or (
+        "Not measured yet: run `python benchmarks/ops.py` and `python benchmarks/layers.py`, then "
+        "`python benchmarks/report.py`."
+    )
+
+
+def fill(text: str, folder: Path) -> str:
+    """A page with every table between markers made anew."""
+    head, *parts = text.split(OPENING)
+    for part in parts:
+        name, _, rest = part.partition(" -->")
+        if name not in TABLES or CLOSING not in rest:
+            raise ValueError(
+                f"benchmarks/report.py needs a marker of {', '.join(TABLES)} with {CLOSING} behind "
+                f"it; got {name!r}; mend the page"
+            )
+        head += (
+            f"{OPENING}{name} -->\n{render(name, folder)}\n{CLOSING}{rest.partition(CLOSING)[2]}"
+        )
+    return head
+
+
+def main(check: bool) -> int:
+    stale = []
+    for page in (p for p in PAGES if p.exists()):
+        text = page.read_text()
+        if (new := fill(text, rows.RESULTS)) != text:
+            stale.append(str(page.relative_to(ROOT)))
+            if not check:
+                page.write_text(new)
+    for name in stale:
+        print(f"{name}: {'out of date; run python benchmarks/report.py' if check else 'written'}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Make the tables from results/*.csv.")
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if out of date")
+    sys.exit(main(parser.parse_args().check))
