@@ -22,7 +22,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT = Path(__file__).parent
 DTYPES = ("FLOAT32", "FLOAT64", "BFLOAT16")
 # never -ffast-math and friends: linking with them sets flush-to-zero for the whole process
-FLAGS = ("-std=c11", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra")
+FLAGS = (
+    *("-std=c11", "-O3", "-fPIC", "-Wall", "-Wextra"),
+    *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+)
 WIDE = "-mprefer-vector-width=512"  # x86: the clones for AVX-512 use whole registers
 SUFFIX = {"Darwin": ".dylib", "Windows": ".dll"}.get(platform.system(), ".so")
 

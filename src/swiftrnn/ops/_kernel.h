@@ -15,17 +15,17 @@
 #if defined(FLOAT64)
 typedef double io;
 typedef double real;
-typedef int64_t bits;
+typedef uint64_t ubits;
 #define KERNEL(name) name##_float64
 #elif defined(BFLOAT16)
 typedef uint16_t io;
 typedef float real;
-typedef int32_t bits;
+typedef uint32_t ubits;
 #define KERNEL(name) name##_bfloat16
 #else
 typedef float io;
 typedef float real;
-typedef int32_t bits;
+typedef uint32_t ubits;
 #define KERNEL(name) name##_float32
 #endif
 
@@ -71,6 +71,8 @@ INLINE void put(io *p, real x) { *p = x; }
 #define LN2_HIGH 0.693147180136293172836303710938
 #define LN2_LOW 4.2365213658092841052e-10
 #define MANTISSA 52
+#define SIGN 0x8000000000000000u
+#define INFINITE 0x7ff0000000000000u
 INLINE real exp_series(real r)
 {
     real p = 2.0914717341716376e-9;
@@ -110,6 +112,8 @@ INLINE real tanh_series(real z)
 #define LN2_HIGH 0.693359375f
 #define LN2_LOW -2.1219444005469058e-4f
 #define MANTISSA 23
+#define SIGN 0x80000000u
+#define INFINITE 0x7f800000u
 INLINE real exp_series(real r)
 {
     real p = 1.3926213466332443e-3f;
@@ -129,30 +133,60 @@ INLINE real tanh_series(real z)
 }
 #endif
 
-/* e^x, x held within +-LARGEST, where it neither overflows nor becomes denormal. */
-INLINE real exponential(real x)
+INLINE ubits to_bits(real x)
 {
-    x = x < -LARGEST ? -LARGEST : x;
-    x = x > LARGEST ? LARGEST : x;
-    const real shifted = x * (real)1.4426950408889634074 + MAGIC;
-    const real n = shifted - MAGIC;
-    const real series = exp_series(x - n * LN2_HIGH - n * LN2_LOW);
-    bits whole, scaled;
-    memcpy(&whole, &shifted, sizeof whole); /* its low bits hold n */
-    memcpy(&scaled, &series, sizeof scaled);
-    scaled += (bits)((uint64_t)whole << MANTISSA);
-    real y;
-    memcpy(&y, &scaled, sizeof y);
-    return x != x ? x : y;
+    ubits b;
+    memcpy(&b, &x, sizeof b);
+    return b;
 }
 
-INLINE real sigmoid(real x) { return 1 / (1 + exponential(-x)); }
+INLINE real from_bits(ubits b)
+{
+    real x;
+    memcpy(&x, &b, sizeof x);
+    return x;
+}
+
+/* Choices between numbers are made on their bits: compilers turn choices between floats into
+ * branches now and then, and then the loop does not vectorise. */
+INLINE real choose(int condition, real yes, real no)
+{
+    const ubits mask = -(ubits)condition;
+    return from_bits((to_bits(yes) & mask) | (to_bits(no) & ~mask));
+}
+
+/* x held within +-limit; NaN stays NaN. */
+INLINE real within(real limit, real x)
+{
+    const ubits sign = to_bits(x) & SIGN, size = to_bits(x) ^ sign, most = to_bits(limit) + 1;
+    const ubits held = size - most <= INFINITE - most ? most - 1 : size;
+    return from_bits(held | sign);
+}
+
+/* e^x for |x| <= LARGEST, where it neither overflows nor becomes denormal; NaN stays NaN. */
+INLINE real exponential(real x)
+{
+    const real shifted = x * (real)1.4426950408889634074 + MAGIC; /* its low bits hold n */
+    const real n = shifted - MAGIC;
+    const real two_to_n = from_bits((to_bits(shifted) << MANTISSA) + to_bits(1));
+    return exp_series(x - n * LN2_HIGH - n * LN2_LOW) * two_to_n;
+}
+
+/* sigmoid(x) and sigmoid(y) with one division; held at e^-LARGEST/2, to keep the product finite. */
+INLINE void two_sigmoids(real x, real y, real *p, real *q)
+{
+    const real a = 1 + exponential(within(LARGEST / 2, -x));
+    const real b = 1 + exponential(within(LARGEST / 2, -y));
+    const real inverse = 1 / (a * b);
+    *p = b * inverse;
+    *q = a * inverse;
+}
 
 INLINE real hyperbolic_tangent(real x)
 {
     const real small = x + x * x * x * tanh_series(x * x);
-    const real large = 1 - 2 / (1 + exponential(2 * x));
-    return (x < 0 ? -x : x) < (real)0.625 ? small : large;
+    const real large = 1 - 2 / (1 + exponential(within(LARGEST / 2, 2 * x)));
+    return choose((to_bits(x) & ~SIGN) < to_bits((real)0.625), small, large);
 }
 
 /* The columns n0..n1 of B * H that thread k of n_threads works on, in whole cache lines. */
@@ -163,6 +197,15 @@ INLINE void share(int64_t N, int k, int n_threads, int64_t *n0, int64_t *n1)
     *n1 = lines * (k + 1) / n_threads * 16;
     *n0 = *n0 < N ? *n0 : N;
     *n1 = *n1 < N ? *n1 : N;
+}
+
+enum { CHUNK = 128 }; /* channels between two rounds of fetching; chosen by benchmarks/ops.py */
+
+/* Ask for memory that is needed one row later: the runs of a row are too short for the hardware. */
+INLINE void fetch(const void *p, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)p + i);
 }
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }

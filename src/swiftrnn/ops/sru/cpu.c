@@ -33,8 +33,8 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = scale * get(skip + i);
-        const real f = sigmoid(get(u1 + i) + v[i] * c0 + b[i]);
-        const real r = sigmoid(get(u2 + i) + v[H + i] * c0 + b[H + i]);
+        real f, r;
+        two_sigmoids(get(u1 + i) + v[i] * c0 + b[i], get(u2 + i) + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u);
         const real g = tanh ? hyperbolic_tangent(c) : c;
         state[i] = c;
@@ -58,7 +58,7 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
             const int64_t t = a.reverse ? T - 1 - step : step;
             const int64_t earlier = t + (a.reverse ? 1 : -1);
             for (int64_t n = n0; n < n1;) {
-                const int64_t b = n / H, h = n - b * H, end = least((b + 1) * H, n1);
+                const int64_t b = n / H, h = n - b * H, end = least(least((b + 1) * H, n + CHUNK), n1);
                 const int64_t row = t * B + b;
                 const real *before =
                     step ? a.states_row ? states + (earlier * B + b) * H + h : states + n
@@ -67,6 +67,10 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                 const io *u = gates + row * a.gates_row + h, *x = skip + row * a.skip_row + h;
                 const real *m = mask + b * a.mask_row + h;
                 io *y = output + row * H + h;
+                const int64_t bytes = (end - n) * (int64_t)sizeof(io);
+                for (int64_t gate = 0; gate < 3; gate++)
+                    fetch(u + a.gates_row + gate * H, bytes);
+                fetch(x + a.skip_row, bytes);
                 if (lengths && t >= lengths[b]) {
                     memset(y, 0, (size_t)(end - n) * sizeof(io));
                     if (state != before)
@@ -99,8 +103,8 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
-        const real f = sigmoid(get(u1 + i) + v[i] * c0 + b[i]);
-        const real r = sigmoid(get(u2 + i) + v[H + i] * c0 + b[H + i]);
+        real f, r;
+        two_sigmoids(get(u1 + i) + v[i] * c0 + b[i], get(u2 + i) + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u), g = tanh ? hyperbolic_tangent(c) : c;
         const real gh = get(grad + i), mr = mask[i] * r;
         const real dr = gh * (g - s) * mr * (1 - r);
@@ -137,13 +141,19 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
             const int64_t t = a.reverse ? step : T - 1 - step;
             const int64_t earlier = t + (a.reverse ? 1 : -1);
             for (int64_t n = n0; n < n1;) {
-                const int64_t b = n / H, h = n - b * H, end = least((b + 1) * H, n1);
+                const int64_t b = n / H, h = n - b * H, end = least(least((b + 1) * H, n + CHUNK), n1);
                 const int64_t row = t * B + b;
                 const real *before =
                     step < T - 1 ? states + (earlier * B + b) * H + h : initial + n;
                 const io *u = gates + row * a.gates_row + h, *x = skip + row * a.skip_row + h;
                 const real *m = mask + b * a.mask_row + h;
                 const io *gh = grad + row * H + h;
+                const int64_t bytes = (end - n) * (int64_t)sizeof(io);
+                for (int64_t gate = 0; gate < 3; gate++)
+                    fetch(u + a.gates_row + gate * H, bytes);
+                fetch(x + a.skip_row, bytes);
+                fetch(gh + H, bytes);
+                fetch(before + H, (end - n) * (int64_t)sizeof(real));
                 io *du = d_gates + row * a.gates_row + h, *dx = d_skip + row * d_skip_row + h;
                 if (lengths && t >= lengths[b]) {
                     for (int64_t gate = 0; gate < gates_row / H; gate++)
