@@ -1,6 +1,7 @@
 """Run folders: made once, read with care, every file in them written whole or not at all."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import os
@@ -106,6 +107,45 @@ def read_json(path: Path, needs: tuple[str, ...] = ()) -> dict[str, Any]:
             "it was cut short or changed, so train again"
         )
     return read
+
+
+def restore(given: Any, saved: dict[str, Any], who: str) -> Any:
+    """The settings of an interrupted run, so that it goes on as it began.
+
+    Args:
+        given: a frozen dataclass, as typed now; what was not typed is at its default.
+        saved: the same as JSON.
+        who: the command, for the message.
+
+    Returns:
+        `given` with every saved field.
+
+    Raises:
+        ValueError: a field was typed and differs from what was saved, or `saved` does not fit.
+    """
+    values = {}
+    for each in dataclasses.fields(given):
+        typed = getattr(given, each.name)
+        if each.name not in saved:
+            raise ValueError(
+                f"{who} needs the setting {each.name}; got none in config.json; "
+                "the run was made by another version, so start anew"
+            )
+        value = saved[each.name]
+        value = tuple(value) if isinstance(value, list) else value
+        if value is not None and "Path" in str(each.type):
+            value = Path(value)
+        if typed not in (value, each.default):
+            raise ValueError(
+                f"{who} goes on with --{each.name.replace('_', '-')} {_words(value)}; "
+                f"got {_words(typed)}; leave it out, or start anew"
+            )
+        values[each.name] = value
+    return dataclasses.replace(given, **values)
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,0 +1,387 @@
+"""The command line.
+
+Each command is a frozen dataclass, which is its options and their help, and a function that takes
+it. Whatever is heavy is imported in that function: `swiftrnn --help` and `swiftrnn list` never load
+torch. Bad input ends in one line on stderr and exit status 2, an interrupted run in 130.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import importlib.util
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from swiftrnn import __version__, run
+from swiftrnn.compare import Compare
+from swiftrnn.training import folder
+
+
+class UsageError(ValueError):
+    """What was typed makes no sense; the message says what to type instead."""
+
+
+@dataclass(frozen=True)
+class List:
+    """Show the recipes: one line each, with the result we measured."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show versions, devices, which kernels run here, and why others do not."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Train a recipe and measure it on unseen data; writes a run folder.
+
+    Every field of the recipe's Config is an option: `swiftrnn run RECIPE --help` lists them.
+    """
+
+    preset: str = "default"  # a Config constant of the recipe, by its name in lower case
+    seeds: int = 1  # runs with this many seeds, from --seed upwards, and gives mean and sd
+    out: Path | None = None  # the run folder; runs/<recipe>-<time> unless given
+    resume: bool = False  # go on with the run in --out, or with the recipe's newest
+    record: bool = False  # write the recipe's results.json; in a source checkout only
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Use what was trained: with a language model, continue each INPUT."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """a run folder; of a comparison, its best layer, or RUN/LAYER"""
+    inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT")] = ()
+    """what to continue; standard input where none is given"""
+    length: int = 200  # how many bytes (or words) to add
+    temperature: float = 0.8  # below 1 plays safe, above 1 is wild; 0 always takes the likeliest
+    top_k: int = 0  # draw from the k likeliest only; 0 draws from all
+    seed: int = 0  # the same seed gives the same text
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Time kernels and layers against the rivals installed here; parity first."""
+
+    op: Annotated[Positional[str | None], arg(metavar="OP")] = None
+    """one op or layer; all of them unless given"""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Show the data sets with licence and size, or fetch one into the cache."""
+
+    action: Annotated[Positional[str], arg(metavar="list|fetch")] = "list"
+    """what to do"""
+    name: Annotated[Positional[str | None], arg(metavar="NAME")] = None
+    """which data set to fetch"""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Copy a recipe's folder, to start your own from; `swiftrnn run ./DIR` then runs it."""
+
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE")]
+    """the recipe to copy"""
+    dir: Annotated[Positional[Path], arg(metavar="DIR")]
+    """the new folder; its name becomes the name of the package, so letters, digits and _"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after `swiftrnn`; those of this process unless given.
+
+    Returns:
+        The exit status: 0, 2 for bad input, 130 where the user interrupted it.
+    """
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign must not end a run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except SystemExit as stop:  # tyro's way to end after --help
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt as stop:
+        print(f"interrupted; {stop}" if str(stop) else "interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `swiftrnn list | head`
+        sys.stderr.close()
+        return 0
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError) and "swiftrnn[" not in str(error):
+            raise  # a fault of ours, not a missing extra
+        _complain(str(error))
+        return 2
+
+
+def _complain(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"swiftrnn {__version__}")
+        return 0
+    name, rest = words[0], words[1:]
+    if name not in COMMANDS:
+        raise UsageError(
+            f"swiftrnn needs one of the commands {', '.join(COMMANDS)}; got {name!r}; "
+            f"{run.nearest(name, COMMANDS)}swiftrnn --help explains them"
+        )
+    if name == "run" and rest and not rest[0].startswith("-"):
+        return _run(rest[0], rest[1:])
+    command = COMMANDS[name]
+    if name == "run" and not {"-h", "--help"} & set(rest):
+        raise UsageError("swiftrnn run needs a recipe first; got none; swiftrnn list shows them")
+    prog = f"swiftrnn {name}" + " RECIPE" * (name == "run")
+    return command.act(_parse(command.options, prog, command.about(), rest)) or 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """What `swiftrnn NAME` takes, does and looks like."""
+
+    options: type
+    act: Callable[[Any], int | None]
+    examples: tuple[str, ...]
+
+    def about(self) -> str:
+        """The first thing `--help` says."""
+        examples = "".join(f"\n    {example}" for example in self.examples)
+        return f"{_document(self.options)}\n\nExamples:{examples}"
+
+
+def _help() -> str:
+    lines = [
+        "usage: swiftrnn COMMAND [ARGUMENTS]",
+        "",
+        "Fast recurrent layers for PyTorch, and the systems built from them.",
+        "",
+        "Commands:",
+        *(f"    {n:9}{_document(c.options).splitlines()[0]}" for n, c in COMMANDS.items()),
+        "",
+        "Examples:",
+        *(f"    {command.examples[0]}" for command in COMMANDS.values()),
+        "",
+        "swiftrnn COMMAND --help lists the options of a command; swiftrnn --version the version.",
+    ]
+    return "\n".join(lines)
+
+
+def _document(kind: type) -> str:
+    return "\n".join(line.strip() for line in (kind.__doc__ or "").strip().splitlines())
+
+
+def _parse(kind: Any, prog: str, about: str, words: Sequence[str]) -> Any:
+    """Words to an instance of `kind`; tyro's boxes become one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parsed, unknown = tyro.cli(
+                kind,
+                prog=prog,
+                description=about,
+                args=list(words),
+                return_unknown_args=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UsageError(f"{prog}: {_unboxed(said.getvalue())}; see {prog} --help") from None
+    if unknown:
+        flag = next((word for word in unknown if word.startswith("-")), unknown[0])
+        what = "option" if flag.startswith("-") else "argument"
+        near = run.nearest(flag.partition("=")[0].lstrip("-"), _flags(kind)) * (what == "option")
+        raise UsageError(f"{prog} has no such {what}; got {flag}; {near}see {prog} --help")
+    return parsed
+
+
+def _unboxed(text: str) -> str:
+    """What tyro says in its box, up to the first rule, in one line without the final stop."""
+    rows = [row.strip("│ ") for row in text.splitlines() if not row.startswith(("╭", "╰"))]
+    upto = next((i for i, row in enumerate(rows) if row.startswith("─")), len(rows))
+    line = " ".join(" ".join(rows[:upto]).split()).rstrip(".") or "cannot be understood"
+    line = line.replace("invalid literal for int() with base 10:", "it needs a whole number; got")
+    return line.replace("could not convert string to float:", "it needs a number; got")
+
+
+def _flags(kind: Any) -> list[str]:
+    flags = []
+    for item in dataclasses.fields(kind):
+        default = item.default
+        inner = dataclasses.is_dataclass(default) and not isinstance(default, type)
+        flags += _flags(type(default)) if inner else [item.name.replace("_", "-")]
+    return flags
+
+
+def _list(_: List) -> None:
+    for name in run.names():
+        source = (run.RECIPES / name / "__init__.py").read_text(encoding="utf-8")
+        about = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+        print(f"{name:20}{about}")
+        results = run.RECIPES / name / "results.json"
+        if results.is_file():
+            metrics = json.loads(results.read_text(encoding="utf-8"))["metrics"]
+            print(" " * 20 + ", ".join(f"{k} {_shown(v)}" for k, v in metrics.items()))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):  # over seeds
+        return f"{value['mean']:.4g} ± {value['sd']:.2g}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _info(_: Info) -> None:
+    from swiftrnn.machine import machine
+    from swiftrnn.ops import kernels
+
+    for key, value in machine().items():
+        print(f"{key:14}{value}")
+    for device, state in kernels().items():
+        print(f"{device + ' kernels':14}{'run' if state['loaded'] else 'do not run'}: {state['why']}")
+        if state["loaded"]:
+            print(f"{'':14}{state['library']}")
+    for extra, modules in EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        print(f"{'extra ' + extra:14}" + (f"lacks {', '.join(missing)}" if missing else "installed"))
+
+
+EXTRAS = {"train": ("lightning", "tensorboard"), "report": ("matplotlib", "jinja2")}
+
+
+def _run(name: str, words: list[str]) -> int:
+    folder.needs_extra("swiftrnn run", "train", "lightning")
+    recipe = run.module(name)
+    presets, preset = run.presets(recipe), _preset(words)
+    if preset not in presets:
+        raise UsageError(
+            f"swiftrnn run {name} --preset needs one of {', '.join(presets)}; got {preset!r}; "
+            f"{run.nearest(preset, presets)}choose one of them"
+        )
+    parts = [
+        ("run", OmitArgPrefixes[Run], field(default=Run())),
+        ("config", OmitArgPrefixes[recipe.Config], field(default=presets[preset])),
+    ]
+    kind = dataclasses.make_dataclass("Options", parts, frozen=True)
+    options = _parse(kind, f"swiftrnn run {name}", (recipe.__doc__ or name).strip(), words)
+    how = options.run
+    if how.record:
+        run.check_recordable(name)  # before hours of training
+    metrics, out = run.run(name, options.config, how.out, how.resume, how.seeds)
+    for key, value in metrics.items():
+        print(f"{key:32}{_shown(value)}")
+    print(f"\nThe run is in {out}")
+    if how.record:
+        print(f"Recorded in {run.record(name, options.config, how.seeds, metrics)}")
+    return 0
+
+
+def _preset(words: list[str]) -> str:
+    for i, word in enumerate(words):
+        if word == "--preset" and i + 1 < len(words):
+            return words[i + 1]
+        if word.startswith("--preset="):
+            return word.partition("=")[2]
+    return "default"
+
+
+def _predict(options: Predict) -> None:
+    from swiftrnn.deploy import predict
+
+    model = predict.load(options.run)
+    texts = options.inputs or (sys.stdin.read(),)
+    for text in texts:
+        added = predict.continue_text(
+            model, text, options.length, options.temperature, options.top_k, options.seed
+        )
+        print(text + added)
+
+
+def _compare(options: Compare) -> None:
+    from swiftrnn import compare
+
+    compare.compare(options)
+
+
+def _bench(options: Bench) -> None:
+    from swiftrnn import bench
+
+    bench.main(options.op)
+
+
+def _data(options: Data) -> None:
+    from swiftrnn.data import fetch
+
+    if options.action == "list":
+        for name, dataset in fetch.DATASETS.items():
+            size = sum(file.size for file in dataset.files)
+            print(f"{name:16}{size / 1e6:8.1f} MB  {dataset.licence:24}{dataset.about}")
+    elif options.action != "fetch" or options.name is None:
+        raise UsageError(
+            f"swiftrnn data needs list, or fetch and a NAME; got {options.action}; "
+            "swiftrnn data list shows the names"
+        )
+    elif options.name not in fetch.DATASETS:
+        raise UsageError(
+            f"swiftrnn data fetch needs one of {', '.join(fetch.DATASETS)}; got {options.name!r}; "
+            f"{run.nearest(options.name, fetch.DATASETS)}swiftrnn data list describes them"
+        )
+    else:
+        for file in fetch.DATASETS[options.name].files:
+            print(fetch.fetch(options.name, file.name))
+
+
+def _copy(options: Copy) -> None:
+    run.copy(options.recipe, options.dir)
+    print(f"{options.dir} is yours: edit it, then swiftrnn run ./{options.dir}")
+
+
+COMMANDS = {
+    "compare": Command(
+        Compare,
+        _compare,
+        (
+            "swiftrnn compare",
+            "swiftrnn compare --seconds 60 --layers sru lstm",
+            "swiftrnn compare --text book.txt --out runs/book",
+            "swiftrnn compare --resume",
+        ),
+    ),
+    "list": Command(List, _list, ("swiftrnn list",)),
+    "info": Command(Info, _info, ("swiftrnn info",)),
+    "run": Command(
+        Run,
+        lambda _: None,  # `_run`, which reads the recipe's own options too
+        (
+            "swiftrnn run language_model --preset smoke",
+            "swiftrnn run language_model --layer lstm --seeds 3 --out runs/lstm",
+            "swiftrnn run language_model --resume",
+        ),
+    ),
+    "predict": Command(
+        Predict,
+        _predict,
+        (
+            'swiftrnn predict runs/compare-2026-01-31-120000 "def "',
+            'swiftrnn predict runs/lstm "import " --length 500 --temperature 0.6',
+        ),
+    ),
+    "bench": Command(Bench, _bench, ("swiftrnn bench", "swiftrnn bench linear_scan")),
+    "data": Command(Data, _data, ("swiftrnn data list", "swiftrnn data fetch wikitext-2")),
+    "copy": Command(Copy, _copy, ("swiftrnn copy language_model my_model",)),
+}

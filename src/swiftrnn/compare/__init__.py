@@ -1,0 +1,210 @@
+"""The main job: every layer learns the same text in the same time, side by side.
+
+Layers get equal trainable parameters, equal batches, equal training seconds and a process of their
+own each, so that peak memory is theirs. Test text is read once, after all have trained. Nothing
+heavy is imported before a comparison runs, because `swiftrnn compare --help` shows `Compare`.
+"""
+
+import contextlib
+import dataclasses
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from swiftrnn.data.text import Text, read_text, standard_library
+from swiftrnn.training import folder
+
+LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
+KIND = "compare"
+PATIENCE = 60  # seconds an interrupted layer gets to write its checkpoint
+
+
+@dataclass(frozen=True)
+class Compare:
+    """The main job: train fast layers and their rivals on the same text, side by side.
+
+    SRU, QRNN, minGRU, LSTM, GRU and a causal convolution get as many parameters as SRU of width
+    --hidden, the same batches and the same time. Prints a table of speed and quality; writes a run
+    folder with report.html. The text is this Python's standard library: nothing is downloaded.
+    """
+
+    seconds: float = 25.0  # training time per layer; six layers then fit into five minutes
+    layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
+    hidden: int = 256  # SRU's width; the others' follow from its number of parameters
+    depth: int = 2  # layers on top of one another; conv takes as many as reach back 512 bytes
+    batch_size: int = 32  # texts read side by side
+    time: int = 64  # bytes of each text per update
+    learning_rate: float = 4e-3  # the highest one, after the warm-up
+    seed: int = 0  # weights and batches; the same seed repeats the same updates
+    threads: int = 0  # of torch; 0 takes as many as the machine has cores
+    dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16 is faster where the CPU has it
+    text: Path | None = None  # a file to learn; this Python's standard library unless given
+    out: Path | None = None  # the run folder; runs/compare-<time> unless given
+    resume: bool = False  # go on with the run in --out, or with the newest one
+
+    def check(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ValueError: names the option, what it needs and what it got.
+        """
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise ValueError(
+                f"--seconds needs a time above 0; got {self.seconds:g}; 25 is the default"
+            )
+        for name in ("hidden", "depth", "batch_size", "time"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} needs a size of at least 1; "
+                    f"got {getattr(self, name)}; give a larger one"
+                )
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(
+                f"--learning-rate needs a number above 0; got {self.learning_rate:g}; "
+                "0.004 is the default"
+            )
+        for name in ("threads", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"--{name} needs 0 or more; got {getattr(self, name)}; leave it out for 0"
+                )
+        if not self.layers or len(set(self.layers)) < len(self.layers):
+            raise ValueError(
+                f"--layers needs different names out of {', '.join(LAYERS)}; "
+                f"got {' '.join(self.layers) or 'none'}; name each once"
+            )
+        for layer in self.layers:
+            if layer not in LAYERS:
+                from swiftrnn.run import nearest
+
+                raise ValueError(
+                    f"--layers needs names out of {', '.join(LAYERS)}; got {layer!r}; "
+                    f"{nearest(layer, LAYERS)}choose from the list"
+                )
+
+    def command(self) -> str:
+        """The command line that repeats this comparison."""
+        words = ["swiftrnn compare"]
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if value == each.default or each.name in ("out", "resume"):
+                continue
+            text = value if isinstance(value, tuple) else (str(value),)
+            words += [f"--{each.name.replace('_', '-')}", *map(shlex.quote, text)]
+        return " ".join(words)
+
+
+def compare(options: Compare) -> Path:
+    """Train every layer, measure them together, print the table and write the report.
+
+    Args:
+        options: what to do; see `Compare`.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ValueError: an option, the text or the run to resume does not fit.
+        ModuleNotFoundError: an extra is missing.
+        OSError: the run folder cannot be written, or the process of a layer died.
+        KeyboardInterrupt: it was interrupted; the message says how to go on.
+    """
+    folder.needs_extra("swiftrnn compare", "train,report", "lightning", "matplotlib", "jinja2")
+    options = dataclasses.replace(options, layers=_split(options.layers))
+    options.check()
+    if options.resume:
+        out = options.out or folder.newest(KIND)
+        options, text = _saved(options, out)
+    else:
+        text = read(options.text)
+        out = folder.create(options.out, KIND)
+        described = {KIND: dataclasses.asdict(options), "text_sha256": text.sha256}
+        folder.write_json(out / "config.json", described)
+    from swiftrnn.compare import measure, show  # they load torch: only now, when all was checked
+    from swiftrnn.machine import load
+
+    start = load()
+    print(show.opening(options, text, out, start), file=sys.stderr)
+    try:
+        for layer, config in measure.plan(options).items():
+            if not (out / layer / "metrics.json").exists():
+                _train(out / layer, config)
+        metrics = measure.measure(options, out, text)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is kept; go on with {_again(out)}") from None
+    metrics["load"] = {"start": start, "end": load()}
+    show.write(metrics, out)
+    print(show.closing(metrics, out))
+    return out
+
+
+def _split(layers: tuple[str, ...]) -> tuple[str, ...]:
+    """`sru,lstm` is as good as `sru lstm`."""
+    return tuple(name for word in layers for name in word.split(",") if name)
+
+
+def _again(out: Path) -> str:
+    return f"swiftrnn compare --resume --out {shlex.quote(str(out))}"
+
+
+def _saved(options: Compare, out: Path) -> tuple[Compare, Text]:
+    """The options and the text that the run in `out` began with."""
+    saved = folder.read_json(out / "config.json", needs=(KIND, "text_sha256"))
+    if (out / "metrics.json").exists():
+        raise ValueError(
+            f"--resume needs an interrupted comparison; got {out}, which is complete; "
+            f"open {out / 'report.html'}"
+        )
+    kept = {**saved[KIND], "out": options.out, "resume": True}
+    options = folder.restore(options, kept, "swiftrnn compare --resume")
+    options.check()
+    text = read(options.text)
+    if text.sha256 != saved["text_sha256"]:
+        raise ValueError(
+            f"--resume needs the text that {out} began with; got {text.name}, which has changed "
+            "since; start anew"
+        )
+    return options, text
+
+
+def read(path: Path | None) -> Text:
+    """The text to learn: a file, or this Python's standard library."""
+    return standard_library() if path is None else read_text(path)
+
+
+def _train(out: Path, config: dict[str, Any]) -> None:
+    """Train one layer in a process of its own, which takes Ctrl-C from here and nowhere else.
+
+    The terminal sends Ctrl-C to its whole foreground group. The child leaves that group, so that
+    it hears of it exactly once, however it came: a second one would end it before it has saved.
+    """
+    out.mkdir(exist_ok=True)
+    folder.write_json(out / "config.json", config)
+    command = [sys.executable, "-m", "swiftrnn.compare.train", str(out)]
+    apart = {"process_group": 0} if os.name == "posix" else {}
+    child = subprocess.Popen(command, **apart)
+    try:
+        status = child.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(PATIENCE)
+        child.kill()
+        raise
+    if status in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    if status == 2:  # it has said why
+        raise SystemExit(2)
+    if status:
+        raise OSError(
+            f"training {out.name} needs its process to end well; got exit status {status}"
+            f"{', killed, often for lack of memory' if status == -signal.SIGKILL else ''}; "
+            f"finished layers are kept, so go on with {_again(out.parent)}"
+        )

@@ -1,0 +1,202 @@
+"""How a comparison is shown: the lines on the terminal and the page, from one dict of numbers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from swiftrnn.training import report
+from swiftrnn.training.report import Column, Line, Page, Plot, Table
+
+NAMES = {
+    "sru": "SRU",
+    "qrnn": "QRNN",
+    "mingru": "minGRU",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "conv": "causal conv",
+    "counts": "order-2 counts",
+    "xz_files": "xz -9, each file",
+    "xz_stream": "xz -9, one stream",
+}
+STYLE = {name: place for place, name in enumerate(NAMES)}  # a layer keeps its colour in all reports
+COLUMNS = (
+    Column("layer", "layer"),
+    Column("parameters", "\nparameters", 0),
+    Column("train_tokens_per_s", "train\ntokens/s", 0, "higher"),
+    Column("batch_1", "batch 1\ntokens/s", 0, "higher"),
+    Column("batch_32", "batch 32\ntokens/s", 0, "higher"),
+    Column("stream_us", "stream\nµs/byte", 0, "lower"),
+    Column("equal_time", "bits/byte\n= time", 3, "lower"),
+    Column("equal_tokens", "bits/byte\n= tokens", 3, "lower"),
+    Column("peak_mb", "peak\nMB", 0, "lower"),
+)
+
+
+def table(metrics: Mapping[str, Any]) -> Table:
+    """One row per layer, then the naive baselines."""
+    rows = [
+        {**values, "layer": NAMES[name], **values["inference_tokens_per_s"]}
+        for name, values in metrics["layers"].items()
+    ]
+    rows += [
+        {"layer": NAMES[name], "equal_time": bits} for name, bits in metrics["baselines"].items()
+    ]
+    settings, common = metrics["settings"], metrics["equal_tokens"]
+    tokens = (
+        f"{common['tokens']:,} bytes each ({common['steps']:,} updates, the last snapshot that all "
+        "layers reached)"
+        if common
+        else "not known, because a layer made no snapshot in its time"
+    )
+    note = (
+        f"Best of each column is marked; arrows point to better. Batch 1 and 32: inference. "
+        f"Bits per byte on the test text after {settings['seconds']:g} s of training (= time) and "
+        f"after equal training (= tokens): {tokens}. Peak: memory of the training process."
+    )
+    return Table(COLUMNS, rows, note)
+
+
+def opening(settings: Mapping[str, Any], text: Any, out: Path, load: Mapping[str, Any]) -> str:
+    """What is said before the first layer trains."""
+    layers = settings["layers"]
+    lines = [
+        f"{', '.join(NAMES[layer] for layer in layers)} learn {text.name} "
+        f"({len(text.train) / 1e6:.1f} MB), {settings['seconds']:g} s each; run folder {out}"
+    ]
+    if not load["idle"]:
+        lines.append(f"warning: {load['note']}")
+    return "\n".join(lines)
+
+
+def closing(metrics: Mapping[str, Any], out: Path) -> str:
+    """What is printed at the end: the table, the load, a sample, and where to go on."""
+    best = metrics["best"]
+    made = table(metrics)
+    parts = ["", made.text(), "", made.note.replace("is marked", "has a star"), ""]
+    parts += [f"Machine: {_machine_line(metrics)}", *_load_lines(metrics), ""]
+    parts += [f"{NAMES[best]} goes on from {metrics['prompt']!r}:", ""]
+    parts += [_indent(metrics["prompt"] + metrics["sample"]), ""]
+    parts += [
+        f"Report:  {(out / 'report.html').resolve()}",
+        f'Predict: swiftrnn predict {out} "def "        (or {out}/{next(iter(metrics["layers"]))})',
+    ]
+    return "\n".join(parts)
+
+
+def _indent(text: str) -> str:
+    printable = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "\n".join("    " + line for line in printable.splitlines())
+
+
+def _machine_line(metrics: Mapping[str, Any]) -> str:
+    machine = metrics["machine"]
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads"
+
+
+def _load_lines(metrics: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for when, load in metrics["load"].items():
+        lines.append(f"{'' if load['idle'] else 'WARNING, '}load at the {when}: {load['note']}")
+    return lines
+
+
+def write(metrics: Mapping[str, Any], out: Path) -> None:
+    """Write report.html and, last, metrics.json, which marks the run as complete."""
+    from swiftrnn.training import folder
+
+    report.write(page(metrics), out / "report.html")
+    folder.write_json(out / "metrics.json", metrics)
+
+
+def page(metrics: Mapping[str, Any]) -> Page:
+    """The report of one comparison."""
+    settings, text, best = metrics["settings"], metrics["text"], metrics["best"]
+    layers = metrics["layers"]
+    busy = [load["note"] for load in metrics["load"].values() if not load["idle"]]
+    summary = [
+        f"{', '.join(NAMES[name] for name in layers)}: each learned {text['name']} byte by byte for "
+        f"{settings['seconds']:g} seconds, with equal trainable parameters (±2 %), the same batches "
+        f"and the same settings. At equal time {NAMES[best]} is best on the test text, with "
+        f"{layers[best]['equal_time']:.3f} bits per byte.",
+    ]
+    return Page(
+        title=f"{_count(len(layers))}, one text, {settings['seconds']:g} seconds each",
+        summary=summary,
+        warning=busy[0][0].upper() + busy[0][1:] + "." if busy else "",
+        tables=[("Results", table(metrics))],
+        plots=_plots(metrics),
+        texts=[
+            (f"What {NAMES[best]} writes", metrics["prompt"] + metrics["sample"]),
+            ("Command", metrics["command"]),
+        ],
+        facts=_facts(metrics),
+    )
+
+
+def _count(number: int) -> str:
+    words = ("No layers", "One layer", "Two layers", "Three layers", "Four layers", "Five layers")
+    return (*words, "Six layers")[number]
+
+
+def _facts(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    machine = dict(metrics["machine"])
+    versions = {key: machine.pop(key) for key in ("swiftrnn", "torch", "python", "commit")}
+    load = {f"load at the {when}": load["note"] for when, load in metrics["load"].items()}
+    text = dict(metrics["text"])
+    widths = {
+        NAMES[name]: f"width {v['hidden']:,}, depth {v['depth']}, {v['steps']:,} updates"
+        for name, v in metrics["layers"].items()
+    }
+    shown = {k: " ".join(v) if isinstance(v, list | tuple) else v for k, v in metrics["settings"].items()}
+    return {
+        "Machine": machine | load,
+        "Versions": versions | {"date": metrics["date"]},
+        "Text": text,
+        "Settings": {k.replace("_", " "): v for k, v in shown.items() if k not in ("out", "resume")},
+        "Layers": widths,
+    }
+
+
+def _plots(metrics: Mapping[str, Any]) -> list[Plot]:
+    layers, dashed = metrics["layers"], {NAMES[k]: v for k, v in metrics["valid_baselines"].items()}
+    plots = []
+    for key, label, title, log in (
+        ("seconds", "training time (seconds)", "Quality against time", False),
+        ("tokens", "training text read (bytes)", "Quality against tokens", True),
+    ):
+        curves = []
+        for name, values in layers.items():
+            points = [p for p in values["valid"] if p[key] > 0]
+            if points:
+                x, y = [p[key] for p in points], [p["bits_per_byte"] for p in points]
+                curves.append(Line(NAMES[name], x, y, STYLE[name]))
+        if curves:
+            svg = report.lines(
+                curves, label, "valid bits per byte", dashed, log_x=log, log_y=True, title=title
+            )
+            plots.append(Plot(title, svg, CAPTIONS[key]))
+    return [*plots, Plot("Speed", _speed(layers), CAPTIONS["speed"])]
+
+
+CAPTIONS = {
+    "seconds": "Lower is better. Time spent on measuring is not counted. Dashed: what needs no "
+    "network, on the same valid text.",
+    "tokens": "Lower is better. All layers read the same bytes in the same order; a faster layer "
+    "reads more of them in its time. Both axes are logarithmic.",
+    "speed": "Training: the whole update with its optimiser. Inference and streaming: medians of "
+    "interleaved runs of the trained models in one process.",
+}
+
+
+def _speed(layers: Mapping[str, Any]) -> str:
+    panels = {
+        "Training": {n: v["train_tokens_per_s"] for n, v in layers.items()},
+        "Inference, batch 1": {n: v["inference_tokens_per_s"]["batch_1"] for n, v in layers.items()},
+        "Inference, batch 32": {n: v["inference_tokens_per_s"]["batch_32"] for n, v in layers.items()},
+        "Streaming, one byte at a time": {n: v["stream_us"] for n, v in layers.items()},
+    }
+    labels = {panel: "bytes per second (more is better)" for panel in panels}
+    labels["Streaming, one byte at a time"] = "microseconds per byte (less is better)"
+    styles = {NAMES[name]: STYLE[name] for name in layers}
+    named = {panel: {NAMES[n]: v for n, v in bars.items()} for panel, bars in panels.items()}
+    return report.bars(named, styles, labels, title="Speed")
