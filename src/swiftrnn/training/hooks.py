@@ -17,14 +17,13 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
-from safetensors.torch import save_file
 
-from swiftrnn.training import folder, memory, random_state
+from swiftrnn.training import memory, random_state, weights
 from swiftrnn.training.average import MovingAverage
 from swiftrnn.training.checkpoint import LAST
 from swiftrnn.training.progress import Progress
 
-Measure = Callable[[L.LightningModule], dict[str, float]]
+Measure = Callable[[Any], dict[str, float]]  # of the model that is trained
 MOST_SNAPSHOTS = 24  # more, and every second one goes
 SAVING = 50  # a checkpoint that took a second to write is not renewed within so many seconds
 
@@ -211,9 +210,7 @@ class Run(Callback):
             return
         model = self.averaging.of(pl_module) if self.averaging else pl_module
         self.shots.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-        with folder.whole(self.shots / f"{self.fitted.steps:08}.safetensors") as part:
-            save_file(weights, part)
+        weights.save(model, self.shots / f"{self.fitted.steps:08}.safetensors")
         for step, path in snapshots(self.shots.parent).items():
             if step % gap:
                 path.unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+"""Batches of one long text: lanes that walk through it side by side."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Lanes:
+    """Endless batches: each lane walks through the text from a place of its own, round and round.
+
+    Batch `s` depends on the seed and `s` only, so every model sees the same ones, and a carried
+    state always fits: lane `b` of batch `s + 1` goes on where lane `b` of batch `s` ended.
+
+    Args:
+        tokens: (N,) numbers of the text, of any integer type.
+        batch_size: B, how many lanes.
+        time: T, how many tokens of each lane are predicted in one batch.
+        seed: moves the places where lanes begin.
+
+    Raises:
+        ValueError: the text is shorter than one batch.
+    """
+
+    def __init__(self, tokens: Tensor, batch_size: int, time: int, seed: int) -> None:
+        if len(tokens) <= batch_size * time:
+            raise ValueError(
+                f"training needs more than {batch_size} x {time} tokens for one batch; got "
+                f"{len(tokens):,}; give a longer text, or smaller --batch-size and --time"
+            )
+        self.tokens, self.time = tokens, time
+        offset = int(np.random.default_rng(seed).integers(len(tokens)))
+        starts = torch.arange(batch_size) * len(tokens) // batch_size + offset
+        self._first = torch.arange(time + 1)[:, None] + starts  # (T + 1, B)
+
+    def batch(self, step: int) -> Tensor:
+        """Batch number `step`: (T + 1, B) int64, of which the first T predict the last T."""
+        places = (self._first + step * self.time).remainder_(len(self.tokens))
+        return self.tokens[places].long()
+
+    def __iter__(self) -> Iterator[Tensor]:
+        step = 0
+        while True:
+            yield self.batch(step)
+            step += 1

@@ -1,0 +1,52 @@
+"""Which number stands for which byte, or which word."""
+
+from collections import Counter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+END, UNKNOWN = "<eos>", "<unk>"
+
+
+class Vocabulary:
+    """Text to numbers and back.
+
+    Args:
+        words: the words by number; None for bytes, which are numbers already.
+
+    Example:
+        >>> words = Vocabulary.of_words(b"to be or not to be")
+        >>> words.encode(b"to see"), words.decode([2, 5])
+        (tensor([3, 0, 1]), 'be or')
+    """
+
+    def __init__(self, words: list[str] | None = None) -> None:
+        self.words = words
+        self._number = {} if words is None else {word: i for i, word in enumerate(words)}
+
+    def __len__(self) -> int:
+        return 256 if self.words is None else len(self.words)
+
+    @classmethod
+    def of_words(cls, text: bytes) -> "Vocabulary":
+        """All words of a text, the frequent ones first, after `<unk>` and `<eos>`."""
+        counts = Counter(text.decode("utf-8", "replace").split())
+        rest = sorted(counts.keys() - {END, UNKNOWN}, key=lambda word: (-counts[word], word))
+        return cls([UNKNOWN, END, *rest])
+
+    def encode(self, text: bytes) -> Tensor:
+        """Text to numbers (N,), uint8 for bytes and int64 for words; each line ends in `<eos>`."""
+        if self.words is None:
+            return torch.from_numpy(np.frombuffer(text, np.uint8).copy())
+        lines = text.decode("utf-8", "replace").splitlines()
+        return torch.tensor(
+            [self._number.get(word, 0) for line in lines for word in (*line.split(), END)],
+            dtype=torch.int64,
+        )
+
+    def decode(self, numbers: list[int]) -> str:
+        """Numbers to text; bytes that are no UTF-8 become replacement characters."""
+        if self.words is None:
+            return bytes(numbers).decode("utf-8", errors="replace")
+        return " ".join(self.words[i] for i in numbers).replace(f" {END}", "\n")

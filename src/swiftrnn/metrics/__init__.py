@@ -1,0 +1,1 @@
+"""Measures: pure functions from what was predicted and what was true to numbers."""

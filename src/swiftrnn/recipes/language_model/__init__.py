@@ -1,0 +1,140 @@
+"""A language model over bytes or words, with any of six layers at equal size.
+
+Paper: Lei et al. (2018), "Simple Recurrent Units for Highly Parallelizable Recurrence", EMNLP,
+section 4.4 (characters of enwik8).
+Differs: the text is this machine's Python library; seconds of training instead of days; two
+layers without dropout; the moving average of the weights is what is measured.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning import seed_everything
+
+from swiftrnn import __version__
+from swiftrnn.data.lanes import Lanes
+from swiftrnn.data.text import Text
+from swiftrnn.data.vocabulary import Vocabulary
+from swiftrnn.metrics import compression
+from swiftrnn.recipes.language_model.data import shuffled, text_for
+from swiftrnn.recipes.language_model.use import WEIGHTS, bits, build, load
+from swiftrnn.recipes.language_model.use import predict as predict
+from swiftrnn.training import folder, weights
+from swiftrnn.training.fit import Fitted, fit
+
+VALID = 32_768  # tokens measured during training: good to 0.01 bits, and cheap for any layer
+SNAPSHOTS = 100  # updates between two, so that layers can be compared after equal tokens
+
+
+@dataclass(frozen=True)
+class Config:
+    """Ours throughout; the paper's model is 12 layers of width 2048, trained for days."""
+
+    layer: Literal["sru", "qrnn", "mingru", "lstm", "gru", "conv"] = "sru"
+    hidden: int = 256  # SRU's width; other layers get the width at which they are of equal size
+    depth: int = 2  # layers on top of each other
+    batch_size: int = 32  # lanes that walk through the text side by side
+    time: int = 64  # tokens of each lane in one update; gradients reach back this far
+    seconds: float | None = 25.0  # of training, without measuring; None for no such limit
+    steps: int | None = None  # updates; training ends at whichever comes first
+    learning_rate: float = 4e-3  # with AdamW
+    warmup: int = 100  # updates in which the learning rate rises
+    knee: int = 300  # updates after which it falls with the inverse square root
+    seed: int = 0
+    threads: int = 0  # of torch; 0 leaves its setting alone
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the arithmetic; weights are float32
+    text: Path | None = None  # a file of yours; else the Python library, or WikiText-2 for words
+    level: Literal["byte", "word"] = "byte"
+    made_up: bool = False  # learn sums such as 3+4=7 in place of a text
+    control: bool = False  # also train on shuffled bytes, where nothing can be learnt
+
+
+SMOKE = Config(hidden=64, depth=1, time=32, seconds=None, steps=150, learning_rate=1e-2, warmup=10)
+SMOKE = replace(SMOKE, made_up=True)
+WORD = Config(level="word", batch_size=20, time=35, seconds=600.0, learning_rate=2e-3)
+CLAIMS = {"enwik8_bits_per_byte": 1.19}  # theirs, on enwik8; not comparable with this text
+
+
+def train(config: Config, out: Path, resume: bool = False, text: Text | None = None) -> Fitted:
+    """Train one model and write it to `out`, for `run` and for `swiftrnn compare`.
+
+    Args:
+        config: what to train.
+        out: the run folder.
+        resume: go on from its last checkpoint, if it has one.
+        text: the text, if it is not the one that `config` names.
+
+    Returns:
+        What was done; rows of the history have `step`, `tokens`, `seconds`, `loss` (train, nats)
+        and `bits` (valid, per token).
+    """
+    seed_everything(config.seed, verbose=False)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if not (out / "config.json").exists():
+        here = {"recipe": "language_model", "config": asdict(config), "swiftrnn": __version__}
+        folder.write_json(out / "config.json", here)
+    text = text or text_for(config)
+    words = Vocabulary.of_words(text.train) if config.level == "word" else Vocabulary()
+    model, valid = build(config, words), words.encode(text.valid)[:VALID]
+    fitted = fit(
+        model,
+        Lanes(words.encode(text.train), config.batch_size, config.time, config.seed),
+        out=out,
+        steps=config.steps,
+        seconds=config.seconds,
+        valid=lambda averaged: {"bits": bits(averaged, valid)[0]},
+        average=True,
+        snapshots=SNAPSHOTS,
+        clip=1.0,
+        resume=resume,
+        name=config.layer,
+    )
+    for row in fitted.history:
+        row["tokens"] = row["step"] * config.batch_size * config.time
+    if words.words is not None:
+        folder.write_json(out / "vocabulary.json", {"words": words.words})
+    weights.save(model, out / WEIGHTS)
+    return fitted
+
+
+def run(config: Config, out: Path) -> dict[str, float]:
+    """Train, then measure on the test part: bits per byte, or perplexity, and what to beat."""
+    text = text_for(config)
+    fitted = train(config, out, resume=True, text=text)
+    model = load(config, out)
+    words = model.vocabulary
+    test_bits, count = bits(model, words.encode(text.test))
+    if config.level == "word":
+        known, asked = words.encode(text.train).numpy(), words.encode(text.test).numpy()
+        found = {"perplexity": 2**test_bits, "words": count}
+        found["baseline_unigram"] = 2 ** compression.order_0(known, asked, len(words))
+    else:
+        found = {"bits_per_byte": test_bits, "bytes": count}
+        naive = compression.baselines(text.train, text.test, text.test_files)
+        found |= {f"baseline_{name}": value for name, value in naive.items()}
+    if config.control:
+        found |= _control(config, text, out / "control")
+    tokens = fitted.steps * config.batch_size * config.time
+    found |= {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": fitted.steps,
+        "tokens": tokens,
+        "seconds": fitted.seconds,
+        "tokens_per_second": tokens / fitted.seconds,
+        "peak_memory": fitted.peak_memory,
+    }
+    folder.write_json(out / "metrics.json", found | {"history": fitted.history})
+    return found
+
+
+def _control(config: Config, text: Text, out: Path) -> dict[str, float]:
+    """Trained on shuffled bytes, a model can find their counts and nothing else."""
+    out.mkdir(exist_ok=True)
+    text, config = shuffled(text, config.seed), replace(config, control=False)
+    train(config, out, resume=True, text=text)
+    model = load(config, out)
+    found = bits(model, model.vocabulary.encode(text.test))[0]
+    return {"control_bits": found, "control_order_0": compression.order_0(text.train, text.test)}

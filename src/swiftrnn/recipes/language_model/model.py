@@ -1,0 +1,178 @@
+"""A recurrent language model: embedding, one kind of layer, and a linear read-out.
+
+p(x[t + 1] | x[0..t]) = softmax(W h[t] + b),    h, state = layer(E[x[t]], state)
+"""
+
+import math
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from swiftrnn.data.vocabulary import Vocabulary
+
+LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
+CONV_DEPTH = 5  # gated blocks, kernel 4, dilation 4**k: each output sees over 1,000 inputs
+TOLERANCE = 0.02  # how far apart two sizes may be and still be called equal
+EVEN = 8  # widths that are multiples of it suit the vector units, the rivals' as well as ours
+
+
+def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
+    """The recurrent part: (T, B, hidden) and a state to the same and a state.
+
+    Args:
+        name: one of `LAYERS`.
+        hidden: its width, going in and coming out.
+        depth: layers on top of each other; the convolution has `CONV_DEPTH` blocks if that is
+            more, because fewer see too little.
+
+    Raises:
+        ValueError: there is no such layer.
+    """
+    from swiftrnn import nn as swift
+
+    if name not in LAYERS:
+        raise ValueError(
+            f"a language model needs a layer of {', '.join(LAYERS)}; got {name!r}; choose one"
+        )
+    if name == "conv":
+        return swift.CausalConv(hidden, hidden, num_layers=max(depth, CONV_DEPTH))
+    kinds = {
+        "sru": swift.SRU,
+        "qrnn": swift.QRNN,
+        "mingru": swift.MinGRU,
+        "lstm": nn.LSTM,
+        "gru": nn.GRU,
+    }
+    return kinds[name](hidden, hidden, num_layers=depth)
+
+
+def parameters_of(name: str, hidden: int, depth: int, vocabulary: int = 256) -> int:
+    """How many trainable parameters a model has; nothing is allocated."""
+    with torch.device("meta"):
+        layer = build_layer(name, hidden, depth)
+    return 2 * vocabulary * hidden + vocabulary + sum(p.numel() for p in layer.parameters())
+
+
+def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) -> int:
+    """The width at which a model has this many trainable parameters.
+
+    Args:
+        name: one of `LAYERS`.
+        parameters: the wanted number.
+        depth: layers on top of each other.
+        vocabulary: how many different tokens there are.
+
+    Returns:
+        The width that comes closest; a multiple of 8 if one comes within 1 %.
+
+    Raises:
+        ValueError: no width comes within 2 %.
+    """
+    low, high = 1, 2
+    while parameters_of(name, high, depth, vocabulary) < parameters:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        below = parameters_of(name, middle, depth, vocabulary) < parameters
+        low, high = (middle, high) if below else (low, middle)
+    off = {
+        width: abs(parameters_of(name, width, depth, vocabulary) / parameters - 1)
+        for width in {low, high, low // EVEN * EVEN, (low // EVEN + 1) * EVEN} - {0}
+    }
+    even = [width for width in off if width % EVEN == 0 and off[width] < TOLERANCE / 2]
+    best = min(even or off, key=lambda width: off[width])
+    if off[best] > TOLERANCE:
+        raise ValueError(
+            f"{name} needs a size it can come within 2 % of; got {parameters:,} parameters, and "
+            f"width {best} is off by {off[best]:.1%}; give a larger --hidden"
+        )
+    return best
+
+
+def detach(state: Any) -> Any:
+    """A state without its history, in memory of its own."""
+    if isinstance(state, Tensor):
+        return state.detach().clone()
+    return None if state is None else tuple(detach(part) for part in state)
+
+
+class LanguageModel(L.LightningModule):
+    """Predicts the next byte or word.
+
+    Args:
+        layer: one of `LAYERS`.
+        hidden: width of embedding and layer.
+        depth: layers on top of each other.
+        vocabulary: how many different tokens there are.
+        learning_rate: of AdamW, after the warm-up.
+        warmup: updates in which the rate rises from 0.
+        knee: updates after which it falls with the inverse square root.
+        dtype: float32 or bfloat16, of the arithmetic; weights and loss are float32.
+    """
+
+    def __init__(
+        self,
+        layer: str = "sru",
+        hidden: int = 512,
+        depth: int = 2,
+        vocabulary: int = 256,
+        learning_rate: float = 4e-3,
+        warmup: int = 100,
+        knee: int = 300,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, hidden)
+        self.layer = build_layer(layer, hidden, depth)
+        self.readout = nn.Linear(hidden, vocabulary)
+        self.learning_rate, self.warmup, self.knee = learning_rate, warmup, knee
+        self.mixed = dtype == "bfloat16"
+        self.vocabulary = Vocabulary()  # of bytes; whoever builds one of words puts it here
+        self.carried: Any = None  # the state at the end of the last batch
+
+    def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Tokens (T, B) and a state to logits (T, B, V) in float32 and the state after them."""
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed):
+            hidden_TBH, state = self.layer(self.embedding(tokens), state)
+            logits_TBV = self.readout(hidden_TBH)
+        return logits_TBV.float(), state
+
+    def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """One token of each stream, (B,), and a state to logits (B, V) and the next state."""
+        if not hasattr(self.layer, "step"):  # torch's own layers
+            logits, state = self(tokens[None], state)
+            return logits[0], state
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed):
+            hidden_BH, state = self.layer.step(self.embedding(tokens), state)
+            logits_BV = self.readout(hidden_BH)
+        return logits_BV.float(), state
+
+    def training_step(self, batch: Tensor, _: int) -> Tensor:
+        """Mean loss in nats of (T + 1, B) tokens, going on from the batch before."""
+        logits_TBV, state = self(batch[:-1], self.carried)
+        self.carried = detach(state)
+        return nn.functional.cross_entropy(logits_TBV.flatten(0, 1), batch[1:].flatten())
+
+    def configure_optimizers(self) -> Any:
+        """AdamW whose rate depends on the number of the update only."""
+        fused = self.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(
+            self.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=fused
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def rate(self, step: int) -> float:
+        """What the learning rate is multiplied by at update `step`, counted from 0."""
+        rising = min(1.0, (step + 1) / max(self.warmup, 1))
+        return rising * min(1.0, math.sqrt(self.knee / (step + 1)))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Lightning's hook: the carried state belongs to a checkpoint."""
+        checkpoint["carried"] = self.carried
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Lightning's hook: take it back."""
+        self.carried = checkpoint["carried"]
