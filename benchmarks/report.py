@@ -1,79 +1,29 @@
-"""Makes the tables of README, docs and this folder from the CSV files in `results/`.
+"""Makes the tables of README, docs and this folder from what was measured.
+
+Times are in `results/*.csv`, comparisons in `results/compare-*.json` (the `metrics.json` of a run),
+results of recipes in their `results.json`.
 
 A table stands between `<!-- generated: NAME -->` and `<!-- end -->`. `python benchmarks/report.py`
 writes them anew; `--check` only says which are out of date (exit status 1).
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import rows
-from rows import Row
+from rows import Results, Row
 
 from swiftrnn.bench import OURS, PRODUCTS, RIVALS
+from swiftrnn.compare import show
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "index.md")
 OPENING, CLOSING = "<!-- generated: ", "<!-- end -->"
 HEADLINE = (32, 256, 512)
 LSTM = "nn.LSTM"
-
-
-class Results:
-    """The newest row of every measurement on one machine with one number of threads."""
-
-    def __init__(self, all_rows: list[Row]) -> None:
-        self.by_key = {(r.subject, r.provider, r.mode, *r.cell): r for r in all_rows}
-
-    def get(
-        self, subject: str, provider: str, mode: str, cell: tuple[int, int, int], dtype: str
-    ) -> Row | None:
-        """The row, or None where it was not measured."""
-        B, T, H = cell
-        return self.by_key.get((subject, provider, mode, B, 1 if mode == "stream" else T, H, dtype))
-
-    def seconds(
-        self, provider: str, mode: str, cell: tuple[int, int, int], dtype: str = "float32"
-    ) -> float | None:
-        """Median seconds of a layer."""
-        row = self.get("layer", provider, mode, cell, dtype)
-        return row.median_s if row else None
-
-    def product(
-        self, layer: str, name: str, cell: tuple[int, int, int], dtype: str = "float32"
-    ) -> Row | None:
-        """The fastest library for one bare product of a layer."""
-        found = [
-            r
-            for r in self.by_key.values()
-            if r.subject == "product"
-            and r.provider.startswith(f"{layer} ")
-            and r.mode == name
-            and r.cell == (*cell, dtype)
-        ]
-        return min(found, key=lambda r: r.median_s, default=None)
-
-    def floor(self, layer: str, mode: str, cell: tuple[int, int, int], dtype: str) -> float | None:
-        """Seconds of the bare products inside `mode`."""
-        names = PRODUCTS if mode == "step" else PRODUCTS[:1]
-        found = [self.product(layer, name, cell, dtype) for name in names]
-        return sum(r.median_s for r in found if r) if all(found) else None
-
-    def copy(self) -> float | None:
-        """Bytes per second of a plain copy."""
-        found = [r for r in self.by_key.values() if r.subject == "copy"]
-        return max((r.bytes / r.median_s for r in found), default=None)
-
-    def cells(self, dtype: str = "float32") -> list[tuple[int, int, int]]:
-        """Where layers were measured: H, then B, then T upwards."""
-        found = {
-            r.cell[:3]
-            for r in self.by_key.values()
-            if r.subject == "layer" and r.mode == "step" and r.dtype == dtype
-        }
-        return sorted(found, key=lambda c: (c[2], c[0], c[1]))
 
 
 def number(value: float | None, form: str, factor: float = 1.0) -> str:
@@ -238,61 +188,57 @@ def streams(results: Results) -> str:
 
 def targets(results: Results) -> str:
     """What was asked of SRU at the headline's size beside what was measured."""
-    step, forward = (results.seconds("SRU", m, HEADLINE) for m in ("step", "forward"))
-    half = results.seconds("SRU", "step", HEADLINE, "bfloat16")
-    stream = [results.seconds(p, "stream", (1, 1, 512)) for p in ("SRU", LSTM)]
-    asked: list[tuple[str, float | None, str, float]] = [
-        (
-            "step / its three bare products",
-            ratio(step, results.floor("SRU", "step", HEADLINE, "float32")),
-            "≤",
-            1.10,
-        ),
-        (
-            "step / nn.Conv1d kernel 3's",
-            ratio(step, results.seconds("nn.Conv1d k3", "step", HEADLINE)),
-            "≤",
-            1.0,
-        ),
-        ("nn.LSTM's step / step", ratio(results.seconds(LSTM, "step", HEADLINE), step), "≥", 2.5),
-        (
-            "forward / its bare product",
-            ratio(forward, results.floor("SRU", "forward", HEADLINE, "float32")),
-            "≤",
-            1.15,
-        ),
-        (
-            "nn.LSTM's forward / forward",
-            ratio(results.seconds(LSTM, "forward", HEADLINE), forward),
-            "≥",
-            2.0,
-        ),
-        ("float32 step / bfloat16 step", ratio(step, half), "≥", 1.7),
-        ("streamed step / nn.LSTM's, B 1, H 512", ratio(*stream), "≤", 1.0),
-    ]
-    copy = results.copy()
-    for op in ("linear_scan", "sru"):
-        for mode in ("forward kept", "forward", "backward"):
-            row = results.get("kernel", op, mode, HEADLINE, "float32")
-            if row and copy:
-                asked.append(
-                    (f"{op} {mode} / copy bandwidth", row.bytes / row.median_s / copy, "≥", 0.70)
-                )
     lines = [
-        [
-            what,
-            f"{sign} {bound:.2f}",
-            f"{got:.2f}",
-            "yes" if (got <= bound) == (sign == "≤") else "**no**",
-        ]
-        for what, got, sign, bound in asked
+        [what, f"{sign} {bound:.2f}", f"{got:.2f}", "yes" if holds(got, sign, bound) else "**no**"]
+        for what, got, sign, bound in [*layer_targets(results), *kernel_targets(results)]
         if got is not None
     ]
-    return (
-        table(("SRU, float32, headline size", "asked", "measured", "holds"), lines) if lines else ""
-    )
+    return table(("float32, headline's size", "asked", "measured", "holds"), lines) if lines else ""
 
 
+def holds(got: float, sign: str, bound: float) -> bool:
+    return got <= bound if sign == "≤" else got >= bound
+
+
+def layer_targets(results: Results) -> list[tuple[str, float | None, str, float]]:
+    seconds, floor = results.seconds, results.floor
+    step, forward = (seconds("SRU", mode, HEADLINE) for mode in ("step", "forward"))
+    half = seconds("SRU", "step", HEADLINE, "bfloat16")
+    products = [floor("SRU", mode, HEADLINE, "float32") for mode in ("step", "forward")]
+    lstm = [seconds(LSTM, mode, HEADLINE) for mode in ("step", "forward")]
+    conv = seconds("nn.Conv1d k3", "step", HEADLINE)
+    stream = [seconds(name, "stream", (1, 1, HEADLINE[2])) for name in ("SRU", LSTM)]
+    return [
+        ("SRU: step / its three bare products", ratio(step, products[0]), "≤", 1.10),
+        ("SRU: step / nn.Conv1d kernel 3's step", ratio(step, conv), "≤", 1.0),
+        ("SRU: nn.LSTM's step / step", ratio(lstm[0], step), "≥", 2.5),
+        ("SRU: forward / its bare product", ratio(forward, products[1]), "≤", 1.15),
+        ("SRU: nn.LSTM's forward / forward", ratio(lstm[1], forward), "≥", 2.0),
+        ("SRU: float32 step / bfloat16 step", ratio(step, half), "≥", 1.7),
+        ("SRU, B 1: streamed step / nn.LSTM's", ratio(*stream), "≤", 1.0),
+    ]
+
+
+def kernel_targets(results: Results) -> list[tuple[str, float | None, str, float]]:
+    copy, found = results.copy(), []
+    for op in ("linear_scan", "sru"):
+        for mode in ("forward", "forward kept", "backward"):
+            row = results.get("kernel", op, mode, HEADLINE, "float32")
+            if row and copy:
+                rate = row.bytes / row.median_s / copy
+                found.append((f"{op} {mode}: rate / copy bandwidth", rate, "≥", 0.70))
+    return found
+
+
+NOT_MEASURED = {
+    **dict.fromkeys(
+        ("headline", "products", "targets"), "`python benchmarks/layers.py --headline`"
+    ),
+    **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
+    "kernels": "`python benchmarks/ops.py`",
+    "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
+    "recipes": "`swiftrnn run RECIPE --seeds 3 --record`",
+}
 TABLES: dict[str, Callable[[Results], str]] = {
     "headline": headline,
     "kernels": kernels,
@@ -303,16 +249,61 @@ TABLES: dict[str, Callable[[Results], str]] = {
 }
 
 
+def compared(folder: Path) -> str:
+    """The comparisons that were kept: the table that `swiftrnn compare` prints."""
+    parts = []
+    for path in sorted(folder.glob("compare-*.json")):
+        metrics = json.loads(path.read_text())
+        made = show.table(metrics)
+        best = made.best()
+        lines = [
+            [
+                f"**{text}**" if (i, c.key) in best else text
+                for c in made.columns
+                for text in [c.show(row.get(c.key))]
+            ]
+            for i, row in enumerate(made.rows)
+        ]
+        heads = [head.strip().replace("\n", " ") for head in made.heads()]
+        facts, text = metrics["machine"], metrics["text"]
+        where = (
+            f"`{metrics['command']}` on {facts['cpu']}, {facts['cores']} cores, "
+            f"{facts['threads']} threads, torch {facts['torch']}, swiftrnn {facts['swiftrnn']} "
+            f"({facts['commit'] or 'no commit'}); text: {text['name']}. "
+            + "; ".join(load["note"] for load in metrics["load"].values())
+            + "."
+        )
+        parts.append(f"{where}\n\n{table(heads, lines)}\n\n{made.note}")
+    return "\n\n".join(parts)
+
+
+def recipes() -> str:
+    """What `swiftrnn run --record` wrote, paper beside ours."""
+    lines = []
+    for path in sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/results.json")):
+        found = json.loads(path.read_text())
+        for name, value in found["metrics"].items():
+            spread = isinstance(value, dict)
+            ours = f"{value['mean']:.4g} ± {value['sd']:.2g}" if spread else f"{value:.4g}"
+            claim = found.get("claims", {}).get(name)
+            paper = f"{claim:.4g}" if isinstance(claim, int | float) else "–"
+            lines.append([path.parent.name, name, ours, paper, str(found.get("seeds", 1))])
+    return table(("recipe", "metric", "ours", "paper", "seeds"), lines) if lines else ""
+
+
 def render(name: str, folder: Path) -> str:
     """The text of one table over all machines."""
-    parts = []
-    for path in sorted(folder.glob("*.csv")):
-        found = rows.read(path)
-        for threads in sorted({r.threads for r in found}, reverse=True):
-            parts.append(TABLES[name](Results([r for r in found if r.threads == threads])))
-    return "\n\n".join(p for p in parts if p) or (
-        "Not measured yet: run `python benchmarks/ops.py` and `python benchmarks/layers.py`, then "
-        "`python benchmarks/report.py`."
+    if name in ("compare", "recipes"):
+        text = compared(folder) if name == "compare" else recipes()
+    else:
+        parts = []
+        for path in sorted(folder.glob("*.csv")):
+            found = rows.read(path)
+            for threads in sorted({r.threads for r in found}, reverse=True):
+                parts.append(TABLES[name](Results([r for r in found if r.threads == threads])))
+        text = "\n\n".join(p for p in parts if p)
+    return (
+        text or f"Not measured yet: run {NOT_MEASURED[name]}, then `python benchmarks/report.py`."
     )
 
 
@@ -321,10 +312,10 @@ def fill(text: str, folder: Path) -> str:
     head, *parts = text.split(OPENING)
     for part in parts:
         name, _, rest = part.partition(" -->")
-        if name not in TABLES or CLOSING not in rest:
+        if name not in NOT_MEASURED or CLOSING not in rest:
             raise ValueError(
-                f"benchmarks/report.py needs a marker of {', '.join(TABLES)} with {CLOSING} behind "
-                f"it; got {name!r}; mend the page"
+                f"benchmarks/report.py needs a marker of {', '.join(NOT_MEASURED)} with {CLOSING} "
+                f"behind it; got {name!r}; mend the page"
             )
         head += (
             f"{OPENING}{name} -->\n{render(name, folder)}\n{CLOSING}{rest.partition(CLOSING)[2]}"

@@ -1,4 +1,4 @@
-"""The result files: one CSV per machine, long format, one row per measured thing."""
+"""The result files: one CSV per machine, one row per measured thing; and looking things up."""
 
 import csv
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn import bench
+from swiftrnn.bench import PRODUCTS
 
 RESULTS = Path(__file__).parent / "results"
 NOT_TIMED = bench.Timing(0.0, 0.0, 1)
@@ -105,3 +106,58 @@ def make(
 def others() -> float:
     """Cores that other processes take now; 0 where the system does not tell."""
     return float(bench.load()["others"] or 0.0)  # pyright: ignore[reportArgumentType]
+
+
+class Results:
+    """The newest row of every measurement on one machine with one number of threads."""
+
+    def __init__(self, all_rows: list[Row]) -> None:
+        self.by_key = {(r.subject, r.provider, r.mode, *r.cell): r for r in all_rows}
+
+    def get(
+        self, subject: str, provider: str, mode: str, cell: tuple[int, int, int], dtype: str
+    ) -> Row | None:
+        """The row, or None where it was not measured."""
+        B, T, H = cell
+        return self.by_key.get((subject, provider, mode, B, 1 if mode == "stream" else T, H, dtype))
+
+    def seconds(
+        self, provider: str, mode: str, cell: tuple[int, int, int], dtype: str = "float32"
+    ) -> float | None:
+        """Median seconds of a layer."""
+        row = self.get("layer", provider, mode, cell, dtype)
+        return row.median_s if row else None
+
+    def product(
+        self, layer: str, name: str, cell: tuple[int, int, int], dtype: str = "float32"
+    ) -> Row | None:
+        """The fastest library for one bare product of a layer."""
+        found = [
+            r
+            for r in self.by_key.values()
+            if r.subject == "product"
+            and r.provider.startswith(f"{layer} ")
+            and r.mode == name
+            and r.cell == (*cell, dtype)
+        ]
+        return min(found, key=lambda r: r.median_s, default=None)
+
+    def floor(self, layer: str, mode: str, cell: tuple[int, int, int], dtype: str) -> float | None:
+        """Seconds of the bare products inside `mode`."""
+        names = PRODUCTS if mode == "step" else PRODUCTS[:1]
+        found = [self.product(layer, name, cell, dtype) for name in names]
+        return sum(r.median_s for r in found if r) if all(found) else None
+
+    def copy(self) -> float | None:
+        """Bytes per second of a plain copy."""
+        found = [r for r in self.by_key.values() if r.subject == "copy"]
+        return max((r.bytes / r.median_s for r in found), default=None)
+
+    def cells(self, dtype: str = "float32") -> list[tuple[int, int, int]]:
+        """Where layers were measured: H, then B, then T upwards."""
+        found = {
+            r.cell[:3]
+            for r in self.by_key.values()
+            if r.subject == "layer" and r.mode == "step" and r.dtype == dtype
+        }
+        return sorted(found, key=lambda c: (c[2], c[0], c[1]))
