@@ -56,7 +56,7 @@ def threads(work: int) -> int:
     return 1 if _forked else max(1, min(torch.get_num_threads(), work // WORTH_A_THREAD))
 
 
-def state(dtype: torch.dtype) -> torch.dtype:
+def state_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype of states and sums: float32 where inputs are 16 bits wide, else that of the inputs."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 

@@ -61,6 +61,10 @@ class Op:
         found = _native.library() if module == "cpu" else find_spec("triton")
         return found is not None and dtype in _native.DTYPES
 
+    def kernel(self, part: str, device: str = "cpu") -> Callable:
+        """The backend's own `forward` or `backward`, past the dispatcher."""
+        return getattr(import_module(f"{self.package}.{BACKENDS[device]}"), part)
+
     def register(self) -> Callable[..., tuple[Tensor, ...]]:
         """Tell PyTorch about the op and return the function to call."""
         forward = self._define("forward", self.forward_schema, self.fake_forward)
@@ -89,14 +93,14 @@ class Op:
         name = f"swiftrnn::{self.name}_{part}"
         torch.library.define(name, schema)
         torch.library.register_fake(name, fake)
-        for device, module in BACKENDS.items():
-            torch.library.impl(name, device, self._lazy(module, part))
+        for device in BACKENDS:
+            torch.library.impl(name, device, self._lazy(part, device))
         self.raw[part] = getattr(torch.ops.swiftrnn, f"{self.name}_{part}").default
         return self.raw[part]
 
-    def _lazy(self, module: str, part: str) -> Callable:
+    def _lazy(self, part: str, device: str) -> Callable:
         def kernel(*args: Any) -> Any:  # imported at the first call, so Triton stays optional
-            return getattr(import_module(f"{self.package}.{module}"), part)(*args)
+            return self.kernel(part, device)(*args)
 
         return kernel
 

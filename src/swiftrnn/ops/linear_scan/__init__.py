@@ -15,7 +15,7 @@ def _sample(
     """Valid inputs; `ragged` draws lengths from 0..T."""
     lengths = torch.randint(0, T + 1, (B,)) if ragged else None
     decay, input = torch.rand(T, B, H).to(dtype), torch.randn(T, B, H).to(dtype)
-    return decay, input, torch.randn(B, H).to(_native.state(dtype)), lengths, bool(reverse)
+    return decay, input, torch.randn(B, H).to(_native.state_dtype(dtype)), lengths, bool(reverse)
 
 
 def _fake_backward(decay: Tensor, input: Tensor, initial: Tensor, *_: object) -> tuple[Tensor, ...]:
@@ -89,8 +89,8 @@ def linear_scan(
     T, B, H = input.shape
     check_tensor("linear_scan", "decay", decay, ("T", "B", "H"), (T, B, H), input)
     if initial is None:
-        initial = input.new_zeros(B, H, dtype=_native.state(input.dtype))
+        initial = input.new_zeros(B, H, dtype=_native.state_dtype(input.dtype))
     check_tensor("linear_scan", "initial", initial, ("B", "H"), (B, H), input, state=True)
     lengths = check_lengths("linear_scan", lengths, T, B, input.device)
-    initial = initial.to(_native.state(input.dtype)).contiguous()
+    initial = initial.to(_native.state_dtype(input.dtype)).contiguous()
     return _linear_scan(decay.contiguous(), input.contiguous(), initial, lengths, reverse)

@@ -23,7 +23,7 @@ def _sample(
     reverse: int = 0,
 ) -> tuple[Tensor | float | bool | None, ...]:
     """Valid inputs; `skip`: 0 none, 3 the input, 4 a fourth gate; `dropout` draws a mask."""
-    real = _native.state(dtype)
+    real = _native.state_dtype(dtype)
     keep = torch.empty(B, H, dtype=real).bernoulli_(0.7) / 0.7
     return (
         torch.randn(T, B, (4 if skip == 4 else 3) * H).to(dtype),
@@ -140,7 +140,7 @@ def sru(
     equations 1 to 4; version 1: arXiv:1709.02755v1.
     """
     T, B, H = _check(gates, skip, weight_c, bias, mask)
-    real = _native.state(gates.dtype)
+    real = _native.state_dtype(gates.dtype)
     if initial is None:
         initial = gates.new_zeros(B, H, dtype=real)
     check_tensor("sru", "initial", initial, ("B", "H"), (B, H), gates, state=True)

@@ -28,11 +28,12 @@ def forward(
     tanh: bool,
     reverse: bool,
     keep: bool,
+    output: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`: output, final and, to keep, the states (T, B, H)."""
+    """See `Op`: output (written where given), final and, to keep, the states (T, B, H)."""
     T, B, G = gates.shape
     H = initial.shape[-1]
-    output = gates.new_empty(T, B, H)
+    output = gates.new_empty(T, B, H) if output is None else output
     states = initial.new_empty(T, B, H) if keep and T else initial.clone()
     skip, skip_row = _rows(gates, skip, H)
     mask, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)

@@ -1,0 +1,8 @@
+"""Layers: drop-in replacements for torch.nn.LSTM and torch.nn.GRU, and their rivals."""
+
+from swiftrnn.nn.causal_conv import CausalConv
+from swiftrnn.nn.mingru import MinGRU
+from swiftrnn.nn.qrnn import QRNN
+from swiftrnn.nn.sru import SRU
+
+__all__ = ["SRU", "QRNN", "CausalConv", "MinGRU"]

@@ -1,0 +1,274 @@
+"""What the layers share: stacking, directions, states, lengths and packing, as in torch.nn.LSTM."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from swiftrnn.ops._check import check_lengths
+
+
+class Recurrent(nn.Module, ABC):
+    """A stack of recurrent layers in one or two directions, with the contract of torch.nn.GRU.
+
+    A subclass names its parameters and runs one layer in one direction. The parameters of layer k
+    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end.
+
+    Args:
+        input_size: I, features of the input.
+        hidden_size: H, features of the state.
+        num_layers: how many layers lie on top of each other.
+        bias: whether the gates have a bias.
+        batch_first: whether input and output are (B, T, ...) rather than (T, B, ...). As in torch,
+            states are not affected.
+        dropout: probability of zeroing an element between two layers, while training.
+        bidirectional: whether a second stack runs from the end; its outputs are appended.
+        device: where the parameters lie.
+        dtype: of the parameters.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"{self._name()} needs {name} of at least 1; got {size!r}")
+        self.probability("dropout", dropout)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional = bidirectional
+        for suffix, size in zip(self._suffixes(), self._input_sizes(), strict=True):
+            for name, shape in self.parameter_shapes(size).items():
+                empty = torch.empty(shape, device=device, dtype=dtype)
+                self.register_parameter(name + suffix, nn.Parameter(empty))
+        self.reset_parameters()
+
+    @abstractmethod
+    def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """Names (without suffix) and shapes of one layer's parameters in one direction."""
+
+    @abstractmethod
+    def run_layer(
+        self,
+        x: Tensor,
+        state: Any,
+        weights: dict[str, Tensor],
+        lengths: Tensor | None,
+        layer: int,
+        direction: int,
+    ) -> tuple[Tensor, Any]:
+        """One layer in one direction.
+
+        Args:
+            x: (T, B, features).
+            state: of this layer and direction, one of what `split_state` gives; None for zeros.
+            weights: its parameters, without suffix.
+            lengths: (B) int64 or None.
+            layer: which one, from 0.
+            direction: 0, or 1 for the one from the end.
+
+        Returns:
+            (T, B, H), and the new state.
+        """
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn.GRU does."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def split_state(self, state: Any, batch: int) -> Sequence[Any]:
+        """A whole state to one per layer and direction; raises ValueError if it does not fit."""
+        count, H = self._count(), self.hidden_size
+        if state is None:
+            return [None] * count
+        self.check_shape("a state", state, (count, batch, H), "(layers * directions, B, H)")
+        return state.unbind(0)
+
+    def join_state(self, states: Sequence[Any]) -> Any:
+        """The inverse of `split_state`."""
+        return torch.stack(list(states))
+
+    def map_state(self, function: Any, state: Any) -> Any:
+        """A function of tensors, over every tensor of a state; the batch is dimension 1."""
+        if state is None or isinstance(state, Tensor):
+            return state if state is None else function(state)
+        return tuple(self.map_state(function, part) for part in state)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        state: Any = None,
+        lengths: Tensor | None = None,
+    ) -> tuple[Any, Any]:
+        """Run the stack over whole sequences.
+
+        Args:
+            input: (T, B, I), or (B, T, I) if `batch_first`, or (T, I) for one sequence, or a
+                PackedSequence.
+            state: what an earlier call returned; zeros by default.
+            lengths: (B) integers: what lies at or beyond a sequence's length changes nothing, and
+                the output there is 0. Not together with a PackedSequence.
+
+        Returns:
+            output: as `input`, with directions * H features.
+            state: after the last step of every sequence; (layers * directions, B, H) in most
+                layers. In float32 where the input has 16 bits.
+
+        Raises:
+            ValueError, TypeError: shapes or dtypes do not fit; the message says which.
+        """
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ValueError(
+                    f"{self._name()} needs lengths or a PackedSequence, not both; got both; "
+                    "leave lengths away"
+                )
+            return self._forward_packed(input, state)
+        batched = self._check_input(input)
+        x = input if batched else input[:, None]
+        x = x.transpose(0, 1) if self.batch_first and batched else x
+        lengths = check_lengths(self._name(), lengths, x.shape[0], x.shape[1], x.device)
+        state = state if batched else self.map_state(lambda s: s.unsqueeze(1), state)
+        output, state = self._run(x, state, lengths)
+        if not batched:
+            return output[:, 0], self.map_state(lambda s: s.squeeze(1), state)
+        return (output.transpose(0, 1) if self.batch_first else output), state
+
+    def step(self, input: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """One step of time, for streaming: many steps equal one full pass.
+
+        Args:
+            input: (B, I).
+            state: what the last step returned; zeros by default.
+
+        Returns:
+            output (B, H) and the new state.
+
+        Raises:
+            RuntimeError: the layer is bidirectional.
+        """
+        if self.bidirectional:
+            raise RuntimeError(
+                f"{self._name()}.step needs a layer of one direction; got bidirectional=True; "
+                "the second direction starts at the end, which a stream does not have"
+            )
+        self.check_shape("step input", input, (input.shape[0], self.input_size), "(B, I)")
+        output, state = self._run(input[None], state, None)
+        return output[0], state
+
+    def extra_repr(self) -> str:
+        """The arguments that are not at their defaults."""
+        flags = ("bias", True), ("batch_first", False), ("dropout", 0.0), ("bidirectional", False)
+        shown = [f"{name}={getattr(self, name)}" for name, usual in flags
+                 if getattr(self, name) != usual]  # fmt: skip
+        sizes = [f"{self.input_size}, {self.hidden_size}"]
+        layers = [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
+        return ", ".join(sizes + layers + shown)
+
+    def probability(self, name: str, value: float) -> float:
+        """The value; ValueError unless it lies in 0..1."""
+        if not 0 <= value <= 1:
+            raise ValueError(f"{self._name()} needs {name} in 0..1; got {value}")
+        return float(value)
+
+    def check_shape(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
+        """ValueError or TypeError unless x is a tensor of this shape."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{self._name()} needs {what} {letters}; got {type(x).__name__}")
+        if tuple(x.shape) != shape:
+            raise ValueError(
+                f"{self._name()} needs {what} {letters} of {shape}; got {tuple(x.shape)}"
+            )
+
+    def _run(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
+        directions = 2 if self.bidirectional else 1
+        states, new = self.split_state(state, x.shape[1]), []
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                x = nn.functional.dropout(x, self.dropout, self.training)
+            outputs = []
+            for direction in range(directions):
+                i = directions * layer + direction
+                weights = self._weights(i, x.shape[-1])
+                output, last = self.run_layer(x, states[i], weights, lengths, layer, direction)
+                outputs.append(output)
+                new.append(last)
+            x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+        return x, self.join_state(new)
+
+    def _forward_packed(self, packed: PackedSequence, state: Any) -> tuple[PackedSequence, Any]:
+        data, sizes, order, back = packed
+        ordered = PackedSequence(data, sizes)  # the longest sequence first
+        x, lengths = pad_packed_sequence(ordered)
+        self._check_input(x)
+        if order is not None:
+            state = self.map_state(lambda s: s.index_select(1, order), state)
+        output, state = self._run(x, state, lengths.to(x.device))
+        if back is not None:
+            state = self.map_state(lambda s: s.index_select(1, back), state)
+        data = pack_padded_sequence(output, lengths).data
+        return PackedSequence(data, sizes, order, back), state
+
+    def _weights(self, i: int, input_size: int) -> dict[str, Tensor]:
+        suffix = self._suffixes()[i]
+        return {name: getattr(self, name + suffix) for name in self.parameter_shapes(input_size)}
+
+    def _check_input(self, x: object) -> bool:
+        """Whether the input has a batch dimension; raises if it does not fit."""
+        letters = "(B, T, I)" if self.batch_first else "(T, B, I)"
+        wanted = f"input {letters} or (T, I) with I = {self.input_size}"
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{self._name()} needs {wanted}; got {type(x).__name__}")
+        if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
+            raise ValueError(f"{self._name()} needs {wanted}; got {tuple(x.shape)}")
+        weight = next(self.parameters())
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise TypeError(
+                f"{self._name()} needs input in {weight.dtype}, as its parameters; got {x.dtype}; "
+                "convert one of the two with .to()"
+            )
+        if x.device != weight.device:
+            raise ValueError(
+                f"{self._name()} needs input on {weight.device}, as its parameters; "
+                f"got {x.device}; move one of the two with .to()"
+            )
+        return x.dim() == 3
+
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _count(self) -> int:
+        return self.num_layers * (2 if self.bidirectional else 1)
+
+    def _suffixes(self) -> list[str]:
+        ends = ("", "_reverse") if self.bidirectional else ("",)
+        return [f"_l{layer}{end}" for layer in range(self.num_layers) for end in ends]
+
+    def _input_sizes(self) -> list[int]:
+        directions = 2 if self.bidirectional else 1
+        sizes = [self.input_size] + [directions * self.hidden_size] * (self.num_layers - 1)
+        return [size for size in sizes for _ in range(directions)]
+
+
+def for_product(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """x and a weight in the dtype of a product: that of autocast where it is on."""
+    if torch.is_autocast_enabled(x.device.type):
+        dtype = torch.get_autocast_dtype(x.device.type)
+        return x.to(dtype), weight.to(dtype)
+    return x, weight

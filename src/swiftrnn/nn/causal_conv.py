@@ -1,0 +1,109 @@
+"""A stack of gated, residual, dilated causal convolutions that can stream: the layers' rival."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class CausalConv(nn.Module):
+    """Dilated causal convolutions with the calling convention of the recurrent layers.
+
+        y = W * norm(x) + b                    (kernel k, dilation d = k^block, 2H features)
+        x = x + tanh(y_a) * sigmoid(y_b)
+
+    The first block's input goes through a linear layer where I differs from H. The state is a tuple
+    with one cache per block, ((k - 1) * d, B, H): the inputs that later steps still see.
+
+    Args:
+        input_size: I, features of the input.
+        hidden_size: H, features of every block.
+        num_layers: blocks; the receptive field is k ** num_layers steps.
+        kernel_size: k.
+        device: where the parameters lie.
+        dtype: of the parameters.
+
+    Example:
+        >>> import torch
+        >>> layer = CausalConv(8, 16, num_layers=3)
+        >>> output, caches = layer(torch.randn(5, 2, 8))
+        >>> output.shape, layer.receptive_field, [len(c) for c in caches]
+        (torch.Size([5, 2, 16]), 64, [3, 12, 48])
+
+    Source: van den Oord et al. (2016), "WaveNet", arXiv:1609.03499, sections 2.1 to 2.3.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 5,
+        kernel_size: int = 4,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"CausalConv needs {name} of at least 1; got {size}")
+        if kernel_size < 2:
+            raise ValueError(f"CausalConv needs kernel_size of at least 2; got {kernel_size}")
+        where: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.num_layers, self.kernel_size = num_layers, kernel_size
+        same = input_size == hidden_size
+        self.entry = nn.Identity() if same else nn.Linear(input_size, hidden_size, **where)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_size, **where) for _ in range(num_layers))
+        self.convolutions = nn.ModuleList(
+            nn.Linear(kernel_size * hidden_size, 2 * hidden_size, **where)
+            for _ in range(num_layers)
+        )
+
+    @property
+    def receptive_field(self) -> int:
+        """How many steps, its own among them, an output sees."""
+        return self.kernel_size**self.num_layers
+
+    def forward(self, input: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, Any]:
+        """Run over whole sequences.
+
+        Args:
+            input: (T, B, I).
+            state: what an earlier call returned; zeros by default.
+
+        Returns:
+            output (T, B, H), and the caches for what comes next.
+
+        Raises:
+            ValueError: the shapes do not fit.
+        """
+        if input.dim() != 3 or input.shape[-1] != self.input_size:
+            raise ValueError(
+                f"CausalConv needs input (T, B, I) with I = {self.input_size}; "
+                f"got {tuple(input.shape)}"
+            )
+        x, T = self.entry(input), input.shape[0]
+        caches = []
+        for i, (norm, convolution) in enumerate(zip(self.norms, self.convolutions, strict=True)):
+            dilation = self.kernel_size**i
+            past = (self.kernel_size - 1) * dilation
+            normal = norm(x)
+            cache = normal.new_zeros(past, *x.shape[1:]) if state is None else state[i]
+            if cache.shape != (past, *x.shape[1:]):
+                raise ValueError(
+                    f"CausalConv needs cache {i} of {(past, *x.shape[1:])}; got "
+                    f"{tuple(cache.shape)}; pass what an earlier call returned"
+                )
+            longer = torch.cat([cache, normal])
+            taps = [longer[j * dilation : j * dilation + T] for j in range(self.kernel_size)]
+            value, gate = convolution(torch.cat(taps, -1)).chunk(2, dim=-1)
+            x = x + value.tanh() * gate.sigmoid()
+            caches.append(longer[T:])
+        return x, tuple(caches)
+
+    def step(self, input: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, Any]:
+        """One step of time, (B, I) to (B, H): many steps equal one full pass."""
+        output, state = self(input[None], state)
+        return output[0], state

@@ -1,0 +1,145 @@
+"""QRNN, convolutions over time with a recurrent pooling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swiftrnn import ops
+from swiftrnn.nn._recurrent import Recurrent, for_product
+
+
+class QRNN(Recurrent):
+    """A quasi-recurrent layer with forget-output pooling.
+
+        z[t] = tanh(W_z (x[t], ..., x[t-k+1]) + b_z)
+        f[t] = sigmoid(W_f (x[t], ..., x[t-k+1]) + b_f)
+        o[t] = sigmoid(W_o (x[t], ..., x[t-k+1]) + b_o)
+        c[t] = f[t] * c[t-1] + (1 - f[t]) * z[t]
+        h[t] = o[t] * c[t]
+
+    Arguments, input and output are those of torch.nn.GRU. The parameters of layer k are
+    `weight_ih_l{k}` (3H, window * I) with the rows of z, f, o and the columns of x[t], x[t-1], ...,
+    and `bias_ih_l{k}` (3H).
+
+    The state is `(c, windows)`: c (layers * directions, B, H), and for each layer and direction
+    the (window - 1, B, features) inputs that the next step still needs, oldest first. So two
+    halves of a sequence make the whole.
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+            dtype: see `Recurrent`.
+        window: k, how many steps of input a gate sees.
+
+    Example:
+        >>> import torch
+        >>> output, (c, windows) = QRNN(8, 16)(torch.randn(5, 2, 8))
+        >>> output.shape, c.shape, windows[0].shape
+        (torch.Size([5, 2, 16]), torch.Size([1, 2, 16]), torch.Size([1, 2, 8]))
+
+    Source: Bradbury et al. (2017), "Quasi-Recurrent Neural Networks", arXiv:1611.01576, section 2.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        window: int = 2,
+    ) -> None:
+        if not isinstance(window, int) or window < 1:
+            raise ValueError(f"QRNN needs window of at least 1; got {window!r}")
+        self.window = window
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
+            device, dtype,
+        )  # fmt: skip
+
+    def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """See `Recurrent`."""
+        H = self.hidden_size
+        bias: dict[str, tuple[int, ...]] = {"bias_ih": (3 * H,)} if self.bias else {}
+        return {"weight_ih": (3 * H, self.window * input_size)} | bias
+
+    def split_state(self, state: Any, batch: int) -> Sequence[Any]:
+        """See `Recurrent`."""
+        if state is None:
+            return [None] * self._count()
+        if not (isinstance(state, Sequence) and len(state) == 2 and len(state[1]) == self._count()):
+            raise ValueError(
+                f"QRNN needs a state (c, windows) with {self._count()} windows; got "
+                f"{type(state).__name__}; pass what an earlier call returned"
+            )
+        for window, size in zip(state[1], self._input_sizes(), strict=True):
+            shape = (self.window - 1, batch, size)
+            self.check_shape("a window", window, shape, "(window - 1, B, features)")
+        return list(zip(super().split_state(state[0], batch), state[1], strict=True))
+
+    def join_state(self, states: Sequence[Any]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """See `Recurrent`."""
+        return super().join_state([c for c, _ in states]), tuple(window for _, window in states)
+
+    def run_layer(
+        self,
+        x: Tensor,
+        state: Any,
+        weights: dict[str, Tensor],
+        lengths: Tensor | None,
+        layer: int,  # noqa: ARG002
+        direction: int,
+    ) -> tuple[Tensor, Any]:
+        """See `Recurrent`."""
+        T, before = x.shape[0], self.window - 1
+        c, window = (None, None) if state is None else state
+        if window is None:
+            window = x.new_zeros(before, *x.shape[1:])
+        longer, window = _extend(x, window.to(x.dtype), lengths, direction == 1)
+        order = range(self.window) if direction else range(before, -1, -1)
+        views = torch.cat([longer[i : i + T] for i in order], -1) if before else x
+        views, weight = for_product(views, weights["weight_ih"])
+        bias = weights.get("bias_ih")
+        gates = nn.functional.linear(views, weight, None if bias is None else bias.to(weight))
+        z, f, o = gates.chunk(3, dim=-1)
+        f = f.sigmoid()
+        states, c = ops.linear_scan(f, (1 - f) * z.tanh(), c, lengths, direction == 1)
+        return o.sigmoid() * states, (c, window)
+
+
+def _extend(
+    x: Tensor, window: Tensor, lengths: Tensor | None, reverse: bool
+) -> tuple[Tensor, Tensor]:
+    """x (T, B, I) with the window on its early side, and the window for what comes next.
+
+    Running from the end, the early side of a sequence is where its length ends.
+    """
+    T, k = x.shape[0], window.shape[0]
+    if k == 0:
+        return x, window
+    if not reverse:
+        longer = torch.cat([window, x])
+        return longer, longer[T:] if lengths is None else _rows(longer, lengths, k)
+    if lengths is None:
+        longer = torch.cat([x, window])
+    else:
+        inside = torch.arange(T, device=x.device)[:, None, None] < lengths[:, None]
+        longer = torch.cat([torch.where(inside, x, 0), torch.zeros_like(window)])
+        longer = longer.scatter(0, _index(longer, lengths, k), window)
+    return longer, longer[:k]
+
+
+def _index(x: Tensor, start: Tensor, count: int) -> Tensor:
+    """(count, B, features) row numbers start[b], start[b] + 1, ..."""
+    rows = start + torch.arange(count, device=x.device)[:, None]
+    return rows[:, :, None].expand(count, *x.shape[1:])
+
+
+def _rows(x: Tensor, start: Tensor, count: int) -> Tensor:
+    return x.gather(0, _index(x, start, count))

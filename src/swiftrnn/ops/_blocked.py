@@ -1,0 +1,133 @@
+"""A product and the recurrence over it, block after block of time: `op(x @ weight.T, ...)`.
+
+The gates of a block are used while they are still in cache; their gradient never exists as a whole,
+it goes into the two other products block by block. On the CPU only and in eager mode only: a graph
+(torch.compile, torch.export) gets the product and the op one after the other.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native
+from swiftrnn.ops._op import Op
+from swiftrnn.ops._product import BLOCK_ROWS, add_outer, rows_times, rows_times_plus
+
+# Where an op that can run in blocks has what, among its inputs.
+GATES, SKIP, INITIAL, LENGTHS, FIRST_FLAG = 0, 1, 4, 6, 7
+
+
+def can_block(op: Op, x: Tensor) -> bool:
+    """Whether x is a plain tensor on a CPU with kernels, outside of any tracing."""
+    return (
+        type(x) in (Tensor, torch.nn.Parameter)
+        and not torch.compiler.is_compiling()
+        and not torch._C._functorch.peek_interpreter_stack()
+        and op.has_kernel(x.device.type, x.dtype)
+    )
+
+
+def project(op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> tuple[Tensor, Tensor]:
+    """The op over the gates `x @ weight.T`.
+
+    Args:
+        op: one whose inputs are (gates, skip, ..., initial, mask, lengths, *flags), the last of
+            which is `reverse`, and whose outputs are (output, final, states).
+        x: (T, B, I).
+        weight: (G, I).
+        residual: whether x is also the op's skip (then I = H); else the op has none.
+        rest: the op's other inputs, from the third on.
+
+    Returns:
+        output (T, B, H) and final (B, H).
+    """
+    tensors = (x, weight, *rest[: FIRST_FLAG - 2])
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        return _Blocked.apply(op, x, weight, residual, *rest)  # pyright: ignore
+    return _forward(op, x, weight, residual, rest, None)
+
+
+def _blocks(T: int, B: int, reverse: bool) -> list[slice]:
+    """Runs of time in the order in which the recurrence goes through them."""
+    size = max(1, BLOCK_ROWS // max(B, 1))
+    blocks = [slice(t, min(t + size, T)) for t in range(0, max(T, 1), size)]
+    return blocks[::-1] if reverse else blocks
+
+
+def _inputs(gates: Tensor, skip: Tensor | None, rest: tuple, state: Tensor, start: int) -> tuple:
+    """The op's inputs for one block that starts at a time."""
+    inputs = [gates, skip, *rest]
+    inputs[INITIAL] = state
+    if start and inputs[LENGTHS] is not None:
+        inputs[LENGTHS] = inputs[LENGTHS] - start
+    return tuple(inputs)
+
+
+def _forward(
+    op: Op, x: Tensor, weight: Tensor, residual: bool, rest: tuple, kept: list | None
+) -> tuple[Tensor, Tensor]:
+    """Runs all blocks; where `kept` is a list it gets (slice, gates, state before, states)."""
+    T, B, I = x.shape
+    state, reverse = rest[INITIAL - 2], rest[-1]
+    blocks = _blocks(T, B, reverse)
+    output = None
+    for block in blocks:
+        piece = x[block]
+        gates = rows_times(piece.reshape(-1, I), weight).view(*piece.shape[:2], -1)
+        inputs = _inputs(gates, piece if residual else None, rest, state, block.start)
+        if len(blocks) > 1 and output is None:
+            output = x.new_empty(T, B, state.shape[-1])
+        out, final, states = op.kernel("forward")(
+            *inputs, kept is not None, *([] if output is None else [output[block]])
+        )
+        if kept is not None:
+            kept.append((block, gates, state, states))
+        state = final
+    return out if output is None else output, state
+
+
+class _Blocked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> Any:
+        kept: list[tuple] = []
+        outputs = _forward(op, x, weight, residual, rest, kept)
+        ctx.op, ctx.residual, ctx.flags = op, residual, rest[FIRST_FLAG - 2 :]
+        ctx.blocks = [k[0] for k in kept]
+        ctx.save_for_backward(
+            x, weight, *rest[: FIRST_FLAG - 2], *(t for _, *tensors in kept for t in tensors)
+        )
+        return outputs
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor, grad_final: Tensor) -> tuple[Any, ...]:
+        x, weight, *saved = ctx.saved_tensors
+        n = FIRST_FLAG - 2
+        rest, kept = (*saved[:n], *ctx.flags), saved[n:]
+        need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
+        weight_t = weight.t().contiguous()
+        d_x = torch.empty_like(x) if need_x else None
+        d_weight = torch.zeros_like(weight, dtype=_native.state_dtype(weight.dtype))
+        sums: list[Tensor] | None = None
+        grad, carry = grad.contiguous(), grad_final
+        for i in reversed(range(len(ctx.blocks))):
+            block, (gates, state, states) = ctx.blocks[i], kept[3 * i : 3 * i + 3]
+            piece = x[block]
+            inputs = _inputs(gates, piece if ctx.residual else None, rest, state, block.start)
+            d_gates, d_skip, *d_vectors, carry = ctx.op.kernel("backward")(
+                *inputs, states, grad[block], carry
+            )
+            rows = d_gates.view(-1, d_gates.shape[-1])
+            if d_x is not None:
+                flat = d_x[block].view(-1, x.shape[-1])
+                if ctx.residual:
+                    flat.copy_(rows_times_plus(rows, weight_t, d_skip.view_as(flat)))
+                else:
+                    flat.copy_(rows_times(rows, weight_t))
+            if need_weight:
+                add_outer(d_weight, rows, piece.reshape(-1, x.shape[-1]))
+            sums = d_vectors if sums is None else [a + b for a, b in zip(sums, d_vectors)]
+        nothing = (None,) * (1 + len(ctx.flags))  # lengths and the flags; the mask has none either
+        d_weight = d_weight.to(weight.dtype) if need_weight else None
+        return None, d_x, d_weight, None, *(sums or []), carry, None, *nothing
