@@ -1,0 +1,154 @@
+"""README and docs are true: their code runs, their tree is the disk, their tables the results."""
+
+import doctest
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted(
+    ".".join(p.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for p in (ROOT / "src" / "swiftrnn").rglob("*.py")
+    if p.name != "__main__.py"  # importing it runs the command line
+)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+UNLISTED = {"__init__.py", "__main__.py", "__pycache__"}  # what every package has
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), flags=re.M | re.S)
+
+
+def cases(language: str) -> list:
+    return [
+        pytest.param(text, id=f"{path.name}-{number}")
+        for path in PAGES
+        for number, text in enumerate(blocks(path, language))
+    ]
+
+
+def runnable(block: str) -> list[str]:
+    """The lines a test can run: quick, and without the installs, which `.ci/run` runs."""
+    lines = []
+    for line in block.splitlines():
+        parts = [p for p in line.split(" && ") if not p.startswith("pip ") and p != "pytest"]
+        for part in parts:
+            quick = re.sub(r" --seconds \S+", "", part)
+            lines.append(f"{quick} --seconds 1" if part.startswith("swiftrnn compare") else part)
+    return lines
+
+
+@pytest.mark.parametrize("code", cases("python"))
+def test_python_blocks_run(code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", cases("sh"))
+def test_shell_blocks_run(block, tmp_path):
+    lines = runnable(block)
+    if not lines:
+        pytest.skip("installs and tests only: .ci/run runs them in a fresh virtual environment")
+    script = "\n".join(["swiftrnn() { " + f'"{sys.executable}" -m swiftrnn "$@"; ' + "}", *lines])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_only_installs_are_left_out():
+    block = (
+        "pip install '.[train,report]' && swiftrnn compare --seconds 9 --hidden 8\nswiftrnn list"
+    )
+    assert runnable(block) == ["swiftrnn compare --hidden 8 --seconds 1", "swiftrnn list"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_are_right(name):
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def tree() -> list[Path]:
+    """The paths in README's tree, in its order."""
+    (block,) = [b for b in blocks(ROOT / "README.md", "text") if b.startswith(".\n")]
+    paths, folders = [], {}
+    for line in block.splitlines()[1:]:
+        drawn, name = re.match(r"([│ ├└─]*)(\S+)", line).groups()
+        depth = len(drawn) // 4
+        folders[depth] = folders.get(depth - 1, ROOT) / name
+        paths.append(folders[depth])
+    return paths
+
+
+def tracked(folder: Path) -> set[Path]:
+    """What belongs to the project in a folder: no caches, no builds, no runs."""
+    ignored = {".git", "build", "dist", "runs", "venv", ".venv"}
+    return {
+        p
+        for p in folder.iterdir()
+        if p.name not in ignored | UNLISTED
+        and p.suffix not in (".egg-info", ".so", ".dylib")
+        and not (p.is_dir() and not any(f.is_file() for f in p.rglob("*")))
+        and (not p.name.startswith(".") or p.name == ".ci")
+    }
+
+
+def test_every_path_in_the_tree_exists():
+    assert [str(p) for p in tree() if not p.exists()] == []
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "src" / "swiftrnn"], ids=["top", "package"])
+def test_the_tree_leaves_nothing_out(folder):
+    drawn = {p for path in tree() for p in (path, *path.parents)}
+    assert {p.name for p in tracked(folder) - drawn} == set()
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "benchmarks" / "README.md", ROOT / "CONTRIBUTING.md"]
+)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    assert [link for link in LINK.findall(text) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("script", ["benchmarks/report.py", "docs/build.py"])
+def test_generated_text_is_in_step(script):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / script), "--check"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_readme_has_exactly_the_two_commands():
+    installs = [
+        line
+        for block in blocks(ROOT / "README.md", "sh")
+        for line in block.splitlines()
+        if line.startswith("pip ")
+    ]
+    assert installs == [
+        "pip install '.[train,report]' && swiftrnn compare",
+        "pip install '.[test]' && pytest",
+    ]
+
+
+def test_nothing_names_the_place_it_was_written_in():
+    suspicious = re.compile(r"(?<![\w.~])/(?:work|root|tmp|home)/")
+    files = [*PAGES, *(ROOT / "src").rglob("*.py"), *(ROOT / "src").rglob("*.c")]
+    assert [str(f) for f in files if suspicious.search(f.read_text())] == []
