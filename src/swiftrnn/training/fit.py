@@ -67,7 +67,8 @@ def fit(
         clip: the largest norm of the gradient.
         resume: go on from the last checkpoint in `out`, if there is one.
         name: what to call the run in the progress line.
-        save_every: seconds between two checkpoints.
+        save_every: seconds between two checkpoints, more where writing takes long; 0 writes one
+            after every update.
         progress: whether to draw the progress line.
         accelerator: as Lightning's Trainer; so are the next four.
         devices: how many on each machine.

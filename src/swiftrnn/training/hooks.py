@@ -232,7 +232,8 @@ class Run(Callback):
                 print(f"warning: {error}; training goes on", file=sys.stderr)
             self._warned = True
         self._saved = time.perf_counter()
-        self.save_every = max(self.save_every, SAVING * (self._saved - began))
+        if self.save_every:
+            self.save_every = max(self.save_every, SAVING * (self._saved - began))
 
     # ---------------------------------------------------------------------- stop
 
