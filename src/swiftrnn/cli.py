@@ -206,7 +206,8 @@ def _parse(kind: Any, prog: str, about: str, words: Sequence[str]) -> Any:
     if unknown:
         flag = next((word for word in unknown if word.startswith("-")), unknown[0])
         what = "option" if flag.startswith("-") else "argument"
-        near = run.nearest(flag.partition("=")[0].lstrip("-"), _flags(kind)) * (what == "option")
+        known = [] if what == "argument" else _flags(kind)
+        near = run.nearest(flag.partition("=")[0].lstrip("-"), known, "--")
         raise UsageError(f"{prog} has no such {what}; got {flag}; {near}see {prog} --help")
     return parsed
 
@@ -284,7 +285,8 @@ def _run(name: str, words: list[str]) -> int:
         run.check_recordable(name)  # before hours of training
     metrics, out = run.run(name, options.config, how.out, how.resume, how.seeds)
     for key, value in metrics.items():
-        print(f"{key:32}{_shown(value)}")
+        if not isinstance(value, list):  # a history is for programs
+            print(f"{key:32}{_shown(value)}")
     print(f"\nThe run is in {out}")
     if how.record:
         print(f"Recorded in {run.record(name, options.config, how.seeds, metrics)}")
@@ -303,13 +305,10 @@ def _preset(words: list[str]) -> str:
 def _predict(options: Predict) -> None:
     from swiftrnn.deploy import predict
 
-    model = predict.load(options.run)
-    texts = options.inputs or (sys.stdin.read(),)
-    for text in texts:
-        added = predict.continue_text(
-            model, text, options.length, options.temperature, options.top_k, options.seed
-        )
-        print(text + added)
+    how = (options.length, options.temperature, options.top_k, options.seed)
+    trained = predict.load(options.run)
+    for text in options.inputs or (sys.stdin.read(),):
+        print(text + predict.continue_text(trained, text, *how))
 
 
 def _compare(options: Compare) -> None:

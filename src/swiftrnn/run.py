@@ -7,7 +7,6 @@ import math
 import shutil
 import statistics
 import sys
-import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,10 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in RECIPES.glob("*/__init__.py"))
 
 
-def nearest(word: str, known: Collection[str]) -> str:
+def nearest(word: str, known: Collection[str], prefix: str = "") -> str:
     """A hint for a misspelt word, ready to be put before what else there is to say."""
     found = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {found[0]}? " if found else ""
+    return f"did you mean {prefix}{found[0]}? " if found else ""
 
 
 def module(name: str) -> Any:
@@ -91,7 +90,9 @@ def run(
             results.append(_once(recipe, name, dataclasses.replace(config, seed=seed), here))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with swiftrnn run {name} --resume --out {out}") from None
-    metrics = results[0] if seeds == 1 else spread(results)
+    if seeds == 1:
+        return results[0], out
+    metrics = spread(results)
     folder.write_json(out / "metrics.json", metrics)
     return metrics, out
 
@@ -113,10 +114,9 @@ def _once(recipe: Any, name: str, config: Any, out: Path) -> dict[str, Any]:
         return folder.read_json(out / "metrics.json")
     out.mkdir(exist_ok=True)
     folder.write_json(out / "config.json", _described(name, config))
-    began = time.perf_counter()
     metrics = recipe.run(config, out)
-    metrics = {**metrics, "wall_seconds": round(time.perf_counter() - began, 1)}
-    folder.write_json(out / "metrics.json", metrics)
+    if not (out / "metrics.json").exists():  # a recipe may have written more than it returns
+        folder.write_json(out / "metrics.json", metrics)
     return metrics
 
 
@@ -142,8 +142,8 @@ def check_recordable(name: str) -> None:
     Raises:
         ValueError: this is no source checkout, or the recipe is no part of it.
     """
-    checkout = (RECIPES.parents[2] / "pyproject.toml").is_file()
-    if not checkout or name not in names():
+    checkout = RECIPES.parents[2] / "pyproject.toml"
+    if not checkout.is_file() or name not in names():
         raise ValueError(
             f"swiftrnn run --record needs a recipe of a source checkout; got {name} in {RECIPES}; "
             "clone the project and install it with pip install -e ."
@@ -167,7 +167,7 @@ def record(name: str, config: Any, seeds: int, metrics: dict[str, Any]) -> Path:
         "baseline": {key: value for key, value in metrics.items() if "baseline" in key},
         "control": {key: value for key, value in metrics.items() if "control" in key},
         "seeds": seeds,
-        "seconds": metrics.get("wall_seconds"),
+        "seconds": metrics.get("seconds"),
         "machine": here,
         "torch": here["torch"],
         "commit": here["commit"],

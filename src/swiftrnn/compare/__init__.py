@@ -129,17 +129,19 @@ def compare(options: Compare) -> Path:
     from swiftrnn.compare import measure, show  # they load torch: only now, when all was checked
     from swiftrnn.machine import load
 
-    start = load()
-    print(show.opening(options, text, out, start), file=sys.stderr)
+    before = load()
+    settings = dataclasses.asdict(options)
+    print(show.opening(settings, text, out, before), file=sys.stderr, flush=True)
     try:
-        for layer, config in measure.plan(options).items():
+        for layer in options.layers:
             if not (out / layer / "metrics.json").exists():
-                _train(out / layer, config)
+                _train(out / layer, measure.plan(options, layer))
         metrics = measure.measure(options, out, text)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is kept; go on with {_again(out)}") from None
-    metrics["load"] = {"start": start, "end": load()}
+    metrics["load"] = {"start": before, "end": load()}
     show.write(metrics, out)
+    measure.tidy(out, options.layers)
     print(show.closing(metrics, out))
     return out
 

@@ -15,8 +15,8 @@ NAMES = {
     "gru": "GRU",
     "conv": "causal conv",
     "counts": "order-2 counts",
-    "xz_files": "xz -9, each file",
-    "xz_stream": "xz -9, one stream",
+    "xz_files": "xz -9 by file",
+    "xz_stream": "xz -9 at once",
 }
 STYLE = {name: place for place, name in enumerate(NAMES)}  # a layer keeps its colour in all reports
 COLUMNS = (

@@ -1,0 +1,176 @@
+"""What is measured once all layers have trained: the test text, speed, and what needs no network."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swiftrnn.compare import Compare
+from swiftrnn.data.text import Text
+from swiftrnn.data.vocabulary import Vocabulary
+from swiftrnn.deploy import predict
+from swiftrnn.deploy.predict import Trained
+from swiftrnn.machine import machine
+from swiftrnn.metrics import compression
+from swiftrnn.ops import kernels
+from swiftrnn.recipes import language_model
+from swiftrnn.timing import interleaved
+from swiftrnn.training import folder
+from swiftrnn.training.hooks import snapshots
+
+TIME = 256  # bytes that inference reads in one call
+STREAMED = 64  # bytes that one timed call reads one by one
+REPEATS, LIMIT = 11, 15.0  # rounds, and seconds for all of them
+PROMPT = "def "
+SAMPLE = 240  # bytes
+
+
+def plan(options: Compare, layer: str) -> dict[str, Any]:
+    """The config.json of one layer: what the recipe trains, and `swiftrnn predict` reads."""
+    shared = {each.name for each in dataclasses.fields(language_model.Config)}
+    values = {k: v for k, v in dataclasses.asdict(options).items() if k in shared}
+    config = language_model.Config(layer=layer, **values)  # pyright: ignore[reportArgumentType]
+    return {"recipe": predict.RECIPE, "config": dataclasses.asdict(config)}
+
+
+def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
+    """Everything that the report shows, but the load of the machine.
+
+    Raises:
+        ValueError: a file of a layer was cut short or changed.
+    """
+    before = torch.get_num_threads()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        models = {layer: predict.load(out / layer) for layer in options.layers}
+        rows = {layer: _trained(out / layer, model) for layer, model in models.items()}
+        _speeds(rows, models, Vocabulary().encode(text.train))
+        common = _test(rows, models, out, text)
+        best = min(rows, key=lambda layer: rows[layer]["equal_time"])
+        return {
+            "date": time.strftime("%Y-%m-%d %H:%M %z"),
+            "command": options.command(),
+            "settings": dataclasses.asdict(options),
+            "text": {"name": text.name, "sha256": text.sha256, **_sizes(text), **text.facts},
+            "machine": {**machine(), "kernels": kernels()["cpu"]["why"]},
+            "layers": rows,
+            "baselines": _baselines(text),
+            "valid_baselines": _valid_baselines(text),
+            "equal_tokens": common,
+            "best": best,
+            "prompt": PROMPT,
+            "sample": predict.continue_text(models[best], PROMPT, SAMPLE, seed=options.seed),
+        }
+    finally:
+        torch.set_num_threads(before)
+
+
+def _trained(out: Path, trained: Trained) -> dict[str, Any]:
+    """What the process of a layer wrote about its training."""
+    fitted = folder.read_json(out / "metrics.json", ("steps", "seconds", "history", "peak_memory"))
+    config = trained.config
+    tokens = fitted["steps"] * config.batch_size * config.time
+    valid = [
+        {"step": p["step"], "seconds": p["seconds"], "tokens": p["tokens"], "bits_per_byte": p["bits"]}
+        for p in fitted["history"]
+    ]
+    return {
+        "parameters": predict.parameters_of(trained),
+        "hidden": predict.width_of(trained),
+        "depth": config.depth,
+        "steps": fitted["steps"],
+        "tokens": tokens,
+        "seconds": fitted["seconds"],
+        "train_tokens_per_s": tokens / fitted["seconds"],
+        "peak_mb": fitted["peak_memory"] / 1e6 or None,  # 0 where the system does not tell
+        "valid": valid,
+    }
+
+
+def _speeds(rows: dict[str, Any], models: dict[str, Trained], tokens: Tensor) -> None:
+    """Inference and streaming of all models in turns, so that a slow moment hits them all."""
+    cases: dict[tuple[str, str], Callable[[], object]] = {}
+    for layer, trained in models.items():
+        for batch in (1, 32):
+            read = tokens[: TIME * batch].long().view(batch, TIME).t().contiguous()
+            cases[layer, f"batch_{batch}"] = _forward(trained.model, read)
+        cases[layer, "stream"] = _stream(trained.model, tokens[:STREAMED].long())
+    names = {" ".join(key): key for key in cases}
+    timings = interleaved({n: cases[key] for n, key in names.items()}, REPEATS, 2, LIMIT)
+    for layer, row in rows.items():
+        row["inference_tokens_per_s"] = {
+            f"batch_{batch}": batch * TIME / timings[f"{layer} batch_{batch}"].median
+            for batch in (1, 32)
+        }
+        row["stream_us"] = 1e6 * timings[f"{layer} stream"].median / STREAMED
+
+
+def _forward(model: Any, tokens: Tensor) -> Callable[[], object]:
+    @torch.inference_mode()
+    def call() -> None:
+        model(tokens)
+
+    return call
+
+
+def _stream(model: Any, tokens: Tensor) -> Callable[[], object]:
+    @torch.inference_mode()
+    def call() -> None:
+        state = None
+        for token in tokens:
+            _, state = model.step(token[None], state)
+
+    return call
+
+
+def _test(
+    rows: dict[str, Any], models: dict[str, Trained], out: Path, text: Text
+) -> dict[str, int] | None:
+    """Bits per byte of the test text, at equal time and after equally many updates."""
+    test = Vocabulary().encode(text.test)
+    shots = {layer: snapshots(out / layer) for layer in models}
+    steps = max(set.intersection(*(set(found) for found in shots.values())), default=None)
+    tokens = None
+    for layer, trained in models.items():
+        row = rows[layer]
+        row["equal_time"], row["equal_tokens"] = language_model.bits(trained.model, test)[0], None
+        if steps is not None:
+            tokens = steps * trained.config.batch_size * trained.config.time
+            early = language_model.load(trained.config, out / layer, shots[layer][steps])
+            row["equal_tokens"] = language_model.bits(early, test)[0]
+    return None if steps is None else {"steps": steps, "tokens": tokens}
+
+
+def _sizes(text: Text) -> dict[str, str]:
+    parts = {"train": text.train, "valid": text.valid, "test": text.test}
+    return {f"{name} bytes": f"{len(part):,}" for name, part in parts.items()}
+
+
+def _baselines(text: Text) -> dict[str, float]:
+    return {
+        "counts": compression.order_2(text.train, text.test),
+        "xz_files": compression.xz(text.test_files),
+        "xz_stream": compression.xz([text.test]),
+    }
+
+
+def _valid_baselines(text: Text) -> dict[str, float]:
+    """The same on the bytes that the layers are measured on while they train."""
+    measured = text.valid[: language_model.VALID]
+    return {
+        "counts": compression.order_2(text.train, measured),
+        "xz_stream": compression.xz([measured]),
+    }
+
+
+def tidy(out: Path, layers: tuple[str, ...]) -> None:
+    """Drop what only a resume needs: it takes ten times the room of the models."""
+    for layer in layers:
+        for name in ("checkpoints", "snapshots"):
+            shutil.rmtree(out / layer / name, ignore_errors=True)
