@@ -1,0 +1,243 @@
+"""Timing, floors and the benchmark scripts: numbers that are held against a truth."""
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from swiftrnn import bench, machine
+from swiftrnn.ops import OPS
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+needs_kernels = pytest.mark.skipif(
+    not OPS[0].has_kernel("cpu"), reason="the C kernels are not built here"
+)
+
+
+def script(name: str, *words: str) -> subprocess.CompletedProcess:
+    paths = os.pathsep.join(p for p in sys.path if p)
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / name), *words],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_slow_call_is_timed_as_slow():
+    times = bench.interleaved({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, repeats=3)
+    assert 0.01 <= times["slow"].minimum <= times["slow"].median < 0.1
+    assert times["fast"].median < 1e-4
+    assert list(times) == ["slow", "fast"]
+
+
+def test_rounds_are_interleaved_and_start_with_another_case():
+    order = []
+    cases = {name: lambda name=name: order.append(name) for name in "abc"}
+    bench.interleaved(cases, repeats=3, warmup=0)
+    assert "".join(order) == "abc" + "bca" + "cab"
+
+
+def test_the_median_is_of_all_rounds_and_the_minimum_the_least():
+    waits = iter([0.03, 0.001, 0.01])
+    timing = bench.interleaved({"x": lambda: time.sleep(next(waits))}, repeats=3, warmup=0)["x"]
+    assert timing.repeats == 3
+    assert 0.001 <= timing.minimum < 0.009 < timing.median < 0.029
+
+
+def test_warm_up_is_not_timed():
+    waits = iter([0.2, 0.0, 0.0])
+    timing = bench.interleaved({"x": lambda: time.sleep(next(waits))}, repeats=2, warmup=1)["x"]
+    assert timing.median < 0.1
+
+
+def test_the_limit_stops_but_leaves_three_rounds():
+    timing = bench.interleaved({"x": lambda: time.sleep(0.02)}, repeats=50, limit_s=0.01)["x"]
+    assert timing.repeats == 3
+
+
+def test_collection_of_garbage_is_on_again_afterwards():
+    with pytest.raises(ZeroDivisionError):
+        bench.interleaved({"x": lambda: 1 // 0})
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("repeats", "warmup"), [(0, 1), (3, -1)])
+def test_interleaved_refuses_to_time_nothing(repeats, warmup):
+    with pytest.raises(ValueError, match=f"got repeats {repeats} and warmup {warmup}"):
+        bench.interleaved({}, repeats, warmup)
+
+
+def test_copy_bandwidth_is_that_of_memory_and_leaves_the_threads():
+    before = torch.get_num_threads()
+    rate = bench.copy_bandwidth(4 << 20, threads=1)
+    assert 1e8 < rate < 1e12
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match="got 0 and 1"):
+        bench.copy_bandwidth(0, 1)
+
+
+def test_the_machine_is_described():
+    facts = machine.machine()
+    assert set(facts) == {
+        *("cpu", "cores", "memory_gb", "os", "python", "torch", "swiftrnn", "threads", "commit")
+    }
+    assert facts["torch"] == torch.__version__
+    assert facts["cores"] >= 1
+
+
+def test_a_busy_process_beside_us_is_noticed():
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.3)
+        found = machine.load(sample_s=1.0)
+    finally:
+        busy.kill()
+        busy.wait()
+    if found["others"] is None:
+        pytest.skip("this system does not tell what other processes take")
+    assert found["others"] > 0.2
+    assert found["idle"] is False
+    assert found["note"].startswith("the machine is busy")
+
+
+def test_peak_bytes_sees_what_a_call_holds():
+    peak = machine.peak_bytes(lambda: torch.ones(16 << 20).sum())
+    if peak is None:
+        pytest.skip("this system does not tell the peak of a process")
+    assert 60e6 < peak < 90e6
+
+
+@pytest.mark.parametrize("provider", [*bench.OURS, *bench.RIVALS])
+def test_a_timed_step_gives_the_gradients_of_the_layer(provider):
+    calls = bench.layer_calls(provider, B=2, T=5, H=8, dtype=torch.float32)
+    assert calls["forward"]().requires_grad is False
+    assert calls["forward"]().shape == ((2, 8, 5) if "Conv1d" in provider else (5, 2, 8))
+    assert ("stream" in calls) == ("Conv1d" not in provider)
+    for call in calls.values():
+        call()
+
+
+@pytest.mark.parametrize("layer", bench.OURS)
+def test_bare_products_are_those_of_the_layer(layer):
+    rows, width = bench.weight_shape(layer, 16)
+    assert (rows, width) == {"SRU": (48, 16), "QRNN": (48, 32), "MinGRU": (32, 16)}[layer]
+
+
+def test_every_library_gives_the_same_product(monkeypatch):
+    monkeypatch.setattr(bench, "BLOCK_BYTES", 256)
+    calls = bench.product_calls(rows=12, width=8, N=30, dtype=torch.float32)
+    assert list(calls) == ["forward", "input gradient", "weight gradient"]
+    for libraries in calls.values():
+        torch.testing.assert_close(libraries["oneDNN"](), libraries["aten"]())
+
+
+@needs_kernels
+def test_compulsory_bytes_count_each_array_once():
+    linear_scan, sru = OPS
+    T, B, H = 5, 2, 7
+    big, small = 4 * T * B * H, 4 * B * H
+    calls = bench.kernel_calls(linear_scan, B, T, H)
+    assert calls["forward"][1] == 3 * big + 2 * small  # decay, input, output; first, last state
+    # not `input`: backward gets it and does not read it
+    assert calls["backward"][1] == 5 * big + 3 * small
+    calls = bench.kernel_calls(sru, B, T, H)
+    assert calls["forward kept"][1] - calls["forward"][1] == big  # the states
+    # gates, skip, states, gradient in; gradients of gates and skip out; weight_c, bias: two each
+    assert calls["backward"][1] == 10 * big + 3 * small + 4 * (4 * 2 * H)
+
+
+@needs_kernels
+def test_a_wrong_kernel_is_never_timed(monkeypatch):
+    op = OPS[0]
+    backward = op.raw["backward"]
+    bench.check_parity(op)
+    monkeypatch.setitem(op.raw, "backward", lambda *a: tuple(g * 1.01 for g in backward(*a)))
+    with pytest.raises(RuntimeError, match="linear_scan needs kernels that agree"):
+        bench.check_parity(op)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"op": "lstm"}, "needs one of linear_scan, sru, SRU, QRNN, MinGRU; got 'lstm'"),
+        ({"hidden": 0}, "got hidden 0, batch 32 and time 256"),
+    ],
+)
+def test_bench_refuses_what_it_cannot_time(given, said):
+    with pytest.raises(ValueError, match=said):
+        bench.main(**given)
+
+
+@needs_kernels
+def test_bench_prints_the_tables(capsys):
+    bench.main("SRU", hidden=8, batch=2, time=4)
+    printed = capsys.readouterr().out
+    assert "step / its products" in printed
+    assert [line.split()[0] for line in printed.splitlines()[-5:]] == [
+        "SRU",
+        *["nn.LSTM"],
+        "nn.GRU",
+        "nn.Conv1d",
+        "nn.Conv1d",
+    ]
+
+
+@needs_kernels
+def test_grids_append_rows_and_go_on_where_they_stopped(tmp_path):
+    out = tmp_path / "machine.csv"
+    first = script("layers.py", "--quick", "--out", str(out))
+    assert first.returncode == 0, first.stderr
+    rows = out.read_text().splitlines()
+    assert {line.split(",")[11] for line in rows[1:]} >= {"forward", "step", "stream"}
+    again = script("layers.py", "--quick", "--out", str(out))
+    assert "measured before at this commit" in again.stdout
+    assert out.read_text().splitlines() == rows
+    kernels = script("ops.py", "--quick", "--out", str(out))
+    assert kernels.returncode == 0, kernels.stderr
+    assert out.read_text().splitlines()[: len(rows)] == rows
+    assert {line.split(",")[10] for line in out.read_text().splitlines()[len(rows) :]} >= {"sru"}
+
+
+def test_tables_come_from_the_rows_and_losing_cells_stay(tmp_path):
+    code = f"""
+import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
+from pathlib import Path
+import report, rows
+common = dict(date="2026-01-31 12:00", commit="abc", swiftrnn="0", torch="2", python="3", cpu="X",
+              cores=2, threads=2, subject="layer", dtype="float32", min_s=0.0, repeats=5, bytes=0)
+def row(provider, mode, median, others=0.0, **more):
+    return rows.Row(**{{**common, **dict(provider=provider, mode=mode, median_s=median, B=32, T=256,
+                                         H=512, others=others), **more}})
+found = [row("nn.LSTM", "step", 9.0), row("nn.LSTM", "step", 0.6), row("SRU", "step", 0.8, 1.5),
+         row("SRU slow", "forward", 0.5, subject="product"),
+         row("SRU fast", "forward", 0.2, subject="product"),
+         row("SRU fast", "input gradient", 0.1, subject="product"),
+         row("SRU fast", "weight gradient", 0.1, subject="product")]
+rows.append(Path("x.csv"), found[:3]); rows.append(Path("x.csv"), found[3:])
+assert rows.read(Path("x.csv")) == found
+print(report.render("headline", Path(".")))
+print(report.render("targets", Path(".")))
+print(report.fill("a <!-- generated: grid -->outdated<!-- end --> b", Path(".")))
+"""
+    paths = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    # 0.8 s against 0.6 s of the newer row of LSTM, and against 0.2 + 0.1 + 0.1 s of products
+    assert "| SRU | – | 800.0 | 0.75 | – | 2.00 | – | – |" in lines
+    assert "| SRU: nn.LSTM's step / step | ≥ 2.50 | 0.75 | **no** |" in lines
+    assert any("busy" in line and "1.50 cores" in line for line in lines)
+    assert any(line.startswith("| 512 | 32 | 256 | 600.00 | 0.75 |") for line in lines)
+    assert "outdated" not in done.stdout
