@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swiftrnn.ops import _native
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._product import BLOCK_ROWS, add_outer, rows_times, rows_times_plus
+from swiftrnn.ops._product import BLOCK_ROWS, add_outer, rows_times
 
 # Where an op that can run in blocks has what, among its inputs.
 GATES, SKIP, INITIAL, LENGTHS, FIRST_FLAG = 0, 1, 4, 6, 7
@@ -79,12 +79,20 @@ def _forward(
         if len(blocks) > 1 and output is None:
             output = x.new_empty(T, B, state.shape[-1])
         out, final, states = op.kernel("forward")(
-            *inputs, kept is not None, *([] if output is None else [output[block]])
+            *inputs,
+            kept is not None,
+            None if output is None else output[block],
+            kept is not None and _in_place(x),
         )
         if kept is not None:
             kept.append((block, gates, state, states))
         state = final
     return out if output is None else output, state
+
+
+def _in_place(x: Tensor) -> bool:
+    """Whether gates are kept after their sigmoid; 1 - f would lose its digits in 16 bits."""
+    return x.dtype in (torch.float32, torch.float64)
 
 
 class _Blocked(torch.autograd.Function):
@@ -107,27 +115,26 @@ class _Blocked(torch.autograd.Function):
         rest, kept = (*saved[:n], *ctx.flags), saved[n:]
         need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
         weight_t = weight.t().contiguous()
-        d_x = torch.empty_like(x) if need_x else None
+        d_x = torch.empty_like(x)
         d_weight = torch.zeros_like(weight, dtype=_native.state_dtype(weight.dtype))
         sums: list[Tensor] | None = None
         grad, carry = grad.contiguous(), grad_final
+        scratch = torch.empty_like(max(kept[::3], key=len))
         for i in reversed(range(len(ctx.blocks))):
             block, (gates, state, states) = ctx.blocks[i], kept[3 * i : 3 * i + 3]
-            piece = x[block]
+            piece, d_piece = x[block], d_x[block]
             inputs = _inputs(gates, piece if ctx.residual else None, rest, state, block.start)
-            d_gates, d_skip, *d_vectors, carry = ctx.op.kernel("backward")(
-                *inputs, states, grad[block], carry
-            )
+            d_gates, _, *d_vectors, carry = ctx.op.kernel("backward")(
+                *inputs, states, grad[block], carry,
+                scratch[: len(piece)], d_piece if ctx.residual else None, _in_place(x),
+            )  # fmt: skip
             rows = d_gates.view(-1, d_gates.shape[-1])
-            if d_x is not None:
-                flat = d_x[block].view(-1, x.shape[-1])
-                if ctx.residual:
-                    flat.copy_(rows_times_plus(rows, weight_t, d_skip.view_as(flat)))
-                else:
-                    flat.copy_(rows_times(rows, weight_t))
+            if need_x:
+                product = rows_times(rows, weight_t).view_as(piece)
+                d_piece.add_(product) if ctx.residual else d_piece.copy_(product)
             if need_weight:
                 add_outer(d_weight, rows, piece.reshape(-1, x.shape[-1]))
             sums = d_vectors if sums is None else [a + b for a, b in zip(sums, d_vectors)]
         nothing = (None,) * (1 + len(ctx.flags))  # lengths and the flags; the mask has none either
         d_weight = d_weight.to(weight.dtype) if need_weight else None
-        return None, d_x, d_weight, None, *(sums or []), carry, None, *nothing
+        return None, d_x if need_x else None, d_weight, None, *(sums or []), carry, None, *nothing

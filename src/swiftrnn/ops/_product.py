@@ -25,13 +25,6 @@ def rows_times(x: Tensor, weight: Tensor) -> Tensor:
     return torch.mm(x, weight.t())
 
 
-def rows_times_plus(x: Tensor, weight: Tensor, other: Tensor) -> Tensor:
-    """(R, I), weight (G, I) and (R, G) to (R, G): other + x @ weight.T."""
-    if _onednn(x):
-        return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, None, "add")
-    return torch.addmm(other, x, weight.t())
-
-
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
     """total (G, I) += left.T (G, R) @ right (R, I); a float32 total beside bfloat16 rows."""
     if total.dtype == left.dtype:

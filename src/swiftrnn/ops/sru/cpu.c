@@ -4,9 +4,10 @@
  *   f = sigmoid(u1 + v_f c' + b_f)      r = sigmoid(u2 + v_r c' + b_r)         c' = c[t-1]
  *   c = f c' + (1 - f) u0               h = s + (g(c) - s) m r                 s = scale * skip
  *
- * Backward computes the gates again instead of storing them: two sigmoids cost less than two more
- * arrays of memory traffic.  The gradients of v and b are summed over time for each (b, h) alone and
- * over b by the caller, so the number of threads changes no bit.
+ * Backward computes f and r again: two sigmoids cost less than two more arrays of memory traffic.
+ * Where the gates belong to the caller's own block of time (`in_place`) forward writes f and r over
+ * u1 and u2, still in cache, and backward reads them.  The gradients of v and b are summed over time
+ * for each (b, h) alone and over b by the caller, so the number of threads changes no bit.
  *
  * An array that may be missing is given with its distance between rows: 0 with one row of zeros or
  * ones.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at
@@ -15,20 +16,17 @@
 #include "../_kernel.h"
 
 typedef struct {
-    const io *gates, *skip; /* (T, B, G * H); (T, B, H) or one row */
-    const real *weight_c, *bias, *mask; /* (2, H), (2, H), (B, H) or one row */
-    const int64_t *lengths; /* (B) or null */
-    int64_t T, B, H, gates_row, skip_row, mask_row, states_row;
+    const real *weight_c, *bias; /* (2, H), (2, H) */
+    int64_t H;
     real scale;
-    int tanh, reverse;
 } sru;
 
-INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
+INLINE void forward_row(const sru *a, io *gates, const io *skip, const real *mask,
                         const real *before, real *state, io *output, int64_t h0, int64_t n,
-                        const int tanh)
+                        const int tanh, const int in_place)
 {
     const int64_t H = a->H;
-    const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
+    io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
     const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
@@ -37,48 +35,58 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
         two_sigmoids(get(u1 + i) + v[i] * c0 + b[i], get(u2 + i) + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u);
         const real g = tanh ? hyperbolic_tangent(c) : c;
+        if (in_place) {
+            put(u1 + i, f);
+            put(u2 + i, r);
+        }
         state[i] = c;
         put(output + i, s + (g - s) * mask[i] * r);
     }
 }
 
+#define FORWARD(tanh, in_place) \
+    forward_row(&a, u, x, m, before, state, y, h, end - n, tanh, in_place)
+
 EXPORT EVERY_CPU void KERNEL(sru_forward)(
-    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
+    io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, real *states, io *output, int64_t T, int64_t B,
     int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t states_row,
-    double scale, int64_t tanh, int64_t reverse, int64_t n_threads)
+    double scale, int64_t tanh, int64_t reverse, int64_t in_place, int64_t n_threads)
 {
-    const sru a = {gates, skip, weight_c, bias, mask, lengths, T, B, H, gates_row, skip_row,
-                   mask_row, states_row, (real)scale, (int)tanh, (int)reverse};
+    const sru a = {weight_c, bias, H, (real)scale};
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t k = 0; k < n_threads; k++) {
         int64_t n0, n1;
         share(B * H, (int)k, (int)n_threads, &n0, &n1);
         for (int64_t step = 0; step < T; step++) {
-            const int64_t t = a.reverse ? T - 1 - step : step;
-            const int64_t earlier = t + (a.reverse ? 1 : -1);
+            const int64_t t = reverse ? T - 1 - step : step;
+            const int64_t earlier = t + (reverse ? 1 : -1);
             for (int64_t n = n0; n < n1;) {
                 const int64_t b = n / H, h = n - b * H, end = least(least((b + 1) * H, n + CHUNK), n1);
                 const int64_t row = t * B + b;
                 const real *before =
-                    step ? a.states_row ? states + (earlier * B + b) * H + h : states + n
+                    step ? states_row ? states + (earlier * B + b) * H + h : states + n
                          : initial + n;
-                real *state = a.states_row ? states + row * H + h : states + n;
-                const io *u = gates + row * a.gates_row + h, *x = skip + row * a.skip_row + h;
-                const real *m = mask + b * a.mask_row + h;
+                real *state = states_row ? states + row * H + h : states + n;
+                io *u = gates + row * gates_row + h;
+                const io *x = skip + row * skip_row + h;
+                const real *m = mask + b * mask_row + h;
                 io *y = output + row * H + h;
                 const int64_t bytes = (end - n) * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + a.gates_row + gate * H, bytes);
-                fetch(x + a.skip_row, bytes);
+                    fetch(u + gates_row + gate * H, bytes);
+                fetch(x + skip_row, bytes);
                 if (lengths && t >= lengths[b]) {
                     memset(y, 0, (size_t)(end - n) * sizeof(io));
                     if (state != before)
                         memcpy(state, before, (size_t)(end - n) * sizeof(real));
-                } else if (a.tanh) {
-                    forward_row(&a, u, x, m, before, state, y, h, end - n, 1);
                 } else {
-                    forward_row(&a, u, x, m, before, state, y, h, end - n, 0);
+                    switch (tanh * 2 + in_place) {
+                    case 0: FORWARD(0, 0); break;
+                    case 1: FORWARD(0, 1); break;
+                    case 2: FORWARD(1, 0); break;
+                    case 3: FORWARD(1, 1); break;
+                    }
                 }
                 n = end;
             }
@@ -94,7 +102,7 @@ typedef struct {
 INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io *skip,
                          const real *mask, const real *before, const io *grad, io *d_gates,
                          io *d_skip, int64_t h0, int64_t n0, int64_t n, const int tanh,
-                         const int has_skip)
+                         const int has_skip, const int in_place)
 {
     const int64_t H = a->H, N = d->N;
     const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
@@ -103,8 +111,9 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
-        real f, r;
-        two_sigmoids(get(u1 + i) + v[i] * c0 + b[i], get(u2 + i) + v[H + i] * c0 + b[H + i], &f, &r);
+        real f = get(u1 + i), r = get(u2 + i);
+        if (!in_place)
+            two_sigmoids(f + v[i] * c0 + b[i], r + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u), g = tanh ? hyperbolic_tangent(c) : c;
         const real gh = get(grad + i), mr = mask[i] * r;
         const real dr = gh * (g - s) * mr * (1 - r);
@@ -123,51 +132,56 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
     }
 }
 
+#define BACKWARD(tanh, has_skip, in_place) \
+    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, tanh, has_skip, in_place)
+
 EXPORT EVERY_CPU void KERNEL(sru_backward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
     io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
     int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t d_skip_row, double scale,
-    int64_t tanh, int64_t reverse, int64_t n_threads)
+    int64_t tanh, int64_t reverse, int64_t in_place, int64_t n_threads)
 {
-    const sru a = {gates, skip, weight_c, bias, mask, lengths, T, B, H, gates_row, skip_row,
-                   mask_row, B * H, (real)scale, (int)tanh, (int)reverse};
+    const sru a = {weight_c, bias, H, (real)scale};
     const sums d = {carry, d_weight_c, d_bias, B * H};
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t k = 0; k < n_threads; k++) {
         int64_t n0, n1;
         share(B * H, (int)k, (int)n_threads, &n0, &n1);
         for (int64_t step = 0; step < T; step++) {
-            const int64_t t = a.reverse ? step : T - 1 - step;
-            const int64_t earlier = t + (a.reverse ? 1 : -1);
+            const int64_t t = reverse ? step : T - 1 - step;
+            const int64_t earlier = t + (reverse ? 1 : -1);
             for (int64_t n = n0; n < n1;) {
                 const int64_t b = n / H, h = n - b * H, end = least(least((b + 1) * H, n + CHUNK), n1);
                 const int64_t row = t * B + b;
                 const real *before =
                     step < T - 1 ? states + (earlier * B + b) * H + h : initial + n;
-                const io *u = gates + row * a.gates_row + h, *x = skip + row * a.skip_row + h;
-                const real *m = mask + b * a.mask_row + h;
+                const io *u = gates + row * gates_row + h, *x = skip + row * skip_row + h;
+                const real *m = mask + b * mask_row + h;
                 const io *gh = grad + row * H + h;
                 const int64_t bytes = (end - n) * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + a.gates_row + gate * H, bytes);
-                fetch(x + a.skip_row, bytes);
+                    fetch(u + gates_row + gate * H, bytes);
+                fetch(x + skip_row, bytes);
                 fetch(gh + H, bytes);
                 fetch(before + H, (end - n) * (int64_t)sizeof(real));
-                io *du = d_gates + row * a.gates_row + h, *dx = d_skip + row * d_skip_row + h;
+                io *du = d_gates + row * gates_row + h, *dx = d_skip + row * d_skip_row + h;
                 if (lengths && t >= lengths[b]) {
                     for (int64_t gate = 0; gate < gates_row / H; gate++)
                         memset(du + gate * H, 0, (size_t)(end - n) * sizeof(io));
                     if (d_skip_row)
                         memset(dx, 0, (size_t)(end - n) * sizeof(io));
-                } else if (a.tanh && d_skip_row) {
-                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 1, 1);
-                } else if (a.tanh) {
-                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 1, 0);
-                } else if (d_skip_row) {
-                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 0, 1);
                 } else {
-                    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, 0, 0);
+                    switch (tanh * 4 + (d_skip_row != 0) * 2 + in_place) {
+                    case 0: BACKWARD(0, 0, 0); break;
+                    case 1: BACKWARD(0, 0, 1); break;
+                    case 2: BACKWARD(0, 1, 0); break;
+                    case 3: BACKWARD(0, 1, 1); break;
+                    case 4: BACKWARD(1, 0, 0); break;
+                    case 5: BACKWARD(1, 0, 1); break;
+                    case 6: BACKWARD(1, 1, 0); break;
+                    case 7: BACKWARD(1, 1, 1); break;
+                    }
                 }
                 n = end;
             }

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from swiftrnn.ops import _native
 
-_forward = _native.Kernel("sru_forward", "p" * 9 + "i" * 7 + "d" + "iii")
-_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 7 + "d" + "iii")
+_forward = _native.Kernel("sru_forward", "p" * 9 + "i" * 7 + "d" + "iiii")
+_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 7 + "d" + "iiii")
 
 
 def _rows(gates: Tensor, skip: Tensor | None, H: int) -> tuple[Tensor, int]:
@@ -29,8 +29,13 @@ def forward(
     reverse: bool,
     keep: bool,
     output: Tensor | None = None,
+    in_place: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`: output (written where given), final and, to keep, the states (T, B, H)."""
+    """See `Op`: output (written where given), final and, to keep, the states (T, B, H).
+
+    `in_place` is for callers that own the gates and call both directions themselves: forward
+    writes f and r over their inputs, and backward reads them there.
+    """
     T, B, G = gates.shape
     H = initial.shape[-1]
     output = gates.new_empty(T, B, H) if output is None else output
@@ -40,7 +45,7 @@ def forward(
     _forward(
         gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output,
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
-        _native.threads(T * B * H),
+        in_place, _native.threads(T * B * H),
     )  # fmt: skip
     if not keep:
         return output, states, states.new_empty(0)
@@ -63,20 +68,25 @@ def backward(
     states: Tensor,
     grad: Tensor,
     grad_final: Tensor,
+    d_gates: Tensor | None = None,
+    d_skip: Tensor | None = None,
+    in_place: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """See `Op`; the gradients of gates, skip, weight_c, bias and initial."""
+    """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial."""
     T, B, G = gates.shape
     H = initial.shape[-1]
-    d_gates, carry = torch.empty_like(gates), grad_final.clone()
+    d_gates = torch.empty_like(gates) if d_gates is None else d_gates
+    carry = grad_final.clone()
     sums = initial.new_zeros(2, 2, B, H)  # of weight_c and of bias, over time
     x, skip_row = _rows(gates, skip, H)
-    d_skip = gates.new_empty(0) if skip is None else torch.empty_like(skip)
+    if d_skip is None:
+        d_skip = gates.new_empty(0) if skip is None else torch.empty_like(skip)
     dx = d_gates[..., 3 * H :] if G == 4 * H else d_skip
     ones, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _backward(
         gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
         d_gates, dx, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row, skip_row,
-        scale, tanh, reverse, _native.threads(T * B * H),
+        scale, tanh, reverse, in_place, _native.threads(T * B * H),
     )  # fmt: skip
     d_weight_c, d_bias = sums.sum(2)
     return d_gates, d_skip, d_weight_c, d_bias, carry
