@@ -43,7 +43,7 @@ def server():
 
 @pytest.fixture
 def dataset(server, tmp_path, monkeypatch):
-    """A data set "plays" of one file at the address /<name>; returns a function that asks for it."""
+    """A data set of one file at the address /<name>; gives a function that asks for it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SWIFTRNN_DATA", str(tmp_path / "kept"))
 
@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_made_is_named(dataset, tmp_path, monkeypatch):
 def test_unknown_names_are_answered_with_the_known():
     with pytest.raises(ValueError, match="got 'wiki'; choose one of wikitext-2, tinyshakespeare"):
         fetch.fetch("wiki", "x")
-    with pytest.raises(ValueError, match="got 'x'; choose one of input.txt"):
+    with pytest.raises(ValueError, match="got 'x'; choose one of input"):
         fetch.fetch("tinyshakespeare", "x")
 
 

@@ -30,7 +30,9 @@ def test_no_file_is_in_two_parts_and_none_is_lost(tmp_path):
     read = standard_library(library(tmp_path))
     lines = [set(part.split(b"\n")) - {b""} for part in (read.train, read.valid, read.test)]
     assert sum(map(len, lines)) == len(set.union(*lines)) == 400
-    in_test = {f"# {i:06}".encode() for i in range(400) if part_of(f"pack{i % 7}/mod{i}.py") == "test"}
+    in_test = {
+        f"# {i:06}".encode() for i in range(400) if part_of(f"pack{i % 7}/mod{i}.py") == "test"
+    }
     assert lines[2] == in_test
 
 
@@ -85,7 +87,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path):
         read_text(tmp_path / "short")
     with pytest.raises(ValueError, match=r"got .*none \(No such file or directory\)"):
         read_text(tmp_path / "none")
-    with pytest.raises(ValueError, match="Is a directory|Permission denied"):
+    with pytest.raises(ValueError, match=r"Is a directory|Permission denied"):
         read_text(tmp_path)
 
 

@@ -39,7 +39,7 @@ class Learner(L.LightningModule):
 
     def training_step(self, batch, _):
         self.count += 1
-        noise = torch.rand(3) + random.random() + float(np.random.rand())
+        noise = torch.rand(3) + random.random() + np.random.random_sample()
         if self.act and self.count == self.act_at:
             self.act()
         out = self.line(batch[0] + self.carried) * noise
@@ -77,7 +77,7 @@ def train(out, steps=STEPS, resume=False, kind="shuffled", act=None, act_at=0, *
     model, data = Learner(act, act_at), batches(kind)
     for seeded in (torch.manual_seed, random.seed, np.random.seed):
         seeded(5 if resume else 4)  # a resume starts in another state than it has to end in
-    options = {"average": True, "progress": False, "save_every": 0.0, **options}
+    options = {"average": True, "progress": False, **options}
     fitted = fit(model, data, out=Path(out), steps=steps, resume=resume, **options)
     return model, fitted
 
@@ -133,7 +133,9 @@ def spend(model):
     """A measurement that draws random numbers and takes a while."""
     assert not model.training
     assert not torch.is_grad_enabled()
-    torch.rand(7), np.random.rand(), random.random()
+    torch.rand(7)
+    np.random.random_sample()
+    random.random()
     time.sleep(0.05)
     return {"weight": model.line.weight[0, 0].item()}
 
@@ -151,11 +153,11 @@ def test_measuring_changes_nothing_and_costs_no_training_time(tmp_path):
 
 def test_training_ends_when_the_seconds_are_spent(tmp_path):
     began = time.perf_counter()
-    _, fitted = train(tmp_path, steps=None, seconds=0.4, save_every=60.0, valid=spend)
+    _, fitted = train(tmp_path, steps=None, seconds=0.4, valid=spend)
     assert 0.4 <= fitted.seconds < min(0.6, time.perf_counter() - began)
     assert fitted.steps > 5
     assert 7 <= len(fitted.history) <= 8
-    _, longer = train(tmp_path, steps=None, seconds=0.5, save_every=60.0, resume=True)
+    _, longer = train(tmp_path, steps=None, seconds=0.5, resume=True)
     assert 0.5 <= longer.seconds < 0.7
     assert longer.steps > fitted.steps
 
@@ -170,7 +172,7 @@ def test_the_average_is_returned_and_training_goes_on_from_the_weights(tmp_path)
 
 
 def test_snapshots_stay_few(tmp_path):
-    train(tmp_path, steps=MOST_SNAPSHOTS + 3, snapshots=1, save_every=60.0)
+    train(tmp_path, steps=MOST_SNAPSHOTS + 3, snapshots=1)
     assert list(snapshots(tmp_path)) == list(range(2, MOST_SNAPSHOTS + 3, 2))
 
 
@@ -180,7 +182,7 @@ def test_snapshots_stay_few(tmp_path):
 def test_a_signal_ends_training_and_loses_nothing(tmp_path, sent, raised):
     before = signal.getsignal(sent)
     with pytest.raises(raised):
-        train(tmp_path / "a", act=lambda: signal.raise_signal(sent), act_at=17, save_every=60.0)
+        train(tmp_path / "a", act=lambda: signal.raise_signal(sent), act_at=17)
     assert signal.getsignal(sent) is before
     resumed, _ = train(tmp_path / "a", resume=True)
     assert resumed.count == STEPS - 17
@@ -188,7 +190,7 @@ def test_a_signal_ends_training_and_loses_nothing(tmp_path, sent, raised):
 
 
 def test_a_damaged_checkpoint_costs_one_update_and_one_line(tmp_path, capsys):
-    train(tmp_path / "a", steps=17)
+    train(tmp_path / "a", steps=17, save_every=0.0)
     path = tmp_path / "a/checkpoints" / LAST
     path.write_bytes(path.read_bytes()[:-1000])
     resumed, _ = train(tmp_path / "a", resume=True)
@@ -240,7 +242,7 @@ def small_disk():
 def test_a_full_disk_keeps_the_last_whole_checkpoint(tmp_path, small_disk, capsys):
     where = tmp_path / "a/checkpoints"
     with pytest.raises(OSError, match=r"needs room in .*checkpoints; got: .*before are whole"):
-        train(tmp_path / "a", act=lambda: small_disk(100), act_at=18)
+        train(tmp_path / "a", act=lambda: small_disk(100), act_at=18, save_every=0.0)
     small_disk(-1)
     said = capsys.readouterr().err
     assert said.count("warning: a checkpoint needs room") == said.count("\n") == 1
@@ -281,4 +283,4 @@ def test_lightning_says_nothing(tmp_path, capfd, recwarn):
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), act=kill, act_at=17)
+    train(Path(sys.argv[1]), act=kill, act_at=17, save_every=0.0)

@@ -55,4 +55,10 @@ def test_nothing_is_shown_where_nothing_is_wanted():
 
 
 def test_times_read_as_people_write_them():
-    assert [clock(s) for s in (-1, 0, 59.6, 3599, 3600)] == ["0:00", "0:00", "1:00", "59:59", "1:00:00"]
+    assert [clock(s) for s in (-1, 0, 59.6, 3599, 3600)] == [
+        "0:00",
+        "0:00",
+        "1:00",
+        "59:59",
+        "1:00:00",
+    ]

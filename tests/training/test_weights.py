@@ -33,7 +33,9 @@ def test_a_missing_file_is_named(tmp_path):
         weights.load(nn.Linear(3, 4), tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("other", [nn.Linear(4, 4), nn.Linear(3, 4, bias=False), nn.Bilinear(1, 1, 1)])
+@pytest.mark.parametrize(
+    "other", [nn.Linear(4, 4), nn.Linear(3, 4, bias=False), nn.Bilinear(1, 1, 1)]
+)
 def test_weights_of_another_model_change_nothing(path, other):
     before = {name: value.clone() for name, value in other.state_dict().items()}
     with pytest.raises(ValueError, match=r"differ \((weight|bias) among them\)"):

@@ -17,15 +17,16 @@ def get() -> dict[str, Any]:
         >>> bool((torch.rand(3) == first).all())
         True
     """
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 (it is this one)
+    version, words, gauss = random.getstate()
+    kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002 (it is this one)
     return {
-        "python": random.getstate(),
+        "python": (version, torch.tensor(words), gauss),
         "numpy": (
             kind,
             torch.from_numpy(np.asarray(keys).astype(np.int64)),
             position,
             has_gauss,
-            gauss,
+            cached,
         ),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
@@ -35,7 +36,7 @@ def get() -> dict[str, Any]:
 def put(state: dict[str, Any]) -> None:
     """Set all generators to what `get` gave."""
     version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
+    random.setstate((version, tuple(words.tolist()), gauss))
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
     torch.set_rng_state(state["torch"].cpu())

@@ -15,7 +15,7 @@ from swiftrnn.data.vocabulary import Vocabulary
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
 CONV_DEPTH = 5  # gated blocks, kernel 4, dilation 4**k: each output sees over 1,000 inputs
 TOLERANCE = 0.02  # how far apart two sizes may be and still be called equal
-EVEN = 8  # widths that are multiples of it suit the vector units, the rivals' as well as ours
+EVEN = (16, 8, 4, 2, 1)  # multiples suit the vector units: the rivals shall have them, too
 
 
 def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
@@ -65,7 +65,7 @@ def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) ->
         vocabulary: how many different tokens there are.
 
     Returns:
-        The width that comes closest; a multiple of 8 if one comes within 1 %.
+        The most even width that comes within 1 %, or else the closest.
 
     Raises:
         ValueError: no width comes within 2 %.
@@ -77,18 +77,21 @@ def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) ->
         middle = (low + high) // 2
         below = parameters_of(name, middle, depth, vocabulary) < parameters
         low, high = (middle, high) if below else (low, middle)
-    off = {
-        width: abs(parameters_of(name, width, depth, vocabulary) / parameters - 1)
-        for width in {low, high, low // EVEN * EVEN, (low // EVEN + 1) * EVEN} - {0}
-    }
-    even = [width for width in off if width % EVEN == 0 and off[width] < TOLERANCE / 2]
-    best = min(even or off, key=lambda width: off[width])
+    widths = {max(width // even, 1) * even for even in EVEN for width in (low, high, low + even)}
+    off = {w: abs(parameters_of(name, w, depth, vocabulary) / parameters - 1) for w in widths}
+    close = [width for width in widths if off[width] < TOLERANCE / 2]
+    best = min(close or widths, key=lambda width: (_odd(width) if close else 0, off[width]))
     if off[best] > TOLERANCE:
         raise ValueError(
             f"{name} needs a size it can come within 2 % of; got {parameters:,} parameters, and "
             f"width {best} is off by {off[best]:.1%}; give a larger --hidden"
         )
     return best
+
+
+def _odd(width: int) -> int:
+    """0 for a multiple of 16, 1 for one of 8, and so on."""
+    return next(place for place, even in enumerate(EVEN) if width % even == 0)
 
 
 def detach(state: Any) -> Any:
