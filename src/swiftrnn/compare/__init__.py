@@ -10,9 +10,11 @@ import dataclasses
 import math
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +118,8 @@ def compare(options: Compare) -> Path:
         KeyboardInterrupt: it was interrupted; the message says how to go on.
     """
     folder.needs_extra("swiftrnn compare", "train,report", "lightning", "matplotlib", "jinja2")
-    options = dataclasses.replace(options, layers=_split(options.layers))
+    text_path = None if options.text is None else options.text.absolute()
+    options = dataclasses.replace(options, layers=_split(options.layers), text=text_path)
     options.check()
     if options.resume:
         out = options.out or folder.newest(KIND)
@@ -126,17 +129,22 @@ def compare(options: Compare) -> Path:
         out = folder.create(options.out, KIND)
         described = {KIND: dataclasses.asdict(options), "text_sha256": text.sha256}
         folder.write_json(out / "config.json", described)
-    from swiftrnn.compare import measure, show  # they load torch: only now, when all was checked
-    from swiftrnn.machine import load
+    from swiftrnn.machine import load  # loads torch: only now, when all was checked
 
     before = load()
-    settings = dataclasses.asdict(options)
-    print(show.opening(settings, text, out, before), file=sys.stderr, flush=True)
+    warning = "" if before["idle"] else f"\nwarning: {before['note']}"
+    size = len(text.train) / 1e6
+    print(f"{text.name}, {size:.2g} MB to learn; run folder {out}{warning}", file=sys.stderr)
     try:
-        for layer in options.layers:
-            if not (out / layer / "metrics.json").exists():
-                _train(out / layer, measure.plan(options, layer))
+        with _training(out) as wait:
+            from swiftrnn.compare import measure, show  # loads Lightning while the child does too
+
+            wait()
         metrics = measure.measure(options, out, text)
+    except SystemExit:
+        if not options.resume and not any(out.glob("*/*/*")):  # no layer began: leave nothing
+            shutil.rmtree(out)
+        raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is kept; go on with {_again(out)}") from None
     metrics["load"] = {"start": before, "end": load()}
@@ -180,33 +188,42 @@ def read(path: Path | None) -> Text:
     return standard_library() if path is None else read_text(path)
 
 
-def _train(out: Path, config: dict[str, Any]) -> None:
-    """Train one layer in a process of its own, which takes Ctrl-C from here and nowhere else.
+@contextlib.contextmanager
+def _training(out: Path) -> Iterator[Callable[[], None]]:
+    """Start the process that trains all layers; gives the function that waits for it.
 
     The terminal sends Ctrl-C to its whole foreground group. The child leaves that group, so that
     it hears of it exactly once, however it came: a second one would end it before it has saved.
     """
-    out.mkdir(exist_ok=True)
-    folder.write_json(out / "config.json", config)
-    command = [sys.executable, "-m", "swiftrnn.compare.train", str(out)]
-    apart = {"process_group": 0} if os.name == "posix" else {}
-    child = subprocess.Popen(command, **apart)
-    try:
+    apart: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+    child = subprocess.Popen([sys.executable, "-m", "swiftrnn.compare.train", str(out)], **apart)
+
+    def wait() -> None:
         status = child.wait()
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            child.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(PATIENCE)
-        child.kill()
-        raise
-    if status in (130, -signal.SIGINT):
-        raise KeyboardInterrupt
-    if status == 2:  # it has said why
-        raise SystemExit(2)
-    if status:
-        raise OSError(
-            f"training {out.name} needs its process to end well; got exit status {status}"
-            f"{', killed, often for lack of memory' if status == -signal.SIGKILL else ''}; "
-            f"finished layers are kept, so go on with {_again(out.parent)}"
-        )
+        if status in (130, -signal.SIGINT):
+            raise KeyboardInterrupt
+        if status == 2:  # it has said why
+            raise SystemExit(2)
+        if status:
+            killed = ", killed, often for lack of memory" if status == -signal.SIGKILL else ""
+            raise OSError(
+                f"training needs its process to end well; got exit status {status}{killed}; "
+                f"finished layers are kept, so go on with {_again(out)}"
+            )
+
+    try:
+        yield wait
+    finally:
+        if child.poll() is None:  # interrupted, or a fault of ours: let it save what it has
+            _signal(child, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(PATIENCE)
+            _signal(child, signal.SIGKILL)
+
+
+def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if os.name == "posix":
+            os.killpg(child.pid, number)
+        else:
+            child.send_signal(number)

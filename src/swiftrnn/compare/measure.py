@@ -30,14 +30,6 @@ PROMPT = "def "
 SAMPLE = 240  # bytes
 
 
-def plan(options: Compare, layer: str) -> dict[str, Any]:
-    """The config.json of one layer: what the recipe trains, and `swiftrnn predict` reads."""
-    shared = {each.name for each in dataclasses.fields(language_model.Config)}
-    values = {k: v for k, v in dataclasses.asdict(options).items() if k in shared}
-    config = language_model.Config(layer=layer, **values)  # pyright: ignore[reportArgumentType]
-    return {"recipe": predict.RECIPE, "config": dataclasses.asdict(config)}
-
-
 def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
     """Everything that the report shows, but the load of the machine.
 
@@ -58,7 +50,7 @@ def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
             "command": options.command(),
             "settings": dataclasses.asdict(options),
             "text": {"name": text.name, "sha256": text.sha256, **_sizes(text), **text.facts},
-            "machine": {**machine(), "kernels": kernels()["cpu"]["why"]},
+            "machine": {**machine(), "C kernels": kernels()["cpu"]["why"]},
             "layers": rows,
             "baselines": _baselines(text),
             "valid_baselines": _valid_baselines(text),
@@ -83,7 +75,7 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
     return {
         "parameters": predict.parameters_of(trained),
         "hidden": predict.width_of(trained),
-        "depth": config.depth,
+        "depth": getattr(trained.model.layer, "num_layers", config.depth),  # conv takes more
         "steps": fitted["steps"],
         "tokens": tokens,
         "seconds": fitted["seconds"],

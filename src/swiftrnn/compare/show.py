@@ -1,5 +1,6 @@
 """How a comparison is shown: the lines on the terminal and the page, from one dict of numbers."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ NAMES = {
 STYLE = {name: place for place, name in enumerate(NAMES)}  # a layer keeps its colour in all reports
 COLUMNS = (
     Column("layer", "layer"),
-    Column("parameters", "\nparameters", 0),
+    Column("parameters", "params", 0),
     Column("train_tokens_per_s", "train\ntokens/s", 0, "higher"),
     Column("batch_1", "batch 1\ntokens/s", 0, "higher"),
     Column("batch_32", "batch 32\ntokens/s", 0, "higher"),
@@ -56,23 +57,11 @@ def table(metrics: Mapping[str, Any]) -> Table:
     return Table(COLUMNS, rows, note)
 
 
-def opening(settings: Mapping[str, Any], text: Any, out: Path, load: Mapping[str, Any]) -> str:
-    """What is said before the first layer trains."""
-    layers = settings["layers"]
-    lines = [
-        f"{', '.join(NAMES[layer] for layer in layers)} learn {text.name} "
-        f"({len(text.train) / 1e6:.1f} MB), {settings['seconds']:g} s each; run folder {out}"
-    ]
-    if not load["idle"]:
-        lines.append(f"warning: {load['note']}")
-    return "\n".join(lines)
-
-
 def closing(metrics: Mapping[str, Any], out: Path) -> str:
     """What is printed at the end: the table, the load, a sample, and where to go on."""
     best = metrics["best"]
     made = table(metrics)
-    parts = ["", made.text(), "", made.note.replace("is marked", "has a star"), ""]
+    parts = ["", made.text(), "", textwrap.fill(made.note.replace("is marked", "has a star"), 98), ""]
     parts += [f"Machine: {_machine_line(metrics)}", *_load_lines(metrics), ""]
     parts += [f"{NAMES[best]} goes on from {metrics['prompt']!r}:", ""]
     parts += [_indent(metrics["prompt"] + metrics["sample"]), ""]
@@ -139,20 +128,23 @@ def _count(number: int) -> str:
 
 
 def _facts(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    machine = dict(metrics["machine"])
+    machine = {key.replace("_", " "): value for key, value in metrics["machine"].items()}
     versions = {key: machine.pop(key) for key in ("swiftrnn", "torch", "python", "commit")}
     load = {f"load at the {when}": load["note"] for when, load in metrics["load"].items()}
-    text = dict(metrics["text"])
     widths = {
         NAMES[name]: f"width {v['hidden']:,}, depth {v['depth']}, {v['steps']:,} updates"
         for name, v in metrics["layers"].items()
     }
-    shown = {k: " ".join(v) if isinstance(v, list | tuple) else v for k, v in metrics["settings"].items()}
+    shown = {
+        key.replace("_", " "): " ".join(value) if isinstance(value, list | tuple) else value
+        for key, value in metrics["settings"].items()
+        if value is not None and key not in ("out", "resume")
+    }
     return {
         "Machine": machine | load,
         "Versions": versions | {"date": metrics["date"]},
-        "Text": text,
-        "Settings": {k.replace("_", " "): v for k, v in shown.items() if k not in ("out", "resume")},
+        "Text": metrics["text"],
+        "Settings": shown,
         "Layers": widths,
     }
 

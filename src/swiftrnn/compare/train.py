@@ -1,42 +1,155 @@
-"""One layer's training, in a process of its own: `python -m swiftrnn.compare.train RUN/LAYER`."""
+"""Training the layers of a comparison: `python -m swiftrnn.compare.train RUN`.
 
+One process loads torch and Lightning, which takes seconds, and each layer then trains in a fork of
+it: a process of its own whose peak memory is its own. That process has not computed anything, so
+that no thread pool is lost by the fork. Where forks are not safe, each layer loads them itself.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
 import sys
-from dataclasses import asdict
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
+from swiftrnn.compare import KIND, read
+from swiftrnn.data.text import Text
+from swiftrnn.deploy.predict import RECIPE, config_of
+from swiftrnn.recipes import language_model
+from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
 from swiftrnn.training import folder
 
+FORKS = sys.platform == "linux"
+REFUSED, INTERRUPTED = 2, 130  # exit statuses
+DONE = "metrics.json"  # of a layer, written last
 
-def train(out: Path) -> None:
-    """Train what `config.json` in `out` says, from its last checkpoint if there is one.
+
+def plan(out: Path) -> list[Path]:
+    """The folders of the layers that are not done, each with its config.json.
+
+    Raises:
+        ValueError: a layer has no width at which it is as large as the others.
+    """
+    options = folder.read_json(out / "config.json", needs=(KIND,))[KIND]
+    shared = {each.name for each in fields(language_model.Config)}
+    values = {key: value for key, value in options.items() if key in shared}
+    size = parameters_of("sru", options["hidden"], options["depth"])
+    todo = [out / layer for layer in options["layers"] if not (out / layer / DONE).exists()]
+    for path in todo:
+        if path.name != "sru":
+            hidden_for(path.name, size, options["depth"])
+        config = language_model.Config(**values, layer=path.name)  # pyright: ignore
+        path.mkdir(exist_ok=True)
+        folder.write_json(path / "config.json", {"recipe": RECIPE, "config": asdict(config)})
+    return todo
+
+
+def train(out: Path, text: Text) -> None:
+    """Train what `config.json` in `out` says, going on from its last checkpoint.
 
     Writes `model.safetensors` and, last, `metrics.json`, which marks the layer as done.
 
     Raises:
         ValueError: a setting or the text does not fit, or no checkpoint is whole.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written to.
         FloatingPointError: training diverged.
         KeyboardInterrupt: it was interrupted; a checkpoint was written.
     """
-    from swiftrnn.deploy.predict import config_of
-    from swiftrnn.recipes import language_model
-
-    config = config_of(out)
-    fitted = language_model.train(config, out, resume=True)
-    folder.write_json(out / "metrics.json", asdict(fitted))
+    fitted = language_model.train(config_of(out), out, resume=True, text=text)
+    folder.write_json(out / DONE, asdict(fitted))
 
 
-def main() -> int:
-    """What the process does: 0, 2 after one line for what cannot be trained, 130 for Ctrl-C."""
+def _status(action: Callable[[], object], name: str = "") -> int:
+    """The exit status for what happened: 0, 2 after one line for bad input, 130 for Ctrl-C."""
     try:
-        train(Path(sys.argv[1]))
+        action()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        print(f"error: {name}{' '.join(str(error).split())}", file=sys.stderr)
+        return REFUSED
     return 0
 
 
+class _Stop:
+    """Remembers that this process was told to stop, while a layer's process saves what it has.
+
+    Ctrl-C reaches all of this process group. SIGTERM reaches this process only, so it is passed on.
+    """
+
+    told, child = False, 0
+
+    def __call__(self, number: int, _: Any) -> None:
+        self.told = True
+        if number == signal.SIGTERM and self.child:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGTERM)
+
+
+def main(out: Path) -> int:
+    """Train all layers that are not done, one after the other; gives the exit status."""
+    if KIND not in folder.read_json(out / "config.json"):  # one layer: started by `_spawned`
+        return _status(lambda: train(out, read(config_of(out).text)), f"{out.name}: ")
+    stop = _Stop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
+    _end_with_parent()
+    todo: list[Path] = []
+    if status := _status(lambda: todo.extend(plan(out))):
+        return status
+    if not todo:
+        return 0
+    text = read(config_of(todo[0]).text)  # once for all, before the forks
+    for path in todo:
+        status = INTERRUPTED if stop.told else _forked(path, text, stop) if FORKS else _spawned(path)
+        if status:
+            return status
+    return 0
+
+
+def _forked(out: Path, text: Text, stop: _Stop) -> int:
+    with warnings.catch_warnings():  # Python warns of forks beside threads: NumPy keeps idle ones
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _end_with_parent()
+            if stop.told:
+                raise KeyboardInterrupt
+            status = _status(lambda: train(out, text), f"{out.name}: ")
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        except SystemExit as end:  # told to end, after saving
+            status = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    stop.child = child
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    stop.child = 0
+    return status
+
+
+def _spawned(out: Path) -> int:
+    return subprocess.call([sys.executable, "-m", __spec__.name, str(out)])
+
+
+def _end_with_parent() -> None:
+    """Get SIGTERM when the parent dies, however it dies, so that nothing trains on unseen."""
+    if FORKS:
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1])))

@@ -300,9 +300,10 @@ def _plain_ticks(axes: Any, log_x: bool, log_y: bool) -> None:
 
     axes.xaxis.set_major_formatter(_number)
     axes.yaxis.set_major_formatter(_number)
-    for axis, log in ((axes.xaxis, log_x), (axes.yaxis, log_y)):
+    few, many = (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # y seldom spans a decade
+    for axis, log, subs in ((axes.xaxis, log_x, few), (axes.yaxis, log_y, many)):
         if log:
-            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5), numticks=12))
+            axis.set_major_locator(ticker.LogLocator(subs=subs, numticks=12))
             axis.set_minor_locator(ticker.NullLocator())
 
 

@@ -1,0 +1,306 @@
+"""The main job, small: three layers, one second each, a text of 100 kB."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from swiftrnn import cli
+from swiftrnn.compare import LAYERS, Compare, show
+
+SMALL = "--hidden 64 --depth 2 --batch-size 4 --time 32 --threads 1".split()
+CHOSEN = ("sru", "lstm", "conv")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "some text.py"
+    lines = [f"def f{i}(x):\n    return x + {i % 7}\n\n" for i in range(3_000)]
+    path.write_text("".join(lines))
+    return path
+
+
+def call(capsys, *words):
+    status = cli.main([str(word) for word in words])
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def finished(text, tmp_path_factory):
+    """The folder and what was printed of one whole comparison in a process of its own."""
+    out = tmp_path_factory.mktemp("runs") / "small"
+    words = ["compare", "--seconds", "1", "--layers", *CHOSEN, "--text", text, "--out", out, *SMALL]
+    done = start(words).communicate(timeout=240)
+    assert (out / "metrics.json").exists(), done[1]
+    return out, *done
+
+
+def start(words, **how):
+    """The command, in a process of its own."""
+    command = [sys.executable, "-m", "swiftrnn", *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen(command, **pipes, env=environment, **how)
+
+
+def metrics_of(out):
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_defaults_are_those_of_the_recipe():
+    from swiftrnn.recipes.language_model import Config
+
+    recipe = {each.name: each.default for each in fields(Config)}
+    for each in fields(Compare):
+        if each.name in recipe:
+            assert each.default == recipe[each.name], each.name
+    assert {"hidden", "depth", "batch_size", "time", "learning_rate"} <= set(recipe)
+
+
+def test_it_writes_all_that_is_promised(finished):
+    out = finished[0]
+    for name in ("config.json", "metrics.json", "report.html"):
+        assert (out / name).stat().st_size > 0
+    for layer in CHOSEN:
+        assert {path.name for path in (out / layer).iterdir()} == {
+            "config.json",
+            "metrics.json",
+            "model.safetensors",
+        }
+
+
+def test_the_layers_are_of_equal_size_and_get_equal_time(finished):
+    layers = metrics_of(finished[0])["layers"]
+    assert tuple(layers) == CHOSEN
+    for values in layers.values():
+        assert values["parameters"] == pytest.approx(layers["sru"]["parameters"], rel=0.02)
+        assert 1.0 <= values["seconds"] < 1.6
+        assert values["tokens"] == values["steps"] * 4 * 32
+        assert values["train_tokens_per_s"] == values["tokens"] / values["seconds"]
+
+
+def test_every_number_is_there_and_possible(finished):
+    metrics = metrics_of(finished[0])
+    for values in metrics["layers"].values():
+        assert 0 < values["equal_time"] < 8
+        assert 0 < values["inference_tokens_per_s"]["batch_1"]
+        assert 0 < values["inference_tokens_per_s"]["batch_32"]
+        assert 0 < values["stream_us"]
+        assert values["peak_mb"] is None or 100 < values["peak_mb"] < 10_000
+        assert [point["bits_per_byte"] for point in values["valid"]]
+    assert set(metrics["baselines"]) == {"counts", "xz_files", "xz_stream"}
+    assert all(0 < bits < 8 for bits in metrics["baselines"].values())
+    assert metrics["best"] == min(CHOSEN, key=lambda name: metrics["layers"][name]["equal_time"])
+    assert set(metrics["load"]) == {"start", "end"}
+
+
+def test_equal_tokens_is_the_last_snapshot_that_all_reached(finished):
+    metrics = metrics_of(finished[0])
+    common = metrics["equal_tokens"]
+    fewest = min(values["steps"] for values in metrics["layers"].values())
+    if fewest < 100:
+        assert common is None
+        return
+    assert common["steps"] % 100 == 0
+    assert common["steps"] <= fewest
+    assert common["tokens"] == common["steps"] * 4 * 32
+    assert all(0 < values["equal_tokens"] < 8 for values in metrics["layers"].values())
+
+
+def test_the_test_bits_are_those_of_the_saved_weights(finished, text):
+    from swiftrnn.data.text import read_text
+    from swiftrnn.data.vocabulary import Vocabulary
+    from swiftrnn.deploy import predict
+    from swiftrnn.recipes.language_model import bits
+
+    metrics = metrics_of(finished[0])
+    for layer in CHOSEN:
+        model = predict.load(finished[0] / layer).model
+        found = bits(model, Vocabulary().encode(read_text(text).test))[0]
+        assert found == pytest.approx(metrics["layers"][layer]["equal_time"], rel=1e-5)
+
+
+def test_the_terminal_gets_a_table_a_sample_and_the_way_on(finished):
+    out, printed, errors = finished
+    lines = printed.splitlines()
+    table = lines[1 : 4 + len(CHOSEN) + 3]
+    assert [line.split("  ")[0] for line in table[3:]] == [
+        "SRU",
+        "LSTM",
+        "causal conv",
+        "order-2 counts",
+        "xz -9 by file",
+        "xz -9 at once",
+    ]
+    assert len({line.index(".") for line in table[3:]}) == 1
+    assert max(map(len, lines[: len(table) + 6])) <= 100
+    assert printed.count("*") >= 6  # at least one in each column with a direction
+    assert f"Report:  {out / 'report.html'}" in printed
+    assert f'swiftrnn predict {out} "def "' in printed
+    assert "load at the start: " in printed
+    assert re.search(r"goes on from 'def ':\n\n    def ", printed)
+    for layer in CHOSEN:  # the progress line names the layer, the loss and the time left
+        assert re.search(rf"{layer} .*loss \d\.\d+ .*\d left", errors)
+
+
+def test_a_busy_machine_gets_a_warning(finished):
+    metrics = metrics_of(finished[0])
+    note = "the machine is busy, so the times are too high: others"
+    for idle in (True, False):
+        metrics["load"] = {"start": {"idle": True, "note": "fine"}, "end": {"idle": idle, "note": note}}
+        assert ("WARNING, load at the end" in show.closing(metrics, Path("x"))) != idle
+        assert bool(show.page(metrics).warning) != idle
+
+
+def test_the_report_needs_nothing_from_outside(finished):
+    html = (finished[0] / "report.html").read_text()
+    asked = re.findall(r"(?:src|href|action|data|poster)\s*=\s*[\"']?([^\"'\s>]+)", html)
+    assert asked
+    assert all(address.startswith(("data:", "#")) for address in asked)
+    assert not re.search(r"@import|url\((?!#)|<script|<iframe", html)
+
+
+def test_every_plot_has_labelled_axes_names_and_no_empty_panel(finished):
+    html = (finished[0] / "report.html").read_text()
+    plots = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    assert len(plots) == 3
+    named = {show.NAMES[layer] for layer in CHOSEN}
+    labels = ("training time (seconds)", "training text read (bytes)")
+    for plot, label in zip(plots, labels, strict=False):
+        shown = [re.sub("<.*?>", "", text).strip() for text in re.findall(r"<text.*?</text>", plot)]
+        assert {label, "valid bits per byte", "order-2 counts", "xz -9 at once"} <= set(shown)
+        assert {" ".join(text.split()[:-1]) for text in shown if text[-4:-3] == "."} >= named
+    shown = [re.sub("<.*?>", "", text).strip() for text in re.findall(r"<text.*?</text>", plots[2])]
+    for panel in ("Training", "Inference, batch 1", "Inference, batch 32"):
+        assert panel in shown
+    assert shown.count("bytes per second (more is better)") == 3
+    assert shown.count("microseconds per byte (less is better)") == 1
+    assert all(shown.count(name) == 4 for name in named)
+
+
+def test_the_report_says_what_ran_where(finished, text):
+    html = (finished[0] / "report.html").read_text()
+    command = metrics_of(finished[0])["command"]
+    assert command.startswith("swiftrnn compare --seconds 1.0 --layers sru lstm conv --hidden 64")
+    assert text.name in command
+    for shown in ("<h2>Machine</h2>", "<h2>Versions</h2>", "<h2>Command</h2>", "torch", "sha256"):
+        assert shown in html
+
+
+def test_the_command_it_prints_means_the_same(finished):
+    import shlex
+
+    options = Compare(layers=("sru", "conv"), seconds=3, text=Path("a b"), hidden=8, dtype="bfloat16")
+    words = shlex.split(options.command())[2:]
+    assert cli._parse(Compare, "compare", "", words) == options
+    assert Compare().command() == "swiftrnn compare"
+    assert Compare(out=Path("x"), resume=True).command() == "swiftrnn compare"
+
+
+def test_each_layer_keeps_its_colour():
+    assert [show.STYLE[layer] for layer in LAYERS] == [0, 1, 2, 3, 4, 5]
+
+
+def test_it_predicts_from_the_best_and_from_each(finished, capsys):
+    out, best = finished[0], metrics_of(finished[0])["best"]
+    how = ("def f", "--length", 20, "--seed", 3)
+    status, first, errors = call(capsys, "predict", out, *how)
+    assert (status, errors) == (0, "")
+    assert first.startswith("def f")
+    assert call(capsys, "predict", out / best, *how)[1] == first
+    for layer in CHOSEN:
+        assert call(capsys, "predict", out / layer, *how)[0] == 0
+
+
+def test_a_finished_run_is_neither_resumed_nor_overwritten(finished, text, capsys):
+    out = finished[0]
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    status, _, errors = call(capsys, "compare", "--resume", "--out", out)
+    assert status == 2
+    assert "which is complete; open" in errors
+    status, _, errors = call(capsys, "compare", "--out", out, "--text", text)
+    assert status == 2
+    assert "which holds something" in errors
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_sizes_that_cannot_be_equal_are_refused_and_leave_nothing(text, tmp_path, capfd):
+    out = tmp_path / "run"
+    words = ["compare", "--hidden", 1, "--layers", "sru", "lstm", "--text", text, "--out", out]
+    status, printed, errors = call(capfd, *words)
+    assert (status, printed) == (2, "")
+    assert errors.count("error: ") == 1
+    assert "within 2 %" in errors
+    assert not out.exists()
+
+
+def until(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
+def test_an_interruption_loses_nothing(text, tmp_path, capfd, number):
+    out = tmp_path / "run"
+    words = ["--seconds", 3, "--layers", "sru", "lstm", "--text", text, "--out", out, *SMALL]
+    process = start(["compare", *words], start_new_session=True)
+    until((out / "lstm" / "snapshots").exists, process)  # in the middle of the second layer
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as the terminal does
+    else:
+        process.kill()
+    printed, errors = process.communicate(timeout=60)
+    if number == signal.SIGINT:
+        assert (process.returncode, printed) == (130, "")
+        last = errors.rstrip().splitlines()[-1]
+        assert last == (
+            f"interrupted; what is done is kept; go on with swiftrnn compare --resume --out {out}"
+        )
+    else:
+        wait_for_file(out / "lstm" / "checkpoints" / "last.ckpt")
+    assert not (out / "lstm" / "metrics.json").exists()
+    assert not (out / "metrics.json").exists()
+    done = (out / "sru" / "model.safetensors").read_bytes()
+
+    status, printed, errors = call(capfd, "compare", "--resume", "--out", out)
+    assert status == 0, errors
+    assert "LSTM" in printed
+    assert "sru " not in errors  # not trained again
+    assert (out / "sru" / "model.safetensors").read_bytes() == done
+    first = re.search(r"lstm +(\d+)%", errors)
+    assert first is not None
+    assert 3.0 <= metrics_of(out)["layers"]["lstm"]["seconds"] < 5
+    assert (out / "report.html").exists()
+
+
+def wait_for_file(path, seconds=30):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.05)
+    time.sleep(0.5)  # the process that wrote it ends
+
+
+def test_resume_refuses_other_settings_and_another_text(text, tmp_path, capsys):
+    out = tmp_path / "run"
+    out.mkdir()
+    saved = {key: str(v) if isinstance(v, Path) else v for key, v in vars(Compare(text=text)).items()}
+    whole = {"compare": saved, "text_sha256": "other"}
+    (out / "config.json").write_text(json.dumps(whole))
+    _, _, errors = call(capsys, "compare", "--resume", "--out", out)
+    assert "which has changed since" in errors
+    _, _, errors = call(capsys, "compare", "--resume", "--out", out, "--hidden", 8)
+    assert "goes on with --hidden 256; got 8" in errors
+    (out / "config.json").write_text(json.dumps({**whole, "compare": {**saved, "hidden": -1}}))
+    _, _, errors = call(capsys, "compare", "--resume", "--out", out)
+    assert "--hidden needs a size of at least 1; got -1" in errors
