@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swiftrnn.ops import _native
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._product import BLOCK_ROWS, add_outer, rows_times
+from swiftrnn.ops._product import BLOCK_BYTES, add_outer, rows_times
 
 # Where an op that can run in blocks has what, among its inputs.
 GATES, SKIP, INITIAL, LENGTHS, FIRST_FLAG = 0, 1, 4, 6, 7
@@ -48,9 +48,9 @@ def project(op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> tu
     return _forward(op, x, weight, residual, rest, None)
 
 
-def _blocks(T: int, B: int, reverse: bool) -> list[slice]:
+def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
     """Runs of time in the order in which the recurrence goes through them."""
-    size = max(1, BLOCK_ROWS // max(B, 1))
+    size = max(1, BLOCK_BYTES // max(step_bytes, 1))
     blocks = [slice(t, min(t + size, T)) for t in range(0, max(T, 1), size)]
     return blocks[::-1] if reverse else blocks
 
@@ -70,7 +70,7 @@ def _forward(
     """Runs all blocks; where `kept` is a list it gets (slice, gates, state before, states)."""
     T, B, I = x.shape
     state, reverse = rest[INITIAL - 2], rest[-1]
-    blocks = _blocks(T, B, reverse)
+    blocks = _blocks(T, B * weight.shape[0] * x.element_size(), reverse)
     output = None
     for block in blocks:
         piece = x[block]

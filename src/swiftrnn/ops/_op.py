@@ -40,6 +40,7 @@ class Op:
     sample: Callable[..., tuple[Any, ...]]  # valid inputs, for tests and timing
     cases: tuple[dict[str, int], ...]  # arguments of `sample`; corner cases first
     saved: tuple[int, ...]  # the outputs that `backward` needs
+    state: int  # the input that is the state before the first step; the second output is the last
     public: int = 2  # how many outputs the caller sees
     raw: dict[str, Callable] = field(default_factory=dict)  # "forward", "backward": no autograd
 

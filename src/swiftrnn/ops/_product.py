@@ -9,7 +9,7 @@ again; a fresh large tensor costs more than the work of filling it.
 import torch
 from torch import Tensor
 
-BLOCK_ROWS = 1024  # steps times sequences in one product; chosen by benchmarks/layers.py
+BLOCK_BYTES = 12 << 20  # gates of one block of time: they stay in the shared cache
 _FEW_ROWS = 16  # below, oneDNN's preparation costs more than it saves
 
 

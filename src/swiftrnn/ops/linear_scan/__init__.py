@@ -37,6 +37,7 @@ OP = Op(
     tensors=4,
     differentiable=(0, 1, 2),
     saved=(0,),
+    state=2,
     sample=_sample,
     cases=(
         dict(T=1, B=1, H=1),

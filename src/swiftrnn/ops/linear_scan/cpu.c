@@ -35,19 +35,19 @@ EXPORT EVERY_CPU void KERNEL(linear_scan_forward)(
     int64_t B, int64_t H, int64_t reverse, int64_t n_threads)
 {
     const int64_t N = B * H;
+    const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t k = 0; k < n_threads; k++) {
-        int64_t n0, n1;
-        share(N, (int)k, (int)n_threads, &n0, &n1);
+        const int64_t first = units * k / n_threads, end = units * (k + 1) / n_threads;
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? T - 1 - step : step;
-            for (int64_t n = n0; n < n1;) {
-                const int64_t b = n / H, end = least((b + 1) * H, n1), i = t * N + n;
+            for (int64_t unit = first; unit < end; unit++) {
+                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+                const int64_t n = least(CHUNK, H - h), column = b * H + h, i = t * N + column;
                 if (lengths && t >= lengths[b])
-                    memset(output + i, 0, (size_t)(end - n) * sizeof(io));
+                    memset(output + i, 0, (size_t)n * sizeof(io));
                 else
-                    forward_row(decay + i, input + i, state + n, output + i, end - n);
-                n = end;
+                    forward_row(decay + i, input + i, state + column, output + i, n);
             }
         }
     }
@@ -59,24 +59,24 @@ EXPORT EVERY_CPU void KERNEL(linear_scan_backward)(
     int64_t n_threads)
 {
     const int64_t N = B * H, back = reverse ? N : -N; /* from a step to the one before it */
+    const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t k = 0; k < n_threads; k++) {
-        int64_t n0, n1;
-        share(N, (int)k, (int)n_threads, &n0, &n1);
+        const int64_t first = units * k / n_threads, end = units * (k + 1) / n_threads;
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? step : T - 1 - step;
-            for (int64_t n = n0; n < n1;) {
-                const int64_t b = n / H, end = least((b + 1) * H, n1), i = t * N + n;
+            for (int64_t unit = first; unit < end; unit++) {
+                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+                const int64_t n = least(CHUNK, H - h), column = b * H + h, i = t * N + column;
                 const int64_t last = lengths ? least(lengths[b], T) - 1 : T - 1;
-                const int first = t == (reverse ? last : 0);
+                const int start = t == (reverse ? last : 0);
                 if (t > last) {
-                    memset(d_decay + i, 0, (size_t)(end - n) * sizeof(io));
-                    memset(d_input + i, 0, (size_t)(end - n) * sizeof(io));
+                    memset(d_decay + i, 0, (size_t)n * sizeof(io));
+                    memset(d_input + i, 0, (size_t)n * sizeof(io));
                 } else {
-                    backward_row(decay + i, first ? 0 : output + i + back, initial + n, grad + i,
-                                 d_decay + i, d_input + i, carry + n, end - n);
+                    backward_row(decay + i, start ? 0 : output + i + back, initial + column, grad + i,
+                                 d_decay + i, d_input + i, carry + column, n);
                 }
-                n = end;
             }
         }
     }

@@ -28,7 +28,7 @@ def _sample(
     return (
         torch.randn(T, B, (4 if skip == 4 else 3) * H).to(dtype),
         torch.randn(T, B, H).to(dtype) if skip == 3 else None,
-        torch.randn(2, H).to(real),
+        (torch.randn(2, H) / 2).to(real),
         torch.randn(2, H).to(real),
         torch.randn(B, H).to(real),
         keep if dropout else None,
@@ -69,6 +69,7 @@ OP = Op(
     tensors=7,
     differentiable=(0, 1, 2, 3, 4),
     saved=(2,),
+    state=4,
     sample=_sample,
     cases=(
         dict(T=1, B=1, H=1),

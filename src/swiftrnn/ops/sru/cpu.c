@@ -45,7 +45,7 @@ INLINE void forward_row(const sru *a, io *gates, const io *skip, const real *mas
 }
 
 #define FORWARD(tanh, in_place) \
-    forward_row(&a, u, x, m, before, state, y, h, end - n, tanh, in_place)
+    forward_row(&a, u, x, m, before, state, y, h, n, tanh, in_place)
 
 EXPORT EVERY_CPU void KERNEL(sru_forward)(
     io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
@@ -54,32 +54,32 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
     double scale, int64_t tanh, int64_t reverse, int64_t in_place, int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
+    const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t k = 0; k < n_threads; k++) {
-        int64_t n0, n1;
-        share(B * H, (int)k, (int)n_threads, &n0, &n1);
+        const int64_t first = units * k / n_threads, end = units * (k + 1) / n_threads;
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? T - 1 - step : step;
             const int64_t earlier = t + (reverse ? 1 : -1);
-            for (int64_t n = n0; n < n1;) {
-                const int64_t b = n / H, h = n - b * H, end = least(least((b + 1) * H, n + CHUNK), n1);
-                const int64_t row = t * B + b;
+            for (int64_t unit = first; unit < end; unit++) {
+                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
-                    step ? states_row ? states + (earlier * B + b) * H + h : states + n
-                         : initial + n;
-                real *state = states_row ? states + row * H + h : states + n;
+                    step ? states_row ? states + (earlier * B + b) * H + h : states + column
+                         : initial + column;
+                real *state = states_row ? states + row * H + h : states + column;
                 io *u = gates + row * gates_row + h;
                 const io *x = skip + row * skip_row + h;
                 const real *m = mask + b * mask_row + h;
                 io *y = output + row * H + h;
-                const int64_t bytes = (end - n) * (int64_t)sizeof(io);
+                const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
                     fetch(u + gates_row + gate * H, bytes);
                 fetch(x + skip_row, bytes);
                 if (lengths && t >= lengths[b]) {
-                    memset(y, 0, (size_t)(end - n) * sizeof(io));
+                    memset(y, 0, (size_t)n * sizeof(io));
                     if (state != before)
-                        memcpy(state, before, (size_t)(end - n) * sizeof(real));
+                        memcpy(state, before, (size_t)n * sizeof(real));
                 } else {
                     switch (tanh * 2 + in_place) {
                     case 0: FORWARD(0, 0); break;
@@ -88,7 +88,6 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                     case 3: FORWARD(1, 1); break;
                     }
                 }
-                n = end;
             }
         }
     }
@@ -133,7 +132,7 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
 }
 
 #define BACKWARD(tanh, has_skip, in_place) \
-    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, n, end - n, tanh, has_skip, in_place)
+    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, tanh, has_skip, in_place)
 
 EXPORT EVERY_CPU void KERNEL(sru_backward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
@@ -144,33 +143,33 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
 {
     const sru a = {weight_c, bias, H, (real)scale};
     const sums d = {carry, d_weight_c, d_bias, B * H};
+    const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t k = 0; k < n_threads; k++) {
-        int64_t n0, n1;
-        share(B * H, (int)k, (int)n_threads, &n0, &n1);
+        const int64_t first = units * k / n_threads, end = units * (k + 1) / n_threads;
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? step : T - 1 - step;
             const int64_t earlier = t + (reverse ? 1 : -1);
-            for (int64_t n = n0; n < n1;) {
-                const int64_t b = n / H, h = n - b * H, end = least(least((b + 1) * H, n + CHUNK), n1);
-                const int64_t row = t * B + b;
+            for (int64_t unit = first; unit < end; unit++) {
+                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
-                    step < T - 1 ? states + (earlier * B + b) * H + h : initial + n;
+                    step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
                 const io *u = gates + row * gates_row + h, *x = skip + row * skip_row + h;
                 const real *m = mask + b * mask_row + h;
                 const io *gh = grad + row * H + h;
-                const int64_t bytes = (end - n) * (int64_t)sizeof(io);
+                const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
                     fetch(u + gates_row + gate * H, bytes);
                 fetch(x + skip_row, bytes);
                 fetch(gh + H, bytes);
-                fetch(before + H, (end - n) * (int64_t)sizeof(real));
+                fetch(before + H, n * (int64_t)sizeof(real));
                 io *du = d_gates + row * gates_row + h, *dx = d_skip + row * d_skip_row + h;
                 if (lengths && t >= lengths[b]) {
                     for (int64_t gate = 0; gate < gates_row / H; gate++)
-                        memset(du + gate * H, 0, (size_t)(end - n) * sizeof(io));
+                        memset(du + gate * H, 0, (size_t)n * sizeof(io));
                     if (d_skip_row)
-                        memset(dx, 0, (size_t)(end - n) * sizeof(io));
+                        memset(dx, 0, (size_t)n * sizeof(io));
                 } else {
                     switch (tanh * 4 + (d_skip_row != 0) * 2 + in_place) {
                     case 0: BACKWARD(0, 0, 0); break;
@@ -183,7 +182,6 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
                     case 7: BACKWARD(1, 1, 1); break;
                     }
                 }
-                n = end;
             }
         }
     }

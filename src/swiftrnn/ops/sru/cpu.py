@@ -88,5 +88,5 @@ def backward(
         d_gates, dx, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row, skip_row,
         scale, tanh, reverse, in_place, _native.threads(T * B * H),
     )  # fmt: skip
-    d_weight_c, d_bias = sums.sum(2)
+    d_weight_c, d_bias = (part.sum(1) for part in sums)
     return d_gates, d_skip, d_weight_c, d_bias, carry

@@ -1,0 +1,46 @@
+"""The same conditions for every test, and no parity of the reference with itself."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.utils.deterministic
+
+from swiftrnn.ops import _native
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import build_kernels  # noqa: E402
+
+torch.set_num_threads(1)  # steady on busy machines: spinning threads cost 12x there
+torch.use_deterministic_algorithms(True)
+torch.utils.deterministic.fill_uninitialized_memory = True  # torch.empty is NaN: no lucky zeros
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-kernels", action="store_true", help="accept that the C kernels are not loaded"
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--no-kernels") or build_kernels.find_compiler() is None:
+        return
+    if _native.library() is None:
+        raise pytest.UsageError(
+            f"the tests need the C kernels, since there is a compiler; {_native.why()}; "
+            "install again, run `python build_kernels.py`, or pass --no-kernels"
+        )
+    stamp = build_kernels.source_hash(ROOT / "src" / "swiftrnn")
+    if f"swiftrnn-source:{stamp}".encode() not in _native.PATH.read_bytes():
+        raise pytest.UsageError(
+            f"the tests need kernels built from the present sources; {_native.PATH} is older; "
+            "install again or run `python build_kernels.py`"
+        )
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
