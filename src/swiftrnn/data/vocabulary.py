@@ -18,7 +18,7 @@ class Vocabulary:
     Example:
         >>> words = Vocabulary.of_words(b"to be or not to be")
         >>> words.encode(b"to see"), words.decode([2, 5])
-        (tensor([3, 0, 1]), 'be or')
+        (tensor([3, 0]), 'be or')
     """
 
     def __init__(self, words: list[str] | None = None) -> None:
@@ -36,14 +36,11 @@ class Vocabulary:
         return cls([UNKNOWN, END, *rest])
 
     def encode(self, text: bytes) -> Tensor:
-        """Text to numbers (N,), uint8 for bytes and int64 for words; each line ends in `<eos>`."""
+        """Text to numbers (N,), uint8 for bytes, int64 for words; the end of a line is a word."""
         if self.words is None:
             return torch.from_numpy(np.frombuffer(text, np.uint8).copy())
-        lines = text.decode("utf-8", "replace").splitlines()
-        return torch.tensor(
-            [self._number.get(word, 0) for line in lines for word in (*line.split(), END)],
-            dtype=torch.int64,
-        )
+        words = text.decode("utf-8", "replace").replace("\n", f" {END} ").split()
+        return torch.tensor([self._number.get(word, 0) for word in words], dtype=torch.int64)
 
     def decode(self, numbers: list[int]) -> str:
         """Numbers to text; bytes that are no UTF-8 become replacement characters."""

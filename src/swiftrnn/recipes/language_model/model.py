@@ -148,7 +148,8 @@ class LanguageModel(L.LightningModule):
             logits, state = self(tokens[None], state)
             return logits[0], state
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed):
-            hidden_BH, state = self.layer.step(self.embedding(tokens), state)
+            step: Any = self.layer.step
+            hidden_BH, state = step(self.embedding(tokens), state)
             logits_BV = self.readout(hidden_BH)
         return logits_BV.float(), state
 

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.data.text import Text
 from swiftrnn.data.vocabulary import Vocabulary
+from swiftrnn.metrics import compression
 from swiftrnn.recipes.language_model.model import LanguageModel, hidden_for, parameters_of
 from swiftrnn.training import folder, weights
 
@@ -89,6 +91,19 @@ def bits(
         total += loss.item()
     count = (length - 1) * lanes
     return total / count / math.log(2), count
+
+
+def measure(model: LanguageModel, text: Text) -> dict[str, float]:
+    """The test part of a text: how well it is predicted, and how well without a model."""
+    words = model.vocabulary
+    found, count = bits(model, words.encode(text.test))
+    if words.words is None:
+        naive = compression.baselines(text.train, text.test, text.test_files)
+        named = {f"baseline_{name}": value for name, value in naive.items()}
+        return {"bits_per_byte": found, "bytes": count, **named}
+    known, asked = words.encode(text.train).numpy(), words.encode(text.test).numpy()
+    unigram = compression.order_0(known, asked, len(words))
+    return {"perplexity": 2**found, "words": count, "baseline_unigram": 2**unigram}
 
 
 @torch.no_grad()
