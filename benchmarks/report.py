@@ -45,7 +45,7 @@ def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
 
 def caption(found: list[Row]) -> str:
     """Where and when rows were measured, and how busy it was."""
-    last, most = found[-1], max(r.others for r in found)
+    last, most = max(found, key=lambda r: r.date), max(r.others for r in found)
     commits = ", ".join(sorted({r.commit for r in found if r.commit}))
     busy = "" if most < 0.15 else " **(busy: the times are too high)**"
     return (

@@ -174,6 +174,16 @@ def test_bench_refuses_what_it_cannot_time(given, said):
         bench.main(**given)
 
 
+def test_without_kernels_nothing_is_called_a_kernel(capsys, monkeypatch):
+    monkeypatch.setattr(type(OPS[0]), "has_kernel", lambda *_: False)
+    bench.main("sru", hidden=8, batch=2, time=4)
+    printed = capsys.readouterr().out
+    assert "no kernel of sru runs here" in printed
+    assert "GB/s" not in printed
+    with pytest.raises(RuntimeError, match="sru needs its C kernels"):
+        bench.check_parity(OPS[1])
+
+
 @needs_kernels
 def test_bench_prints_the_tables(capsys):
     bench.main("SRU", hidden=8, batch=2, time=4)
