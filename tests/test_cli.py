@@ -45,7 +45,9 @@ def in_new_process(code):
     "words", [["--help"], ["list"], ["compare", "--help"], ["predict", "--help"], ["--version"]]
 )
 def test_light_commands_do_not_load_torch(words):
-    code = f"import sys; from swiftrnn.cli import main; main({words!r}); print('torch' in sys.modules)"
+    code = (
+        f"import sys; from swiftrnn import cli; cli.main({words!r}); print('torch' in sys.modules)"
+    )
     assert in_new_process(code) == "False"
 
 
@@ -191,17 +193,16 @@ def test_a_copied_recipe_is_a_package_of_its_own(swiftrnn, tmp_path):
     assert refused(swiftrnn("copy", "language_model", "mine"), "exists")
     assert refused(swiftrnn("copy", "language_model", "not-mine"), "'not-mine'")
     assert refused(swiftrnn("copy", "nosuch", "other"), "'nosuch'")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mine; print(mine.Config.__module__)"
-    assert in_new_process(code) == "mine"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mine; print(mine.Config())"
+    assert in_new_process(code).startswith("Config(")
 
 
 def test_a_missing_extra_gets_one_line_that_names_it(swiftrnn, monkeypatch):
     import importlib.util
 
     real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "lightning" else real(name, *a)
-    )
+    hidden = lambda name, *a: None if name == "lightning" else real(name, *a)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
     needed = "needs the extra", "lightning is missing; run pip install 'swiftrnn[train,report]'"
     assert refused(swiftrnn("compare"), "swiftrnn compare", *needed)
 
@@ -224,7 +225,9 @@ def test_a_fault_of_ours_is_not_hidden(swiftrnn, monkeypatch):
         raise TypeError("ours")
 
     command = cli.COMMANDS["list"]
-    monkeypatch.setitem(cli.COMMANDS, "list", cli.Command(command.options, broken, command.examples))
+    monkeypatch.setitem(
+        cli.COMMANDS, "list", cli.Command(command.options, broken, command.examples)
+    )
     with pytest.raises(TypeError, match="ours"):
         swiftrnn("list")
 

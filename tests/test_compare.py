@@ -15,7 +15,7 @@ import pytest
 from swiftrnn import cli
 from swiftrnn.compare import LAYERS, Compare, show
 
-SMALL = "--hidden 64 --depth 2 --batch-size 4 --time 32 --threads 1".split()
+SMALL = ["--hidden", 64, "--depth", 2, "--batch-size", 4, "--time", 32, "--threads", 1]
 CHOSEN = ("sru", "lstm", "conv")
 
 
@@ -90,9 +90,7 @@ def test_every_number_is_there_and_possible(finished):
     metrics = metrics_of(finished[0])
     for values in metrics["layers"].values():
         assert 0 < values["equal_time"] < 8
-        assert 0 < values["inference_tokens_per_s"]["batch_1"]
-        assert 0 < values["inference_tokens_per_s"]["batch_32"]
-        assert 0 < values["stream_us"]
+        assert min(*values["inference_tokens_per_s"].values(), values["stream_us"]) > 0
         assert values["peak_mb"] is None or 100 < values["peak_mb"] < 10_000
         assert [point["bits_per_byte"] for point in values["valid"]]
     assert set(metrics["baselines"]) == {"counts", "xz_files", "xz_stream"}
@@ -154,7 +152,8 @@ def test_a_busy_machine_gets_a_warning(finished):
     metrics = metrics_of(finished[0])
     note = "the machine is busy, so the times are too high: others"
     for idle in (True, False):
-        metrics["load"] = {"start": {"idle": True, "note": "fine"}, "end": {"idle": idle, "note": note}}
+        end = {"idle": idle, "note": note}
+        metrics["load"] = {"start": {"idle": True, "note": "fine"}, "end": end}
         assert ("WARNING, load at the end" in show.closing(metrics, Path("x"))) != idle
         assert bool(show.page(metrics).warning) != idle
 
@@ -197,7 +196,8 @@ def test_the_report_says_what_ran_where(finished, text):
 def test_the_command_it_prints_means_the_same(finished):
     import shlex
 
-    options = Compare(layers=("sru", "conv"), seconds=3, text=Path("a b"), hidden=8, dtype="bfloat16")
+    chosen = {"layers": ("sru", "conv"), "text": Path("a b"), "dtype": "bfloat16"}
+    options = Compare(seconds=3, hidden=8, **chosen)
     words = shlex.split(options.command())[2:]
     assert cli._parse(Compare, "compare", "", words) == options
     assert Compare().command() == "swiftrnn compare"
@@ -294,7 +294,7 @@ def wait_for_file(path, seconds=30):
 def test_resume_refuses_other_settings_and_another_text(text, tmp_path, capsys):
     out = tmp_path / "run"
     out.mkdir()
-    saved = {key: str(v) if isinstance(v, Path) else v for key, v in vars(Compare(text=text)).items()}
+    saved = vars(Compare()) | {"text": str(text)}
     whole = {"compare": saved, "text_sha256": "other"}
     (out / "config.json").write_text(json.dumps(whole))
     _, _, errors = call(capsys, "compare", "--resume", "--out", out)

@@ -254,12 +254,14 @@ def _info(_: Info) -> None:
     for key, value in machine().items():
         print(f"{key:14}{value}")
     for device, state in kernels().items():
-        print(f"{device + ' kernels':14}{'run' if state['loaded'] else 'do not run'}: {state['why']}")
+        run_here = "run" if state["loaded"] else "do not run"
+        print(f"{device + ' kernels':14}{run_here}: {state['why']}")
         if state["loaded"]:
             print(f"{'':14}{state['library']}")
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
-        print(f"{'extra ' + extra:14}" + (f"lacks {', '.join(missing)}" if missing else "installed"))
+        found = f"lacks {', '.join(missing)}" if missing else "installed"
+        print(f"{'extra ' + extra:14}{found}")
 
 
 EXTRAS = {"train": ("lightning", "tensorboard"), "report": ("matplotlib", "jinja2")}

@@ -1,5 +1,6 @@
 """Run folders: whole files or none, and refusals that leave everything as it was."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +23,11 @@ def test_two_runs_in_one_second_get_two_folders(tmp_path, monkeypatch):
 
 def test_the_newest_run_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("compare-2026-01-02-000000", "compare-2025-12-31-235959", "other-2027-01-01-000000"):
+    for name in ("compare-2026-01-02-0", "compare-2025-12-31-2", "other-2027-01-01-0"):
         out = tmp_path / "runs" / name
         out.mkdir(parents=True)
         (out / "config.json").write_text("{}")
-    assert folder.newest("compare").name == "compare-2026-01-02-000000"
+    assert folder.newest("compare").name == "compare-2026-01-02-0"
     with pytest.raises(FileNotFoundError, match="got no runs/lstm-"):
         folder.newest("lstm")
 
@@ -36,9 +37,9 @@ def test_a_failed_write_leaves_the_file_before(tmp_path):
     folder.write_json(path, {"a": 1})
     with pytest.raises(ValueError, match="JSON"):
         folder.write_json(path, {"a": float("nan")})
-    with pytest.raises(RuntimeError, match="half"), folder.whole(path) as part:
+    with contextlib.suppress(RuntimeError), folder.whole(path) as part:
         part.write_text("half")
-        raise RuntimeError("half")
+        raise RuntimeError
     assert folder.read_json(path) == {"a": 1}
     assert [each.name for each in tmp_path.iterdir()] == ["metrics.json"]
 

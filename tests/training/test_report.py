@@ -23,7 +23,8 @@ ROWS = (
 
 
 def texts(svg):
-    return ["".join(each.itertext()).strip() for each in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    found = ElementTree.fromstring(svg).iter(f"{SVG}text")
+    return ["".join(each.itertext()).strip() for each in found]
 
 
 def test_best_cells_follow_the_direction_of_their_column():
@@ -71,9 +72,9 @@ def test_ink_is_the_colour_of_the_page():
 def test_two_plots_share_no_id():
     first = report.lines([Line("SRU", [1, 2], [2, 1])], "x", "y")
     second = report.lines([Line("SRU", [1, 2], [2, 1])], "x", "z")
-    assert not set(re.findall(r'\bid="([^"]+)"', first)) & set(re.findall(r'\bid="([^"]+)"', second))
-    for svg in (first, second):
-        ids = re.findall(r'\bid="([^"]+)"', svg)
+    found = [re.findall(r'\bid="([^"]+)"', svg) for svg in (first, second)]
+    assert not set(found[0]) & set(found[1])
+    for svg, ids in zip((first, second), found, strict=True):
         used = re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg)
         assert len(ids) == len(set(ids))
         assert set(used) <= set(ids)
@@ -166,5 +167,6 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(page, tmp_path):
 
 def test_without_the_extra_one_line_says_so(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"matplotlib is missing; run pip install 'swiftrnn\[report\]'"):
+    said = r"matplotlib is missing; run pip install 'swiftrnn\[report\]'"
+    with pytest.raises(ModuleNotFoundError, match=said):
         report.needs_extra()

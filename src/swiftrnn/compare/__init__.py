@@ -221,7 +221,7 @@ def _training(out: Path) -> Iterator[Callable[[], None]]:
             _signal(child, signal.SIGKILL)
 
 
-def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+def _signal(child: subprocess.Popen[Any], number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         if os.name == "posix":
             os.killpg(child.pid, number)

@@ -1,4 +1,4 @@
-"""What is measured once all layers have trained: the test text, speed, and what needs no network."""
+"""What is measured once all layers have trained: test text, speed, and what needs no network."""
 
 import dataclasses
 import shutil
@@ -69,8 +69,11 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
     config = trained.config
     tokens = fitted["steps"] * config.batch_size * config.time
     valid = [
-        {"step": p["step"], "seconds": p["seconds"], "tokens": p["tokens"], "bits_per_byte": p["bits"]}
-        for p in fitted["history"]
+        {
+            **{key: point[key] for key in ("step", "seconds", "tokens")},
+            "bits_per_byte": point["bits"],
+        }
+        for point in fitted["history"]
     ]
     return {
         "parameters": predict.parameters_of(trained),
@@ -128,7 +131,7 @@ def _test(
     test = Vocabulary().encode(text.test)
     shots = {layer: snapshots(out / layer) for layer in models}
     steps = max(set.intersection(*(set(found) for found in shots.values())), default=None)
-    tokens = None
+    tokens = 0
     for layer, trained in models.items():
         row = rows[layer]
         row["equal_time"], row["equal_tokens"] = language_model.bits(trained.model, test)[0], None

@@ -61,7 +61,8 @@ def closing(metrics: Mapping[str, Any], out: Path) -> str:
     """What is printed at the end: the table, the load, a sample, and where to go on."""
     best = metrics["best"]
     made = table(metrics)
-    parts = ["", made.text(), "", textwrap.fill(made.note.replace("is marked", "has a star"), 98), ""]
+    note = textwrap.fill(made.note.replace("is marked", "has a star"), 98)
+    parts = ["", made.text(), "", note, ""]
     parts += [f"Machine: {_machine_line(metrics)}", *_load_lines(metrics), ""]
     parts += [f"{NAMES[best]} goes on from {metrics['prompt']!r}:", ""]
     parts += [_indent(metrics["prompt"] + metrics["sample"]), ""]
@@ -73,7 +74,8 @@ def closing(metrics: Mapping[str, Any], out: Path) -> str:
 
 
 def _indent(text: str) -> str:
-    printable = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    safe = (c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    printable = "".join(safe)  # what a model writes must not steer a terminal
     return "\n".join("    " + line for line in printable.splitlines())
 
 
@@ -103,10 +105,10 @@ def page(metrics: Mapping[str, Any]) -> Page:
     layers = metrics["layers"]
     busy = [load["note"] for load in metrics["load"].values() if not load["idle"]]
     summary = [
-        f"{', '.join(NAMES[name] for name in layers)}: each learned {text['name']} byte by byte for "
-        f"{settings['seconds']:g} seconds, with equal trainable parameters (±2 %), the same batches "
-        f"and the same settings. At equal time {NAMES[best]} is best on the test text, with "
-        f"{layers[best]['equal_time']:.3f} bits per byte.",
+        f"{', '.join(NAMES[name] for name in layers)}: each learned {text['name']} byte by byte "
+        f"for {settings['seconds']:g} seconds, with equal trainable parameters (±2 %), the same "
+        f"batches and the same settings. At equal time {NAMES[best]} is best on the test text, "
+        f"with {layers[best]['equal_time']:.3f} bits per byte.",
     ]
     return Page(
         title=f"{_count(len(layers))}, one text, {settings['seconds']:g} seconds each",
@@ -181,14 +183,14 @@ CAPTIONS = {
 
 
 def _speed(layers: Mapping[str, Any]) -> str:
-    panels = {
-        "Training": {n: v["train_tokens_per_s"] for n, v in layers.items()},
-        "Inference, batch 1": {n: v["inference_tokens_per_s"]["batch_1"] for n, v in layers.items()},
-        "Inference, batch 32": {n: v["inference_tokens_per_s"]["batch_32"] for n, v in layers.items()},
-        "Streaming, one byte at a time": {n: v["stream_us"] for n, v in layers.items()},
-    }
-    labels = {panel: "bytes per second (more is better)" for panel in panels}
-    labels["Streaming, one byte at a time"] = "microseconds per byte (less is better)"
-    styles = {NAMES[name]: STYLE[name] for name in layers}
-    named = {panel: {NAMES[n]: v for n, v in bars.items()} for panel, bars in panels.items()}
-    return report.bars(named, styles, labels, title="Speed")
+    more, less = "bytes per second (more is better)", "microseconds per byte (less is better)"
+    panels, labels = {}, {}
+    for title, label, value in (
+        ("Training", more, lambda row: row["train_tokens_per_s"]),
+        ("Inference, batch 1", more, lambda row: row["inference_tokens_per_s"]["batch_1"]),
+        ("Inference, batch 32", more, lambda row: row["inference_tokens_per_s"]["batch_32"]),
+        ("Streaming, one byte at a time", less, lambda row: row["stream_us"]),
+    ):
+        panels[title] = {NAMES[name]: value(row) for name, row in layers.items()}
+        labels[title] = label
+    return report.bars(panels, {NAMES[name]: STYLE[name] for name in layers}, labels, "Speed")

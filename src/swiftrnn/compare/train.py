@@ -106,8 +106,9 @@ def main(out: Path) -> int:
         return 0
     text = read(config_of(todo[0]).text)  # once for all, before the forks
     for path in todo:
-        status = INTERRUPTED if stop.told else _forked(path, text, stop) if FORKS else _spawned(path)
-        if status:
+        if stop.told:
+            return INTERRUPTED
+        if status := _forked(path, text, stop) if FORKS else _spawned(path):
             return status
     return 0
 
@@ -129,8 +130,8 @@ def _forked(out: Path, text: Text, stop: _Stop) -> int:
             status = INTERRUPTED
         except SystemExit as end:  # told to end, after saving
             status = end.code if isinstance(end.code, int) else 1
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
+        except BaseException as fault:  # a fork must never go on as if it were its parent
+            sys.excepthook(type(fault), fault, fault.__traceback__)
         finally:
             sys.stderr.flush()
             os._exit(status)

@@ -131,9 +131,10 @@ def restore(given: Any, saved: dict[str, Any], who: str) -> Any:
                 f"{who} needs the setting {each.name}; got none in config.json; "
                 "the run was made by another version, so start anew"
             )
-        value = saved[each.name]
-        value = tuple(value) if isinstance(value, list) else value
-        if value is not None and "Path" in str(each.type):
+        value: Any = saved[each.name]
+        if isinstance(value, list):
+            value = tuple(value)
+        elif isinstance(value, str) and "Path" in str(each.type):
             value = Path(value)
         if typed not in (value, each.default):
             raise ValueError(

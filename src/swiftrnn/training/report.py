@@ -269,9 +269,10 @@ def _figure(x_label: str, y_label: str) -> tuple[Any, Any]:
 
 def _grid(rows: int, columns: int, height: float) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(8.2, height * rows), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
+    engine = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
+    figure = Figure(figsize=(8.2, height * rows), layout=engine)
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
@@ -334,7 +335,7 @@ def _svg(figure: Any, title: str) -> str:
 
     drawn = io.StringIO()
     mark = f"p{zlib.crc32(title.encode()):08x}"  # the same page twice is the same file
-    settings = {"svg.fonttype": "none", "svg.hashsalt": mark, "font.family": "sans-serif"}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": mark, "font.family": "sans-serif"}
     with matplotlib.rc_context(settings):
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     text = drawn.getvalue()

@@ -1,0 +1,185 @@
+"""What comes out of a run folder, and the one line for each way in which it can be broken."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from swiftrnn import cli
+from swiftrnn.deploy import predict
+from swiftrnn.recipes import language_model
+from swiftrnn.recipes.language_model import Config, build
+from swiftrnn.training import folder, weights
+
+
+@pytest.fixture
+def run(tmp_path):
+    """An untrained model in a run folder; what it writes is noise, but it writes it."""
+    from dataclasses import asdict
+
+    from swiftrnn.data.vocabulary import Vocabulary
+
+    out = tmp_path / "run"
+    out.mkdir()
+    config = Config(layer="gru", hidden=64, depth=1)
+    torch.manual_seed(1)
+    weights.save(build(config, Vocabulary()), out / language_model.WEIGHTS)
+    folder.write_json(out / "config.json", {"recipe": predict.RECIPE, "config": asdict(config)})
+    return out
+
+
+def refused(capsys, *words):
+    """The one line on stderr, with status 2 and nothing on stdout."""
+    status = cli.main(["predict", *map(str, words)])
+    printed, errors = capsys.readouterr()
+    assert (status, printed, errors.count("\n")) == (2, "", 1), errors
+    return errors
+
+
+def change(path, **values):
+    content = json.loads(path.read_text())
+    content["config"] |= values
+    path.write_text(json.dumps(content))
+
+
+def test_the_command_prints_prompt_and_continuation(run, capsys):
+    words = ["predict", str(run), "def ", "a b", "--length", "30", "--seed", "5"]
+    assert cli.main(words) == 0
+    printed = capsys.readouterr().out
+    trained = predict.load(run)
+    expected = [text + predict.continue_text(trained, text, 30, seed=5) for text in ("def ", "a b")]
+    assert printed == "".join(f"{text}\n" for text in expected)
+
+
+def test_without_input_it_continues_what_it_reads(run, capsys, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("def "))
+    assert cli.main(["predict", str(run), "--length", "5"]) == 0
+    assert capsys.readouterr().out.startswith("def ")
+
+
+def test_the_same_seed_gives_the_same_text_and_another_another(run):
+    trained = predict.load(run)
+    first = predict.continue_text(trained, "x", 50, seed=1)
+    assert predict.continue_text(trained, "x", 50, seed=1) == first
+    assert predict.continue_text(trained, "x", 50, seed=2) != first
+    assert predict.continue_text(trained, "x", 0) == ""
+    assert predict.continue_text(trained, "", 5) != ""
+
+
+def test_temperature_0_takes_the_likeliest_as_top_1_does(run):
+    trained = predict.load(run)
+    greedy = predict.continue_text(trained, "x", 20, temperature=0.0)
+    assert predict.continue_text(trained, "x", 20, top_k=1, seed=9) == greedy
+
+
+def test_any_input_is_taken(run):
+    trained = predict.load(run)
+    for text in ("äöü €", "\udcff", "\0"):
+        assert isinstance(predict.continue_text(trained, text, 3), str)
+
+
+def test_bad_numbers_get_one_line(run, capsys):
+    assert "length of at least 0; got -1" in refused(capsys, run, "x", "--length", -1)
+    assert "temperature of at least 0; got -1" in refused(capsys, run, "x", "--temperature", -1)
+    assert "top_k of at least 0; got -2" in refused(capsys, run, "x", "--top-k", -2)
+    assert "whole number; got '1.5'" in refused(capsys, run, "x", "--length", 1.5)
+
+
+def test_a_missing_run_gets_one_line(run, capsys, tmp_path):
+    assert "got nosuch, which does not exist;" in refused(capsys, "nosuch")
+    assert "a file;" in refused(capsys, run / "config.json")
+    (tmp_path / "empty").mkdir()
+    assert "needs config.json; got none" in refused(capsys, tmp_path / "empty")
+    (run / "model.safetensors").unlink()
+    assert "model.safetensors" in refused(capsys, run)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
+def test_truncated_weights_get_one_line(run, capsys, part):
+    path = run / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * part)])
+    assert "model.safetensors" in refused(capsys, run)
+
+
+def test_weights_that_do_not_fit_get_one_line(run, capsys):
+    path = run / "model.safetensors"
+    whole = load_file(path)
+    bias = whole["readout.bias"]
+    for changed in (
+        {name: value for name, value in whole.items() if name != "readout.bias"},
+        {**whole, "more": torch.zeros(2)},
+        {**whole, "readout.bias": bias[:-1].clone()},
+    ):
+        save_file(changed, path)
+        line = refused(capsys, run)
+        assert "readout.bias" in line or "more" in line
+
+
+def test_a_pickle_is_never_opened(run, capsys, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    torch.save(Trap(), run / "model.safetensors")
+    assert "model.safetensors" in refused(capsys, run)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden", -8),
+        ("hidden", 0),
+        ("hidden", 10**12),
+        ("hidden", "8"),
+        ("hidden", 8.5),
+        ("hidden", True),
+        ("hidden", None),
+        ("hidden", 128),
+        ("depth", 0),
+        ("depth", 2),
+        ("depth", 10**9),
+        ("layer", "lstn"),
+        ("layer", "lstm"),
+        ("layer", ["gru"]),
+        ("level", "letter"),
+        ("dtype", "float8"),
+        ("text", 3),
+        ("unknown", 1),
+    ],
+)
+def test_changed_settings_get_one_line(run, capsys, name, value):
+    change(run / "config.json", **{name: value})
+    line = refused(capsys, run)
+    assert "config.json" in line
+    assert "train again" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"recipe": "language_model"}', b"\xff"])
+def test_a_damaged_config_gets_one_line(run, capsys, content):
+    (run / "config.json").write_bytes(content)
+    assert "config.json" in refused(capsys, run)
+
+
+def test_a_run_of_another_recipe_gets_one_line(run, capsys):
+    folder.write_json(run / "config.json", {"recipe": "os", "config": {}})
+    assert "a run of language_model; got one of 'os'" in refused(capsys, run)
+
+
+def test_a_comparison_gives_its_best_layer(run, capsys, tmp_path):
+    out = tmp_path / "compare"
+    out.mkdir()
+    folder.write_json(out / "config.json", {"compare": {}, "text_sha256": ""})
+    run.rename(out / "gru")
+    line = refused(capsys, out)
+    assert "was interrupted" in line
+    assert f"or give {out / 'gru'}" in line
+    folder.write_json(out / "metrics.json", {"best": "gru"})
+    assert predict.load(out).folder == out / "gru"
+    for best in ("..", "nosuch", "gru/../gru", 3, None, [""]):
+        folder.write_json(out / "metrics.json", {"best": best})
+        assert "the best layer's name" in refused(capsys, out)
