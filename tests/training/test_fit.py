@@ -3,6 +3,8 @@
 Run as a program with a folder, this file trains there and kills itself in the middle of an update.
 """
 
+# ruff: noqa: NPY002 (it is the global generator that must come back)
+
 import math
 import os
 import random
@@ -32,8 +34,9 @@ class Learner(L.LightningModule):
     At update `act_at` it calls `act`, in the middle of a training step.
     """
 
-    def __init__(self, act=None, act_at=0):
+    def __init__(self, act=None, act_at=0, carry=0.1):
         super().__init__()
+        self.carry = carry
         self.line = nn.Linear(3, 3)
         self.act, self.act_at, self.count, self.carried = act, act_at, 0, torch.zeros(3)
 
@@ -43,7 +46,7 @@ class Learner(L.LightningModule):
         if self.act and self.count == self.act_at:
             self.act()
         out = self.line(batch[0] + self.carried) * noise
-        self.carried = 0.9 * self.carried + 0.1 * out[0].detach()
+        self.carried = 0.9 * self.carried + self.carry * out[0].detach()
         return out.pow(2).mean()
 
     def configure_optimizers(self):
@@ -73,8 +76,9 @@ def batches(kind):
 
 
 def train(out, steps=STEPS, resume=False, kind="shuffled", act=None, act_at=0, **options):
+    together = options.get("devices", 1) > 1  # the carried state would differ between processes
     torch.manual_seed(0)
-    model, data = Learner(act, act_at), batches(kind)
+    model, data = Learner(act, act_at, carry=0.0 if together else 0.1), batches(kind)
     for seeded in (torch.manual_seed, random.seed, np.random.seed):
         seeded(5 if resume else 4)  # a resume starts in another state than it has to end in
     options = {"average": True, "progress": False, **options}
@@ -106,8 +110,9 @@ def test_a_killed_run_ends_at_the_same_weights(tmp_path):
 def test_a_run_that_is_extended_ends_at_the_same_weights(tmp_path, kind, cut):
     whole, _ = train(tmp_path / "whole", kind=kind)
     train(tmp_path / "cut", steps=cut, kind=kind)
-    extended, fitted = train(tmp_path / "cut", resume=True, kind=kind)
+    extended, fitted = train(tmp_path / "cut", resume=True, kind=kind, valid=spend, every=0.5)
     assert fitted.steps == STEPS
+    assert [row["step"] for row in fitted.history] == [19, STEPS][cut > 18 :]
     assert torch.equal(weights(extended), weights(whole))
 
 
@@ -282,5 +287,32 @@ def test_lightning_says_nothing(tmp_path, capfd, recwarn):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
 
 
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch is built without it")
+def test_two_processes_train_together_and_go_on_to_the_same_weights(tmp_path):
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launch, __file__, tmp_path, "together"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "0.txt").read_text() == (tmp_path / "1.txt").read_text()
+    whole, resumed = (tmp_path / "0.txt").read_text().splitlines()
+    assert whole == resumed
+    alone, _ = train(tmp_path / "alone")
+    assert whole != str(weights(alone).tolist())
+
+
+def two_processes(out):
+    """What each of them runs; its weights go into a file named by its number."""
+    options = {"devices": 2, "strategy": "ddp", "valid": spend, "seconds": 60.0}
+    whole, _ = train(out / "whole", steps=13, **options)
+    train(out / "cut", steps=8, **options)
+    resumed, _ = train(out / "cut", steps=13, resume=True, **options)
+    lines = [str(weights(model).tolist()) for model in (whole, resumed)]
+    (out / f"{os.environ['RANK']}.txt").write_text("\n".join(lines))
+
+
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), act=kill, act_at=17, save_every=0.0)
+    if sys.argv[2:]:
+        two_processes(Path(sys.argv[1]))
+    else:
+        train(Path(sys.argv[1]), act=kill, act_at=17, save_every=0.0)

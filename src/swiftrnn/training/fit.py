@@ -12,12 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import lightning as L
+from swiftrnn.training import folder
 
-from swiftrnn.training.average import MovingAverage
-from swiftrnn.training.checkpoint import Checkpoints, last
-from swiftrnn.training.hooks import Budget, Fitted, Measure, Run
-from swiftrnn.training.progress import Progress
+folder.needs_extra("swiftrnn.training.fit", "train", "lightning")
+
+import lightning as L  # noqa: E402 (what is missing is said first)
+
+from swiftrnn.training.average import MovingAverage  # noqa: E402
+from swiftrnn.training.checkpoint import Checkpoints, last  # noqa: E402
+from swiftrnn.training.hooks import Budget, Fitted, Measure, Run  # noqa: E402
+from swiftrnn.training.progress import Progress  # noqa: E402
 
 __all__ = ["Budget", "Fitted", "Measure", "fit"]
 
@@ -50,7 +54,8 @@ def fit(
     the model, the optimiser, the moving average, the random state, the place in the data, the
     seconds spent, and whatever the model adds in `on_save_checkpoint`. The place in the data is
     found again by drawing as many batches as were drawn before. A model should do its work of
-    each update inside `training_step`, because the checkpoint is written just after it.
+    each update inside `training_step`, because the checkpoint is written just after it; where
+    several processes train together, what it adds must be the same in all of them.
 
     Args:
         model: a LightningModule with `training_step` and `configure_optimizers`. On return its

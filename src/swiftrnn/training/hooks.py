@@ -87,7 +87,7 @@ class Run(Callback):
         self.checkpoints, self.shots = out / "checkpoints", out / "snapshots"
         self.fitted = Fitted()
         self.signal: int | None = None
-        self._resumed: dict[str, Any] | None = None
+        self._resumed: dict[str, Any] = {}  # the random state of a checkpoint
         self._epoch_random: dict[str, Any] = {}  # before this epoch's batches were ordered
         self._drawn = 0  # batches of this epoch, at the last checkpoint
         self._start = self._saved = 0.0
@@ -100,25 +100,21 @@ class Run(Callback):
         """What `fit` must know to go on; Lightning puts it into the checkpoint."""
         return {
             **asdict(self.fitted),
-            "mark": self._mark,
             "drawn": self._drawn,
-            "epoch_random": self._epoch_random,
-            "random": random_state.get(),
+            "random": random_state.of_all_processes((self._epoch_random, random_state.get())),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` gave."""
         self.fitted = Fitted(**{key: state_dict[key] for key in asdict(Fitted())})
-        self._mark, self._drawn = state_dict["mark"], state_dict["drawn"]
-        self._epoch_random = state_dict["epoch_random"]
-        self._resumed = state_dict["random"]
+        self._drawn = state_dict["drawn"]
+        states = state_dict["random"]
+        self._epoch_random, self._resumed = states[random_state.process() % len(states)]
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Before the first epoch's batches are ordered: the random state that orders them."""
-        if self._resumed is None:
+        if not self._resumed:
             self._epoch_random = random_state.get()
-        else:
-            random_state.put(self._epoch_random)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """The same for the epochs that follow; their batches are ordered after this hook."""
@@ -127,21 +123,35 @@ class Run(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw again what was drawn before the checkpoint, then start the clock."""
-        if self._resumed is not None:
-            fetcher = trainer.fit_loop._data_fetcher
-            if fetcher is not None and not hasattr(trainer.train_dataloader, "load_state_dict"):
-                for _ in range(self._drawn):
-                    next(fetcher)
-                fetcher.fetched -= self._drawn  # Lightning adds them itself
-            if self._drawn:  # else a new epoch begins, ordered by what `on_fit_start` put
-                random_state.put(self._resumed)
-            self._resumed = None
+        if self._resumed:
+            self._draw_again(trainer)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._told_to_stop)  # in place of Lightning's
         self._start = time.perf_counter() - self.fitted.seconds
         self._saved = time.perf_counter()
-        if self.budget.done(self.fitted.steps, self.fitted.seconds) >= 1:
+        done = self.budget.done(self.fitted.steps, self.fitted.seconds)
+        self._mark = self._next_mark(done)
+        if done >= 1:
             trainer.should_stop = True
+
+    def _draw_again(self, trainer: L.Trainer) -> None:
+        """Order this epoch's batches as they were ordered, and pass those that were used."""
+        fetcher, loader = trainer.fit_loop._data_fetcher, trainer.train_dataloader
+        if fetcher is not None and not hasattr(loader, "load_state_dict"):  # else Lightning does
+            for sampler in (
+                getattr(loader, "sampler", None),
+                getattr(loader, "batch_sampler", None),
+            ):
+                if hasattr(sampler, "set_epoch"):  # Lightning would do so too late
+                    sampler.set_epoch(trainer.current_epoch)
+            random_state.put(self._epoch_random)
+            iter(fetcher)
+            for _ in range(self._drawn):
+                next(fetcher)
+            fetcher.fetched -= self._drawn  # Lightning adds them itself
+        if self._drawn:  # else a new epoch begins, ordered just now
+            random_state.put(self._resumed)
+        self._resumed = {}
 
     # ---------------------------------------------------------------- each update
 
@@ -166,7 +176,7 @@ class Run(Callback):
         with self._outside():
             if self.valid is not None and not stop and done >= self._mark * self.every - 1e-9:
                 self._measure(pl_module, _loss(outputs, fitted.steps))
-                self._mark = 1 + math.floor(done / self.every + 1e-9)
+                self._mark = self._next_mark(done)
             if self.snapshots is not None and fitted.steps % self.snapshots == 0:
                 self._snapshot(pl_module, trainer.is_global_zero)
             fitted.peak_memory = fitted.peak_memory or (memory.peak() if done >= 1 else 0)
@@ -181,6 +191,9 @@ class Run(Callback):
         began = time.perf_counter()
         yield
         self._start += time.perf_counter() - began
+
+    def _next_mark(self, done: float) -> int:
+        return 1 + math.floor(done / self.every + 1e-9)
 
     def _left(self, done: float) -> float | None:
         """Seconds of training left, at the pace so far."""
