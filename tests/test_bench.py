@@ -248,6 +248,7 @@ print(report.fill("a <!-- generated: grid -->outdated<!-- end --> b", Path("."))
     # 0.8 s against 0.6 s of the newer row of LSTM, and against 0.2 + 0.1 + 0.1 s of products
     assert "| SRU | – | 800.0 | 0.75 | – | 2.00 | – | – |" in lines
     assert "| SRU: nn.LSTM's step / step | ≥ 2.50 | 0.75 | **no** |" in lines
+    assert "| SRU: step / its three bare products | ≤ 1.10 | 2.00 | **no** |" in lines
     assert any("busy" in line and "1.50 cores" in line for line in lines)
     assert any(line.startswith("| 512 | 32 | 256 | 600.00 | 0.75 |") for line in lines)
     assert "outdated" not in done.stdout
