@@ -9,8 +9,8 @@ def check_tensor(
     name: str,
     x: object,
     letters: tuple[str, ...],
-    shape: tuple[int, ...],
-    like: Tensor,
+    shape: tuple[int | None, ...],
+    like: Tensor | None,
     state: bool = False,
 ) -> None:
     """Raise unless `x` is a floating tensor of this shape, beside `like`.
@@ -20,9 +20,9 @@ def check_tensor(
         name: the argument.
         x: what was given.
         letters: names of the dimensions, for the message.
-        shape: the sizes that are needed.
-        like: gives the device and the dtype; a state may be float32 beside 16-bit inputs.
-        state: whether x is a state.
+        shape: the sizes that are needed; None where any will do.
+        like: gives the device and the dtype; None where any will do.
+        state: whether x is a state or a parameter, whose dtype is free.
 
     Raises:
         TypeError: x is no floating tensor, or of another dtype.
@@ -34,12 +34,16 @@ def check_tensor(
         raise TypeError(
             f"{who} needs a floating-point {name}; got {x.dtype}; convert it with .to(torch.float32)"
         )
-    if x.dim() != len(letters) or tuple(x.shape) != tuple(shape):
-        sizes = ", ".join(f"{a} = {n}" for a, n in zip(letters, shape, strict=False))
+    if x.dim() != len(shape) or any(
+        n is not None and n != m for n, m in zip(shape, x.shape, strict=True)
+    ):
+        sizes = ", ".join(f"{a} = {n}" for a, n in zip(letters, shape, strict=True) if n is not None)
         raise ValueError(
-            f"{who} needs {name} of shape ({', '.join(letters)}) with {sizes}; "
+            f"{who} needs {name} of shape ({', '.join(letters)}){' with ' if sizes else ''}{sizes}; "
             f"got {tuple(x.shape)}; check the order of its dimensions"
         )
+    if like is None:
+        return
     if x.device != like.device:
         raise ValueError(
             f"{who} needs {name} on {like.device}; got {x.device}; move it with .to('{like.device}')"

@@ -86,7 +86,7 @@ def linear_scan(
 
     Source: Blelloch (1990), "Prefix sums and their applications", section 1.4.
     """
-    check_tensor("linear_scan", "input", input, ("T", "B", "H"), input.shape, input)
+    check_tensor("linear_scan", "input", input, ("T", "B", "H"), (None,) * 3, None)
     T, B, H = input.shape
     check_tensor("linear_scan", "decay", decay, ("T", "B", "H"), (T, B, H), input)
     if initial is None:

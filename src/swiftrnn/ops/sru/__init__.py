@@ -173,7 +173,7 @@ def _check(
             "check the rows of the product"
         )
     T, B, G = gates.shape
-    check_tensor("sru", "gates", gates, ("T", "B", "G"), (T, B, G), gates)
+    check_tensor("sru", "gates", gates, ("T", "B", "G"), (T, B, G), None)
     if skip is not None and G == 4 * H:
         raise ValueError(
             f"sru needs either a fourth gate or a skip; got gates {tuple(gates.shape)} and skip "

@@ -1,0 +1,72 @@
+"""The product in blocks of time, against the product and the op one after the other."""
+
+import pytest
+import torch
+from torch import nn
+
+from swiftrnn import ops
+from swiftrnn.ops import OPS, _blocked, _native
+
+SRU = next(op for op in OPS if op.name == "sru")
+pytestmark = pytest.mark.skipif(_native.library() is None, reason="no C kernels here")
+
+
+def values(function, leaves):
+    leaves = [x.detach().clone().requires_grad_() for x in leaves]
+    output, final = function(*leaves)
+    weights = torch.linspace(-1, 1, output.numel()).view(output.shape)
+    loss = (output.double() * weights).sum() + (final.double() ** 2).sum()
+    return [output, final, *torch.autograd.grad(loss, leaves)]
+
+
+@pytest.mark.parametrize("steps_per_block", [1, 3, 100])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_blocks_change_nothing(monkeypatch, steps_per_block, reverse, residual, ragged, dtype):
+    T, B, H = 8, 3, 5
+    I, G = (H, 3 * H) if residual else (4, 4 * H)
+    step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
+    monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * step_bytes)
+    real = _native.state_dtype(dtype)
+    x, weight = torch.randn(T, B, I).to(dtype), torch.randn(G, I).to(dtype) / 2
+    vectors = [torch.randn(2, H).to(real) / 2, torch.randn(2, H).to(real)]
+    initial, mask = torch.randn(B, H).to(real), torch.rand(B, H).to(real)
+    lengths = torch.tensor([8, 0, 5]) if ragged else None
+    flags = (1.25, True, reverse)
+
+    def plain(x, weight, *rest):
+        gates = nn.functional.linear(x, weight)
+        return ops.sru(gates, x if residual else None, *rest, mask, lengths, *flags)
+
+    def blocked(x, weight, *rest):
+        return _blocked.project(SRU, x, weight, residual, *rest, mask, lengths, *flags)
+
+    leaves = [x, weight, *vectors, initial]
+    tolerance = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2}[dtype]
+    for a, e in zip(values(blocked, leaves), values(plain, leaves), strict=True):
+        assert a.dtype == e.dtype
+        torch.testing.assert_close(a, e, rtol=tolerance, atol=tolerance)
+
+
+def test_a_graph_can_be_walked_twice():
+    x = torch.randn(6, 2, 4, requires_grad=True)
+    weight = torch.randn(12, 4, requires_grad=True)
+    rest = torch.zeros(2, 4), torch.zeros(2, 4), torch.zeros(2, 4), None, None, 1.0, False, False
+    output, _ = _blocked.project(SRU, x, weight, True, *rest)
+    first = torch.autograd.grad(output.sum(), [x, weight], retain_graph=True)
+    second = torch.autograd.grad(output.sum(), [x, weight])
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_only_what_needs_a_gradient_gets_one():
+    x, weight = torch.randn(6, 2, 4), torch.randn(12, 4, requires_grad=True)
+    vectors = torch.zeros(2, 4), torch.zeros(2, 4, requires_grad=True)
+    rest = torch.zeros(2, 4), None, None, 1.0, False, False
+    output, _ = _blocked.project(SRU, x, weight, True, *vectors, *rest)
+    output.sum().backward()
+    assert x.grad is None
+    assert weight.grad.shape == weight.shape
+    assert vectors[1].grad.abs().sum() > 0
