@@ -322,7 +322,10 @@ def _compare(options: Compare) -> None:
 def _bench(options: Bench) -> None:
     from swiftrnn import bench
 
-    bench.main(options.op)
+    try:
+        bench.main(options.op)
+    except RuntimeError as error:  # a kernel is missing or wrong: it refuses to time that
+        raise UsageError(str(error)) from error
 
 
 def _data(options: Data) -> None:

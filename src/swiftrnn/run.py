@@ -83,13 +83,14 @@ def run(
     else:
         out = folder.create(out, kind)
         folder.write_json(out / "config.json", _described(name, config))
+    again = f"swiftrnn run {name} --resume --out {out}" + f" --seeds {seeds}" * (seeds > 1)
     results = []
     try:
         for seed in range(config.seed, config.seed + seeds):
             here = out / f"seed-{seed}" if seeds > 1 else out
             results.append(_once(recipe, name, dataclasses.replace(config, seed=seed), here))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with swiftrnn run {name} --resume --out {out}") from None
+        raise KeyboardInterrupt(f"go on with {again}") from None
     if seeds == 1:
         return results[0], out
     metrics = spread(results)

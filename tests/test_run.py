@@ -1,0 +1,171 @@
+"""`swiftrnn run`: one recipe, its seeds, its interruptions, its record."""
+
+import json
+import textwrap
+
+import pytest
+
+from swiftrnn import cli, run
+
+RECIPE = '''
+    """Adds numbers."""
+
+    from dataclasses import dataclass
+    from pathlib import Path
+
+
+    @dataclass(frozen=True)
+    class Config:
+        steps: int = 3  # how often
+        seed: int = 0
+        text: Path | None = None
+        rate: float = 0.5
+
+
+    SMOKE = Config(steps=1)
+    CLAIMS = {"sum": 4.0}
+
+
+    def run(config, out):
+        with (out.parent / "calls").open("a") as calls:
+            calls.write(f"{out.name} {config.seed}\\n")
+        if config.seed == 1 and not (out.parent / "go").exists():
+            raise KeyboardInterrupt
+        return {"sum": config.steps + config.seed * 1.0, "baseline_sum": 0, "history": [1]}
+'''
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adder").mkdir()
+    (tmp_path / "adder" / "__init__.py").write_text(textwrap.dedent(RECIPE))
+    monkeypatch.delitem(__import__("sys").modules, "adder", raising=False)
+    return tmp_path
+
+
+def call(capsys, *words):
+    status = cli.main([str(word) for word in words])
+    return status, *capsys.readouterr()
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_a_run_writes_its_folder(recipe, capsys):
+    status, printed, errors = call(capsys, "run", "./adder", "--steps", 5, "--out", "one")
+    assert (status, errors) == (0, "")
+    assert printed.splitlines() == [
+        f"{'sum':32}5",
+        f"{'baseline_sum':32}0",
+        "",
+        "The run is in one",
+    ]
+    assert read(recipe / "one" / "metrics.json")["sum"] == 5
+    config = read(recipe / "one" / "config.json")
+    assert config["recipe"] == "./adder"
+    assert config["config"] == {"steps": 5, "seed": 0, "text": None, "rate": 0.5}
+
+
+def test_without_out_it_goes_to_runs(recipe, capsys):
+    assert call(capsys, "run", "./adder")[0] == 0
+    assert len(list((recipe / "runs").glob("adder-*/metrics.json"))) == 1
+
+
+def test_presets_are_the_constants_and_options_change_them(recipe, capsys):
+    assert f"{'sum':32}1" in call(capsys, "run", "./adder", "--preset", "smoke", "--out", "a")[1]
+    printed = call(capsys, "run", "./adder", "--preset=smoke", "--steps", 7, "--out", "b")[1]
+    assert f"{'sum':32}7" in printed
+    assert "'fast'" in call(capsys, "run", "./adder", "--preset", "fast")[2]
+
+
+def test_seeds_give_mean_and_sd(recipe, capsys):
+    (recipe / "three").mkdir()
+    words = ("run", "./adder", "--seeds", 3, "--seed", 2, "--out", "three")
+    status, printed, errors = call(capsys, *words)
+    assert (status, errors) == (0, "")
+    assert f"{'sum':32}6 ± 1" in printed
+    assert read(recipe / "three" / "metrics.json")["sum"] == {
+        "mean": 6.0,
+        "sd": 1.0,
+        "values": [5.0, 6.0, 7.0],
+    }
+    assert {path.name for path in (recipe / "three").glob("seed-*")} == {
+        "seed-2",
+        "seed-3",
+        "seed-4",
+    }
+
+
+def test_an_interrupted_run_goes_on_with_the_seeds_that_are_missing(recipe, capsys):
+    words = ("run", "./adder", "--seeds", 3, "--steps", 5, "--out", "three")
+    status, printed, errors = call(capsys, *words)
+    assert (status, printed) == (130, "")
+    again = "swiftrnn run ./adder --resume --out three --seeds 3"
+    assert errors == f"interrupted; go on with {again}\n"
+    (recipe / "three" / "go").touch()
+    status, printed, errors = call(capsys, *again.split()[1:])
+    assert (status, errors) == (0, "")
+    assert f"{'sum':32}6 ± 1" in printed  # with --steps 5, as it began
+    calls = (recipe / "three" / "calls").read_text().split("\n")
+    assert calls == ["seed-0 0", "seed-1 1", "seed-1 1", "seed-2 2", ""]
+
+
+def test_resume_refuses_what_does_not_fit(recipe, capsys):
+    assert call(capsys, "run", "./adder", "--out", "one")[0] == 0
+    _, _, errors = call(capsys, "run", "./adder", "--resume", "--out", "one", "--steps", 9)
+    assert "goes on with --steps 3; got 9" in errors
+    _, _, errors = call(capsys, "run", "language_model", "--resume", "--out", "one")
+    assert "needs a run of language_model; got one, a run of ./adder" in errors
+    _, _, errors = call(capsys, "run", "./adder", "--resume", "--out", "nosuch")
+    assert "needs config.json; got none" in errors
+
+
+def test_results_are_recorded_for_recipes_of_a_checkout_only(recipe, capsys, monkeypatch):
+    words = ("run", "adder", "--steps", 4, "--record")
+    status, _, errors = call(capsys, "run", "./adder", "--record")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "needs a recipe of a source checkout; got ./adder" in errors
+
+    checkout = recipe / "src" / "swiftrnn" / "recipes"
+    checkout.mkdir(parents=True)
+    (recipe / "adder").rename(checkout / "adder")
+    monkeypatch.setattr(run, "RECIPES", checkout)
+    monkeypatch.syspath_prepend(str(checkout))
+    monkeypatch.setattr(run, "module", lambda _: __import__("adder"))
+    assert "source checkout" in call(capsys, *words)[2]
+    (recipe / "pyproject.toml").touch()
+    status, printed, errors = call(capsys, *words)
+    assert (status, errors) == (0, "")
+    results = read(checkout / "adder" / "results.json")
+    assert f"Recorded in {checkout / 'adder' / 'results.json'}" in printed
+    assert results["metrics"]["sum"] == 4
+    assert results["config"]["steps"] == 4
+    assert results["claims"] == {"sum": 4.0}
+    assert results["baseline"] == {"baseline_sum": 0}
+    assert results["seeds"] == 1
+    assert set(results) == {
+        *("config", "metrics", "claims", "baseline", "control", "seeds", "seconds"),
+        *("machine", "torch", "commit"),
+    }
+
+
+def test_the_language_model_runs_and_predicts_from_the_command_line(tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ("run", "language_model", "--preset", "smoke", "--steps", 20, "--out", out)
+    status, printed, errors = call(capsys, *words)
+    assert status == 0, errors
+    assert "bits_per_byte" in printed
+    status, printed, errors = call(capsys, "predict", out, "1+1=", "--length", 8)
+    assert (status, errors) == (0, "")
+    assert printed.startswith("1+1=")
+
+
+def test_a_copied_recipe_runs_by_its_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert call(capsys, "copy", "language_model", "mine")[0] == 0
+    words = ("run", "./mine", "--preset", "smoke", "--steps", 2, "--out", "out")
+    status, printed, errors = call(capsys, *words)
+    assert status == 0, errors
+    assert "bits_per_byte" in printed
