@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/README.md")),
+]
 MODULES = sorted(
     ".".join(p.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for p in (ROOT / "src" / "swiftrnn").rglob("*.py")
@@ -27,7 +31,7 @@ def blocks(path: Path, language: str) -> list[str]:
 
 def cases(language: str) -> list:
     return [
-        pytest.param(text, id=f"{path.name}-{number}")
+        pytest.param(text, id=f"{path.relative_to(ROOT)}-{number}")
         for path in PAGES
         for number, text in enumerate(blocks(path, language))
     ]
