@@ -238,7 +238,7 @@ class Recurrent(nn.Module, ABC):
         if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
             raise ValueError(f"{self._name()} needs {wanted}; got {tuple(x.shape)}")
         weight = next(self.parameters())
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != weight.dtype and not under_autocast(x):
             raise TypeError(
                 f"{self._name()} needs input in {weight.dtype}, as its parameters; got {x.dtype}; "
                 "convert one of the two with .to()"
@@ -266,9 +266,15 @@ class Recurrent(nn.Module, ABC):
         return [size for size in sizes for _ in range(directions)]
 
 
+def under_autocast(x: Tensor) -> bool:
+    """Whether autocast is on for the device of x; some, like meta, have none."""
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 def for_product(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """x and a weight in the dtype of a product: that of autocast where it is on."""
-    if torch.is_autocast_enabled(x.device.type):
+    if under_autocast(x):
         dtype = torch.get_autocast_dtype(x.device.type)
         return x.to(dtype), weight.to(dtype)
     return x, weight

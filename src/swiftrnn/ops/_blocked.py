@@ -74,7 +74,7 @@ def _forward(
     output = None
     for block in blocks:
         piece = x[block]
-        gates = rows_times(piece.reshape(-1, I), weight).view(*piece.shape[:2], -1)
+        gates = rows_times(piece.reshape(-1, I), weight).view(*piece.shape[:2], len(weight))
         inputs = _inputs(gates, piece if residual else None, rest, state, block.start)
         if len(blocks) > 1 and output is None:
             output = x.new_empty(T, B, state.shape[-1])

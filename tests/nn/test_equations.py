@@ -1,0 +1,142 @@
+"""Each layer against its equations, written once more with torch's own pieces."""
+
+import math
+
+import pytest
+import torch
+
+from swiftrnn.nn import QRNN, SRU, CausalConv, MinGRU
+
+
+def draw(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_qrnn_is_a_convolution_and_a_pooling(window):
+    I, H = 3, 5
+    layer, x = QRNN(I, H, window=window, dtype=torch.float64), draw(9, 2, I)
+    weight = layer.weight_ih_l0.view(3 * H, window, I).flip(1).transpose(1, 2)  # oldest tap first
+    padded = torch.nn.functional.pad(x.permute(1, 2, 0), (window - 1, 0))
+    gates = torch.nn.functional.conv1d(padded, weight, layer.bias_ih_l0).permute(2, 0, 1)
+    z, f, o = gates[..., :H].tanh(), gates[..., H : 2 * H].sigmoid(), gates[..., 2 * H :].sigmoid()
+    c, outputs = torch.zeros(2, H, dtype=torch.float64), []
+    for t in range(9):
+        c = f[t] * c + (1 - f[t]) * z[t]
+        outputs.append(o[t] * c)
+    output, (last, windows) = layer(x)
+    torch.testing.assert_close(output, torch.stack(outputs))
+    torch.testing.assert_close(last[0], c)
+    assert torch.equal(windows[0], x[9 - (window - 1) :])
+
+
+def test_mingru_follows_its_equation():
+    layer, x, h = MinGRU(3, 5, dtype=torch.float64), draw(9, 2, 3), draw(1, 2, 5)
+    output, last = layer(x, h)
+    weight, bias, h = layer.weight_ih_l0, layer.bias_ih_l0, h[0]
+    for t in range(9):
+        z = (x[t] @ weight[:5].T + bias[:5]).sigmoid()
+        h = (1 - z) * h + z * (x[t] @ weight[5:].T + bias[5:])
+        torch.testing.assert_close(output[t], h)
+    torch.testing.assert_close(last[0], h)
+
+
+@pytest.mark.parametrize("I", [5, 3])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("tanh", [False, True])
+def test_sru_follows_its_equations(I, version, tanh):
+    H = 5
+    layer = SRU(
+        I, H, dtype=torch.float64, version=version, tanh=tanh, rescale=True, highway_bias=-1.0
+    )
+    x, c = draw(9, 2, I), draw(1, 2, H)
+    output, last = layer(x, c)
+    assert hasattr(layer, "weight_c_l0") == (version == 2)
+    c, rows = c[0], layer.weight_ih_l0.split(H)
+    v = layer.weight_c_l0 if version == 2 else torch.zeros(2 * H, dtype=torch.float64)
+    for t in range(9):
+        f = (x[t] @ rows[1].T + v[:H] * c + layer.bias_ih_l0[:H]).sigmoid()
+        r = (x[t] @ rows[2].T + v[H:] * c + layer.bias_ih_l0[H:]).sigmoid()
+        c = f * c + (1 - f) * (x[t] @ rows[0].T)
+        s = x[t] * math.sqrt(1 + 2 * math.exp(-1)) if I == H else x[t] @ rows[3].T
+        torch.testing.assert_close(output[t], s + ((c.tanh() if tanh else c) - s) * r)
+    torch.testing.assert_close(last[0], c)
+
+
+def test_sru_starts_where_the_paper_says():
+    layer = SRU(300, 300, highway_bias=-2.0)
+    rows = layer.weight_ih_l0.split(300)
+    spread = [row.std().item() * math.sqrt(300) for row in rows]
+    assert spread == pytest.approx([1, math.sqrt(0.5), math.sqrt(0.5)], rel=0.02)
+    assert layer.weight_c_l0.std().item() == pytest.approx(math.sqrt(0.5), rel=0.1)
+    assert layer.bias_ih_l0.unique().tolist() == [-2, 0]
+    wide = SRU(400, 300, highway_bias=-2.0, rescale=True).weight_ih_l0.split(300)[3]
+    alpha = math.sqrt(1 + 2 * math.exp(-2))
+    assert wide.std().item() * 20 == pytest.approx(alpha, rel=0.02)
+
+
+def test_variational_dropout_keeps_one_mask_for_a_sequence():
+    layer = SRU(64, 64, 2, variational_dropout=0.5)
+    layer.reset_parameters()
+    x = torch.randn(10, 2, 64)
+    first = SRU(64, 64)
+    first.load_state_dict({n: layer.state_dict()[n] for n in first.state_dict()})
+    seen = {}
+    layer.run_layer, plain = _record(layer.run_layer, seen), first(x)[0]
+    layer(x)
+    dropped = seen[0] == x  # where the mask is 0 the output is the skip
+    assert (dropped.all(0) | ~dropped.any(0)).all()
+    assert 0.3 < dropped[0].float().mean() < 0.7
+    kept = ~dropped.all(0)
+    torch.testing.assert_close((seen[0] - x)[:, kept], 2 * (plain - x)[:, kept])
+    assert torch.equal(seen[0], seen[0])
+    layer.eval()
+    torch.testing.assert_close(layer(x)[0], layer(x)[0])
+
+
+def _record(function, seen):
+    def run(x, state, weights, lengths, layer, direction):
+        result = function(x, state, weights, lengths, layer, direction)
+        seen[layer] = result[0].detach()
+        return result
+
+    return run
+
+
+def test_causal_conv_sees_its_receptive_field_and_nothing_else():
+    layer, x = CausalConv(4, 6, num_layers=3, kernel_size=3), torch.randn(60, 1, 4)
+    layer = layer.double()
+    x = x.double().requires_grad_()
+    layer(x)[0][50].sum().backward()
+    seen = x.grad.abs().sum((1, 2)).nonzero().flatten()
+    assert seen.min() == 50 - (layer.receptive_field - 1)
+    assert seen.max() == 50
+
+
+def test_causal_conv_streams():
+    layer, x = CausalConv(4, 6, num_layers=3).double(), draw(70, 2, 4)
+    whole, caches = layer(x)
+    state, outputs = None, []
+    for x_t in x:
+        output, state = layer.step(x_t, state)
+        outputs.append(output)
+    torch.testing.assert_close(torch.stack(outputs), whole)
+    for a, b in zip(state, caches, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: CausalConv(4, 0), "hidden_size of at least 1; got 0"),
+        (lambda: CausalConv(4, 4, kernel_size=1), "kernel_size of at least 2; got 1"),
+        (lambda: CausalConv(4, 4)(torch.zeros(5, 2, 3)), "I = 4; got"),
+        (lambda: CausalConv(4, 4, 1)(torch.zeros(5, 2, 4), (torch.zeros(2, 2, 4),)), "cache 0 of"),
+        (lambda: QRNN(4, 4, window=0), "window of at least 1; got 0"),
+        (lambda: SRU(4, 4, version=3), "version 1 or 2; got 3"),
+        (lambda: SRU(4, 4, variational_dropout=-1.0), "variational_dropout in 0..1; got -1.0"),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
