@@ -176,6 +176,14 @@ def test_the_average_is_returned_and_training_goes_on_from_the_weights(tmp_path)
     assert torch.equal(current, weights(plain))
 
 
+def test_the_average_forgets_early_weights_fast(tmp_path):
+    one, two, three = (
+        weights(train(tmp_path / str(n), steps=n, average=False)[0]) for n in (1, 2, 3)
+    )
+    by_hand = one.lerp(two, 1 - 2 / 11).lerp(three, 1 - 3 / 12)
+    torch.testing.assert_close(weights(train(tmp_path / "mean", steps=3)[0]), by_hand)
+
+
 def test_snapshots_stay_few(tmp_path):
     train(tmp_path, steps=MOST_SNAPSHOTS + 3, snapshots=1)
     assert list(snapshots(tmp_path)) == list(range(2, MOST_SNAPSHOTS + 3, 2))

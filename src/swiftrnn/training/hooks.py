@@ -138,12 +138,9 @@ class Run(Callback):
         """Order this epoch's batches as they were ordered, and pass those that were used."""
         fetcher, loader = trainer.fit_loop._data_fetcher, trainer.train_dataloader
         if fetcher is not None and not hasattr(loader, "load_state_dict"):  # else Lightning does
-            for sampler in (
-                getattr(loader, "sampler", None),
-                getattr(loader, "batch_sampler", None),
-            ):
-                if hasattr(sampler, "set_epoch"):  # Lightning would do so too late
-                    sampler.set_epoch(trainer.current_epoch)
+            for part in ("sampler", "batch_sampler"):
+                if set_epoch := getattr(getattr(loader, part, None), "set_epoch", None):
+                    set_epoch(trainer.current_epoch)  # Lightning would do so too late
             random_state.put(self._epoch_random)
             iter(fetcher)
             for _ in range(self._drawn):
