@@ -334,3 +334,18 @@ def test_lengths_and_packing_exclude_each_other(kind):
     packed = pack_sequence([torch.zeros(3, 6), torch.zeros(2, 6)])
     with pytest.raises(ValueError, match="not both"):
         kind(6, 6)(packed, None, torch.tensor([3, 2]))
+
+
+@each_layer
+def test_functional_transforms_take_the_reference(kind):
+    layer, x = make(kind, layers=1), draw(5, 2, 6)
+    expected = torch.autograd.grad(layer(x.requires_grad_())[0].square().sum(), x)[0]
+    by_func = torch.func.grad(lambda x: layer(x)[0].square().sum())(x.detach())
+    torch.testing.assert_close(by_func, expected)
+    many = draw(3, 5, 2, 6)
+    mapped = torch.vmap(lambda x: layer(x)[0])(many)
+    torch.testing.assert_close(mapped, torch.stack([layer(x)[0] for x in many]))
+    tangent = draw(5, 2, 6)
+    _, jvp = torch.func.jvp(lambda x: layer(x)[0], (x.detach(),), (tangent,))
+    vjp = torch.autograd.grad(layer(x)[0], x, torch.ones_like(jvp))[0]
+    torch.testing.assert_close((vjp * tangent).sum(), jvp.sum())

@@ -5,4 +5,4 @@ from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.sru import SRU
 
-__all__ = ["SRU", "QRNN", "CausalConv", "MinGRU"]
+__all__ = ["QRNN", "SRU", "CausalConv", "MinGRU"]

@@ -92,7 +92,7 @@ class SRU(Recurrent):
         return shapes
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew, so that c and h keep the variance of x (paper, section 3.2)."""
+        """Draw every parameter anew; c and h keep the variance of x (paper, section 3.2)."""
         H = self.hidden_size
         for name, parameter in self.named_parameters():
             if name.startswith("weight_ih"):
@@ -144,8 +144,8 @@ class SRU(Recurrent):
         """weight_c and bias, (2, H) each, in the dtype of the state; zeros where there are none."""
         dtype, shape = state_dtype(x.dtype), (2, self.hidden_size)
         weight_c, bias = (
-            weights[name].to(dtype).view(shape) if name in weights else x.new_zeros(shape, dtype=dtype)
-            for name in ("weight_c", "bias_ih")
+            x.new_zeros(shape, dtype=dtype) if w is None else w.to(dtype).view(shape)
+            for w in (weights.get("weight_c"), weights.get("bias_ih"))
         )
         return weight_c, bias
 

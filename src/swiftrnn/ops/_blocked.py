@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._op import Op
+from swiftrnn.ops._op import Op, transformed
 from swiftrnn.ops._product import BLOCK_BYTES, add_outer, rows_times
 
 # Where an op that can run in blocks has what, among its inputs.
@@ -23,7 +23,7 @@ def can_block(op: Op, x: Tensor) -> bool:
     return (
         type(x) in (Tensor, torch.nn.Parameter)
         and not torch.compiler.is_compiling()
-        and not torch._C._functorch.peek_interpreter_stack()
+        and not transformed()
         and op.has_kernel(x.device.type, x.dtype)
     )
 
@@ -71,14 +71,12 @@ def _forward(
     T, B, I = x.shape
     state, reverse = rest[INITIAL - 2], rest[-1]
     blocks = _blocks(T, B * weight.shape[0] * x.element_size(), reverse)
-    output = None
+    output = x.new_empty(T, B, state.shape[-1]) if len(blocks) > 1 else None
     for block in blocks:
         piece = x[block]
         gates = rows_times(piece.reshape(-1, I), weight).view(*piece.shape[:2], len(weight))
         inputs = _inputs(gates, piece if residual else None, rest, state, block.start)
-        if len(blocks) > 1 and output is None:
-            output = x.new_empty(T, B, state.shape[-1])
-        out, final, states = op.kernel("forward")(
+        whole, final, states = op.kernel("forward")(
             *inputs,
             kept is not None,
             None if output is None else output[block],
@@ -87,7 +85,9 @@ def _forward(
         if kept is not None:
             kept.append((block, gates, state, states))
         state = final
-    return out if output is None else output, state
+        output = whole if output is None else output
+    assert output is not None  # there is at least one block
+    return output, state
 
 
 def _in_place(x: Tensor) -> bool:
@@ -109,7 +109,7 @@ class _Blocked(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_final: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
         x, weight, *saved = ctx.saved_tensors
         n = FIRST_FLAG - 2
         rest, kept = (*saved[:n], *ctx.flags), saved[n:]
@@ -118,7 +118,7 @@ class _Blocked(torch.autograd.Function):
         d_x = torch.empty_like(x)
         d_weight = torch.zeros_like(weight, dtype=_native.state_dtype(weight.dtype))
         sums: list[Tensor] | None = None
-        grad, carry = grad.contiguous(), grad_final
+        grad, carry = output_grads[0].contiguous(), output_grads[1]
         scratch = torch.empty_like(max(kept[::3], key=len))
         for i in reversed(range(len(ctx.blocks))):
             block, (gates, state, states) = ctx.blocks[i], kept[3 * i : 3 * i + 3]
@@ -134,7 +134,7 @@ class _Blocked(torch.autograd.Function):
                 d_piece.add_(product) if ctx.residual else d_piece.copy_(product)
             if need_weight:
                 add_outer(d_weight, rows, piece.reshape(-1, x.shape[-1]))
-            sums = d_vectors if sums is None else [a + b for a, b in zip(sums, d_vectors)]
+            sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
         nothing = (None,) * (1 + len(ctx.flags))  # lengths and the flags; the mask has none either
         d_weight = d_weight.to(weight.dtype) if need_weight else None
         return None, d_x if need_x else None, d_weight, None, *(sums or []), carry, None, *nothing

@@ -32,21 +32,22 @@ def check_tensor(
         raise TypeError(f"{who} needs a tensor as {name}; got {type(x).__name__}; pass a tensor")
     if not x.is_floating_point():
         raise TypeError(
-            f"{who} needs a floating-point {name}; got {x.dtype}; convert it with .to(torch.float32)"
+            f"{who} needs a floating-point {name}; got {x.dtype}; convert it with .to()"
         )
     if x.dim() != len(shape) or any(
         n is not None and n != m for n, m in zip(shape, x.shape, strict=True)
     ):
-        sizes = ", ".join(f"{a} = {n}" for a, n in zip(letters, shape, strict=True) if n is not None)
+        known = [f"{a} = {n}" for a, n in zip(letters, shape, strict=True) if n is not None]
+        sizes = f" with {', '.join(known)}" if known else ""
         raise ValueError(
-            f"{who} needs {name} of shape ({', '.join(letters)}){' with ' if sizes else ''}{sizes}; "
+            f"{who} needs {name} of shape ({', '.join(letters)}){sizes}; "
             f"got {tuple(x.shape)}; check the order of its dimensions"
         )
     if like is None:
         return
     if x.device != like.device:
         raise ValueError(
-            f"{who} needs {name} on {like.device}; got {x.device}; move it with .to('{like.device}')"
+            f"{who} needs {name} on {like.device}; got {x.device}; move one of the two with .to()"
         )
     if x.dtype != like.dtype and not state:
         raise TypeError(
@@ -77,7 +78,7 @@ def check_lengths(
         not torch.compiler.is_compiling()
         and lengths.device.type == "cpu"
         and B
-        and not (0 <= int(lengths.min()) and int(lengths.max()) <= T)
+        and not (int(lengths.min()) >= 0 and int(lengths.max()) <= T)
     ):
         raise ValueError(
             f"{who} needs lengths in 0..{T}; got {int(lengths.min())}..{int(lengths.max())}; "

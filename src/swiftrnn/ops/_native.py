@@ -57,7 +57,7 @@ def threads(work: int) -> int:
 
 
 def state_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype of states and sums: float32 where inputs are 16 bits wide, else that of the inputs."""
+    """The dtype of states and sums: float32 beside 16-bit inputs, else that of the inputs."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 

@@ -66,7 +66,7 @@ class Op:
         """The backend's own `forward` or `backward`, past the dispatcher."""
         return getattr(import_module(f"{self.package}.{BACKENDS[device]}"), part)
 
-    def register(self) -> Callable[..., tuple[Tensor, ...]]:
+    def register(self) -> Callable[..., Any]:
         """Tell PyTorch about the op and return the function to call."""
         forward = self._define("forward", self.forward_schema, self.fake_forward)
         self._define("backward", self.backward_schema, self.fake_backward)
@@ -79,8 +79,8 @@ class Op:
         function, reference = _function(self), self.reference
         public, tensors, discard = self.public, self.tensors, tuple(not k for k in self.keep)
 
-        def call(*inputs: Any) -> tuple[Tensor, ...]:
-            if (inputs[0].device.type, inputs[0].dtype) not in kernels:
+        def call(*inputs: Any) -> Any:
+            if (inputs[0].device.type, inputs[0].dtype) not in kernels or transformed():
                 return reference(*inputs)
             if torch.is_grad_enabled() and any(
                 x is not None and x.requires_grad for x in inputs[:tensors]
@@ -106,6 +106,13 @@ class Op:
         return kernel
 
 
+def transformed() -> bool:
+    """Whether torch.func (vmap, grad, jvp) is at work: kernels have no rules for it."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
+
+
 def _function(op: Op) -> type[torch.autograd.Function]:
     """The op as a differentiable function; gradients of gradients go through the reference."""
     forward, backward = op.raw["forward"], op.raw["backward"]
@@ -122,7 +129,7 @@ def _function(op: Op) -> type[torch.autograd.Function]:
 
         @staticmethod
         @torch.autograd.function.once_differentiable
-        def backward(ctx: Any, *output_grads: Tensor) -> tuple[Tensor | None, ...]:
+        def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
             saved = ctx.saved_tensors
             inputs = (*saved[:tensors], *ctx.flags)
             dense = [g.contiguous() for g in output_grads]

@@ -1,9 +1,9 @@
 """The matrix products of a layer, each through the library that is fastest at it on a CPU.
 
-Measured (benchmarks/README.md): oneDNN for the forward product and the gradient of the input, torch's
-default for the gradient of the weight. oneDNN has no operator with a given output, so callers go
-through time in blocks, whose products are small enough for the allocator to give the same memory
-again; a fresh large tensor costs more than the work of filling it.
+Measured (benchmarks/README.md): oneDNN for the forward product and the gradient of the input,
+torch's default for the gradient of the weight. oneDNN has no operator with a given output, so
+callers go through time in blocks, whose products are small enough for the allocator to give the
+same memory again; a fresh large tensor costs more than the work of filling it.
 """
 
 import torch

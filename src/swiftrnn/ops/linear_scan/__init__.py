@@ -29,10 +29,7 @@ OP = Op(
     backward_schema=f"({_INPUTS}, Tensor output, Tensor grad, Tensor grad_final) "
     "-> (Tensor, Tensor, Tensor)",
     reference=reference.forward,
-    fake_forward=lambda decay, input, initial, *_: (
-        torch.empty_like(input),
-        torch.empty_like(initial),
-    ),
+    fake_forward=lambda _, input, initial, *__: tuple(map(torch.empty_like, (input, initial))),
     fake_backward=_fake_backward,
     tensors=4,
     differentiable=(0, 1, 2),

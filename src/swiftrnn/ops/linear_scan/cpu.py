@@ -20,15 +20,13 @@ def forward(
     T, B, H = input.shape
     output, final = torch.empty_like(input), initial.clone()
     n_threads = _native.threads(T * B * H)
-    _forward(
-        input.dtype, decay, input, lengths, final, output, T, B, H, reverse, n_threads
-    )
+    _forward(input.dtype, decay, input, lengths, final, output, T, B, H, reverse, n_threads)
     return output, final
 
 
 def backward(
     decay: Tensor,
-    input: Tensor,
+    input: Tensor,  # noqa: ARG001
     initial: Tensor,
     lengths: Tensor | None,
     reverse: bool,

@@ -1,5 +1,7 @@
 """sru: the simple recurrent unit after its matrix product (versions 1 and 2)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -7,8 +9,6 @@ from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_tensor
 from swiftrnn.ops._op import Op
 from swiftrnn.ops.sru import reference
-
-_FLAGS = ("scale", "tanh", "reverse")
 
 
 def _sample(
@@ -39,9 +39,9 @@ def _sample(
     )
 
 
-def _fake_forward(gates: Tensor, _: object, __: object, ___: object, initial: Tensor, *rest: object):
-    T, B, _G = gates.shape
-    H, keep = initial.shape[-1], rest[-1]
+def _fake_forward(gates: Tensor, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+    initial, keep = inputs[3], inputs[-1]
+    T, B, H = *gates.shape[:2], initial.shape[-1]
     states = initial.new_empty(T, B, H) if keep else initial.new_empty(0)
     return gates.new_empty(T, B, H), torch.empty_like(initial), states
 
