@@ -1,0 +1,114 @@
+"""Flips the signs of the C kernels one at a time and looks whether a test turns red.
+
+Run by hand, from the root of a checkout (about ten seconds a sign):
+
+    python tests/mutate.py                 # all signs; writes tests/mutate.json
+    python tests/mutate.py --only sru --first 10
+
+A survivor is a flip that no test of `tests/ops` noticed. Those that cannot change a result (what is
+fetched into the cache, the share of a thread) are listed as harmless; any other is a hole in the
+tests, and the exit status is 1.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import build_kernels  # noqa: E402
+
+SOURCES = ("ops/_kernel.h", "ops/linear_scan/cpu.c", "ops/sru/cpu.c")
+TESTS = ("tests/ops/test_ops.py", "tests/ops/test_elementary.py", "tests/ops/test_blocked.py")
+SLOW = "not compiles and not exports and not registered and not finite_differences"
+HARMLESS = (  # in such lines a flip cannot change a result
+    "fetch(",  # memory that is asked for early
+    "units * k / n_threads",  # which thread does what, see test_threads_change_no_bit
+)
+
+
+def signs(text: str) -> list[int]:
+    """Where the signs + and - of a C text stand, comments, directives and `++`, `->` left out."""
+    blank = re.sub(
+        r"/\*.*?\*/|^\s*#.*?(?<!\\)$|\+\+|--|->|\b\d\.?\d*e-\d+",
+        lambda m: re.sub(r"[^\n]", " ", m.group()),
+        text,
+        flags=re.S | re.M,
+    )
+    return [m.start() for m in re.finditer(r"[+-]", blank)]
+
+
+def flip(text: str, at: int) -> str:
+    """The text with the sign at a place turned round."""
+    return text[:at] + ("-" if text[at] == "+" else "+") + text[at + 1 :]
+
+
+def is_noticed(folder: Path) -> bool:
+    """Whether the tests fail (or crash, or hang) with the package of a folder."""
+    package = folder / "swiftrnn"
+    try:
+        build_kernels.compile_kernels(package, ("-O1", "-DONE_TARGET"))
+    except RuntimeError:
+        return True
+    command = [sys.executable, "-m", "pytest", *TESTS, "-x", "-q", "-k", SLOW, "--no-kernels"]
+    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "2"}
+    try:
+        run = subprocess.run(
+            [*command, "-p", "no:cacheprovider"], cwd=ROOT, env=environment, capture_output=True,
+            timeout=900,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return True
+    return run.returncode != 0
+
+
+def main() -> None:
+    """Mutate, test, record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="only sources with this in their path")
+    parser.add_argument("--first", type=int, help="only so many signs of each source")
+    arguments = parser.parse_args()
+    record: dict[str, dict] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(ROOT / "src" / "swiftrnn", folder / "swiftrnn")
+        if is_noticed(folder):
+            sys.exit("mutate: the tests fail before anything is flipped; make them pass first")
+        for source in (s for s in SOURCES if arguments.only in s):
+            path = folder / "swiftrnn" / source
+            text = path.read_text()
+            places = signs(text)[: arguments.first]
+            survivors, harmless = [], []
+            for count, at in enumerate(places, 1):
+                line = text[: text.find("\n", at)].rsplit("\n", 1)[-1].strip()
+                path.write_text(flip(text, at))
+                noticed = is_noticed(folder)
+                if not noticed:
+                    quiet = any(word in line for word in HARMLESS)
+                    (harmless if quiet else survivors).append(
+                        f"{source}:{text.count(chr(10), 0, at) + 1}: {line}"
+                    )
+                print(
+                    f"{source} {count}/{len(places)} {'noticed' if noticed else 'SURVIVED'} {line}"
+                )
+            path.write_text(text)
+            record[source] = {
+                "signs": len(places), "survivors": survivors, "harmless": harmless,
+                "source_hash": build_kernels.source_hash(ROOT / "src" / "swiftrnn"),
+            }  # fmt: skip
+    if not arguments.only and not arguments.first:
+        (ROOT / "tests" / "mutate.json").write_text(json.dumps(record, indent=1) + "\n")
+    holes = [survivor for entry in record.values() for survivor in entry["survivors"]]
+    print("\n".join(["survivors:", *holes]) if holes else "no survivors")
+    sys.exit(1 if holes else 0)
+
+
+if __name__ == "__main__":
+    main()
