@@ -51,4 +51,4 @@ def test_words_come_back_line_by_line():
     words = Vocabulary.of_words(b"a b b\nc <unk> b\n")
     assert words.words == ["<unk>", "<eos>", "b", "a", "c"]
     assert words.encode(b"b a\nnever").tolist() == [2, 3, 1, 0]
-    assert words.decode([2, 3, 1, 4]) == "b a\n c"
+    assert words.decode([2, 3, 1, 4]) == " b a\n c"

@@ -21,6 +21,11 @@ def test_weights_come_back(path):
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+def test_whoever_may_read_other_files_may_read_weights(path):
+    (path.parent / "other").touch()
+    assert path.stat().st_mode == (path.parent / "other").stat().st_mode
+
+
 @pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b[:4], lambda b: b"\xff" * 8 + b])
 def test_a_damaged_file_is_named(path, damage):
     path.write_bytes(damage(path.read_bytes()))

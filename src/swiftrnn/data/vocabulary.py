@@ -18,7 +18,7 @@ class Vocabulary:
     Example:
         >>> words = Vocabulary.of_words(b"to be or not to be")
         >>> words.encode(b"to see"), words.decode([2, 5])
-        (tensor([3, 0]), 'be or')
+        (tensor([3, 0]), ' be or')
     """
 
     def __init__(self, words: list[str] | None = None) -> None:
@@ -43,7 +43,8 @@ class Vocabulary:
         return torch.tensor([self._number.get(word, 0) for word in words], dtype=torch.int64)
 
     def decode(self, numbers: list[int]) -> str:
-        """Numbers to text; bytes that are no UTF-8 become replacement characters."""
+        """Numbers to text; each word follows a blank, bytes that are no UTF-8 become U+FFFD."""
         if self.words is None:
             return bytes(numbers).decode("utf-8", errors="replace")
-        return " ".join(self.words[i] for i in numbers).replace(f" {END}", "\n")
+        words = (self.words[i] for i in numbers)
+        return "".join("\n" if word == END else f" {word}" for word in words)

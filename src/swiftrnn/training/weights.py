@@ -18,7 +18,10 @@ def save(model: nn.Module, path: Path) -> None:
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     try:
         with folder.whole(path) as part:
+            part.touch()
+            mode = part.stat().st_mode  # safetensors would let nobody else read it
             save_file(weights, part)
+            part.chmod(mode)
     except (OSError, SafetensorError) as error:  # safetensors has a type of its own for full disks
         raise OSError(
             f"a model needs room in {path.parent}; got: {str(error).splitlines()[0]}; "

@@ -14,6 +14,7 @@ from swiftrnn.recipes.language_model.model import LanguageModel, hidden_for, par
 from swiftrnn.training import folder, weights
 
 WEIGHTS = "model.safetensors"
+LOGITS = 1 << 20  # of float32, when measuring: they stay in the processor's cache
 
 
 def build(config: Any, vocabulary: Vocabulary) -> LanguageModel:
@@ -57,7 +58,7 @@ def load(config: Any, out: Path, file: Path | None = None) -> LanguageModel:
 
 @torch.no_grad()
 def bits(
-    model: LanguageModel, tokens: Tensor, lanes: int = 16, chunk: int = 256
+    model: LanguageModel, tokens: Tensor, lanes: int = 16, chunk: int = 0
 ) -> tuple[float, int]:
     """How well a model predicts a text, its state carried from the beginning to the end.
 
@@ -67,7 +68,8 @@ def bits(
         model: in eval mode, if it has dropout.
         tokens: (N,) of any integer type.
         lanes: more are faster, but each begins knowing nothing.
-        chunk: tokens of each lane at a time; changes memory, not the result.
+        chunk: tokens of each lane at a time; changes memory, not the result; 0 lets the logits
+            fill a few megabytes.
 
     Returns:
         Bits per token, and the number of tokens that were predicted.
@@ -80,6 +82,7 @@ def bits(
         raise ValueError(
             f"measuring needs at least {2 * lanes} tokens; got {len(tokens)}; give a longer text"
         )
+    chunk = chunk or max(1, LOGITS // (lanes * len(model.vocabulary)))
     text_NB = tokens[: length * lanes].view(lanes, length).t().long()
     total, state = 0.0, None
     for start in range(0, length - 1, chunk):
