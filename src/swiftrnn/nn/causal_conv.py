@@ -96,14 +96,28 @@ class CausalConv(nn.Module):
                     f"CausalConv needs cache {i} of {(past, *x.shape[1:])}; got "
                     f"{tuple(cache.shape)}; pass what an earlier call returned"
                 )
-            longer = torch.cat([cache, normal])
-            taps = [longer[j * dilation : j * dilation + T] for j in range(self.kernel_size)]
+            lags = range(past, -1, -dilation)
+            taps = [_delayed(normal, cache, lag) for lag in lags]
             value, gate = convolution(torch.cat(taps, -1)).chunk(2, dim=-1)
             x = x + value.tanh() * gate.sigmoid()
-            caches.append(longer[T:])
+            caches.append(torch.cat([cache[T:], normal[max(T - past, 0) :]]))
         return x, tuple(caches)
 
     def step(self, input: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, Any]:
         """One step of time, (B, I) to (B, H): many steps equal one full pass."""
         output, state = self(input[None], state)
         return output[0], state
+
+
+def _delayed(x: Tensor, cache: Tensor, lag: int) -> Tensor:
+    """x (T, B, H) delayed by some steps, with the cache before it.
+
+    Not a slice of the two joined: its gradient would fill all of the cache with zeros, and the
+    cache of a late block is many times longer than x.
+    """
+    T, start = x.shape[0], cache.shape[0] - lag
+    if lag == 0:
+        return x
+    if lag >= T:
+        return cache[start : start + T]
+    return torch.cat([cache[start:], x[: T - lag]])
