@@ -31,6 +31,13 @@ def test_best_cells_follow_the_direction_of_their_column():
     assert Table(COLUMNS, ROWS).best() == {(0, "fast"), (1, "bits")}
 
 
+def test_rows_that_are_not_ranked_are_never_the_best():
+    assert Table(COLUMNS, ROWS, ranked=2).best() == {(0, "fast"), (1, "bits")}
+    rows = [*ROWS[:2], {"name": "naive", "bits": 1.0}]
+    assert Table(COLUMNS, rows, ranked=2).best() == {(0, "fast"), (1, "bits")}
+    assert Table(COLUMNS, rows).best() == {(0, "fast"), (2, "bits")}
+
+
 def test_ties_are_ties_as_they_are_shown():
     rows = [{"bits": 2.0001}, {"bits": 2.0004}, {"bits": 2.1}]
     assert Table((Column("bits", "bits", 3, "lower"),), rows).best() == {(0, "bits"), (1, "bits")}

@@ -25,7 +25,7 @@ from swiftrnn.training.hooks import snapshots
 
 TIME = 256  # bytes that inference reads in one call
 STREAMED = 64  # bytes that one timed call reads one by one
-REPEATS, LIMIT = 11, 15.0  # rounds, and seconds for all of them
+REPEATS, LIMIT = 11, 10.0  # rounds, and seconds for all of them
 PROMPT = "def "
 SAMPLE = 240  # bytes
 

@@ -53,18 +53,19 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     note: str = ""
+    ranked: int | None = None  # so many rows, from the first, can be the best; None for all
 
     def best(self) -> set[tuple[int, str]]:
         """(row, key) of every best cell, ties included; none in columns with one value or less."""
-        found = set()
+        found, rows = set(), self.rows[: self.ranked]
         for column in self.columns:
-            values = [r[column.key] for r in self.rows if r.get(column.key) is not None]
+            values = [r[column.key] for r in rows if r.get(column.key) is not None]
             if column.better and len(values) > 1:
                 top = max(values) if column.better == "higher" else min(values)
                 shown = column.show(top)
                 found |= {
                     (i, column.key)
-                    for i, row in enumerate(self.rows)
+                    for i, row in enumerate(rows)
                     if column.show(row.get(column.key)) == shown
                 }
         return found
@@ -208,6 +209,8 @@ def lines(
         labelcolor=INK,
         fontsize=10.5,
     ).get_title().set_color(INK)
+    if not log_x:
+        axes.set_xlim(left=min(0.0, *(x for curve in curves for x in curve.x)))
     _plain_ticks(axes, log_x, log_y)
     _dashes(figure, axes, dashed or {})
     return _svg(figure, title or f"{y_label} against {x_label}")
@@ -316,7 +319,7 @@ def _dashes(figure: Any, axes: Any, dashed: Mapping[str, float]) -> None:
     above = -math.inf
     for name, y in sorted(dashed.items(), key=lambda pair: pair[1]):
         place = axes.transData.transform((1.0, y))[1] * 72 / figure.dpi
-        height = max(place + 2, above + 12)  # pushed up where two names would touch
+        height = max(place + 3.5, above + 12)  # pushed up where two names would touch
         axes.annotate(
             name,
             (0.012, y),
