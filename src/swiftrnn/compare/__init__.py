@@ -134,7 +134,7 @@ def compare(options: Compare) -> Path:
     before = load()
     warning = "" if before["idle"] else f"\nwarning: {before['note']}"
     size = len(text.train) / 1e6
-    print(f"{text.name}, {size:.2g} MB to learn; run folder {out}{warning}", file=sys.stderr)
+    print(f"{text.name}, {size:.2g} MB to learn; run folder {out}{warning}", flush=True)
     try:
         with _training(out) as wait:
             from swiftrnn.compare import measure, show  # loads Lightning while the child does too
