@@ -13,15 +13,15 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.compare import KIND, read
+from swiftrnn.compare import KIND, LEARNING_RATES, read
 from swiftrnn.data.text import Text
 from swiftrnn.deploy.predict import RECIPE, config_of
 from swiftrnn.recipes import language_model
-from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
+from swiftrnn.recipes.language_model.use import width_for
 from swiftrnn.training import folder
 
 FORKS = sys.platform == "linux"
@@ -38,12 +38,11 @@ def plan(out: Path) -> list[Path]:
     options = folder.read_json(out / "config.json", needs=(KIND,))[KIND]
     shared = {each.name for each in fields(language_model.Config)}
     values = {key: value for key, value in options.items() if key in shared}
-    size = parameters_of("sru", options["hidden"], options["depth"])
     todo = [out / layer for layer in options["layers"] if not (out / layer / DONE).exists()]
     for path in todo:
-        if path.name != "sru":
-            hidden_for(path.name, size, options["depth"])
+        values["learning_rate"] = options["learning_rate"] or LEARNING_RATES[path.name]
         config = language_model.Config(**values, layer=path.name)  # pyright: ignore
+        config = replace(config, width=width_for(config))
         path.mkdir(exist_ok=True)
         folder.write_json(path / "config.json", {"recipe": RECIPE, "config": asdict(config)})
     return todo

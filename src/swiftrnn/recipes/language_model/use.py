@@ -17,22 +17,19 @@ WEIGHTS = "model.safetensors"
 LOGITS = 1 << 20  # of float32, when measuring: they stay in the processor's cache
 
 
+def width_for(config: Any, size: int = 256) -> int:
+    """The layer's width: as given, or that at which it is as large as SRU at `config.hidden`."""
+    if config.width or config.layer == "sru":
+        return config.width or config.hidden
+    wanted = parameters_of("sru", config.hidden, config.depth, size)
+    return hidden_for(config.layer, wanted, config.depth, size)
+
+
 def build(config: Any, vocabulary: Vocabulary) -> LanguageModel:
-    """An untrained model of the size of SRU at `config.hidden`, whatever its layer."""
-    hidden, size = config.hidden, len(vocabulary)
-    if config.layer != "sru":
-        wanted = parameters_of("sru", hidden, config.depth, size)
-        hidden = hidden_for(config.layer, wanted, config.depth, size)
-    model = LanguageModel(
-        config.layer,
-        hidden,
-        config.depth,
-        size,
-        config.learning_rate,
-        config.warmup,
-        config.knee,
-        config.dtype,
-    )
+    """An untrained model, as large as SRU at `config.hidden`, whatever its layer."""
+    width, rate = width_for(config, len(vocabulary)), config.learning_rate
+    sizes = width, config.depth, len(vocabulary)
+    model = LanguageModel(config.layer, *sizes, rate, config.warmup, config.knee, config.dtype)
     model.vocabulary = vocabulary
     return model
 
