@@ -19,13 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import rows
+from tables import number, table
 
-from swiftrnn.compare import KIND, LEARNING_RATES, Compare, compare
+from swiftrnn.compare import KIND, LEARNING_RATES, Compare, compare, show
 from swiftrnn.machine import load, machine
 from swiftrnn.training import folder
 
 RATES = (2e-3, 4e-3, 8e-3, 1.6e-2)  # as many trials for each layer
 SEEDS = (0, 1, 2)
+BASELINES = {
+    "counts": "order-2 counts",
+    "xz_files": "`xz -9` of each test file",
+    "xz_stream": "`xz -9` of all test files at once",
+}
 PATH = rows.default_path().with_name(f"quality-{rows.default_path().stem}.json")
 
 
@@ -87,6 +93,68 @@ def test(options: Compare) -> None:
     for layer in options.layers:
         bits = [seed[layer]["equal_time"] for seed in seeds.values()]
         print(f"{layer} {statistics.mean(bits):.3f} ± {statistics.stdev(bits):.3f}")
+
+
+def quality(folder: Path) -> str:
+    """Tuning on valid, then seeds on test: mean and sample standard deviation."""
+    parts = []
+    for path in sorted(folder.glob("quality-*.json")):
+        found = json.loads(path.read_text())
+        rates, seeds = (
+            list(next(iter(found["tune"].values()))),
+            list(found.get("test", {}).values()),
+        )
+        lines = []
+        for layer, bits in found["tune"].items():
+            best = min(bits, key=bits.__getitem__)
+            cells = [f"**{bits[r]:.3f}**" if r == best else f"{bits[r]:.3f}" for r in rates]
+            for key in ("equal_time", "equal_tokens"):
+                values = [seed[layer][key] for seed in seeds if seed[layer][key] is not None]
+                cells.append(spread(values))
+            updates = [seed[layer]["steps"] for seed in seeds]
+            lines.append([show.NAMES[layer], *cells, f"{min(updates):,}" if updates else "–"])
+        facts = found.get("tested", found["tuned"])
+        where = (
+            f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, swiftrnn "
+            f"{facts['swiftrnn']} ({facts['commit'] or 'no commit'}); {len(seeds)} seeds; "
+            f"{facts['load']}."
+        )
+        header = [
+            "layer",
+            *(f"valid, rate {rate}" for rate in rates),
+            "test, = time",
+            "test, = bytes",
+            "fewest updates",
+        ]
+        parts.append(f"{where}\n\n{table(header, lines)}\n\n{verdict(found)}")
+    return "\n\n".join(parts)
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± sample standard deviation."""
+    if len(values) < 2:
+        return number(values[0] if values else None, ".3f")
+    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """What the seeds say of SRU against LSTM and of every layer against the naive baselines."""
+    seeds = list(found.get("test", {}).values())
+    if not seeds:
+        return ""
+    bits = {layer: [seed[layer]["equal_time"] for seed in seeds] for layer in seeds[0]}
+    gaps = [lstm - sru for lstm, sru in zip(bits["lstm"], bits["sru"], strict=True)]
+    said = (
+        f"SRU needs {spread(gaps)} bits per byte less than LSTM at equal time (positive in "
+        f"{sum(g > 0 for g in gaps)} of {len(gaps)} seeds)."
+    )
+    naive = []
+    for key, name in BASELINES.items():
+        bound = found["baselines"][key]
+        behind = [show.NAMES[layer] for layer, values in bits.items() if max(values) >= bound]
+        beaten = f"all but {', '.join(behind)}" if behind else "all"
+        naive.append(f"{name} ({bound:.3f}) by {beaten}")
+    return f"{said} Naive baselines beaten in every seed: {'; '.join(naive)}."
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Makes the tables of README, docs and this folder from what was measured.
 
 Times are in `results/*.csv`, comparisons in `results/compare-*.json` (the `metrics.json` of a run),
-results of recipes in their `results.json`.
+tuning and seeds in `results/quality-*.json`, results of recipes in their `results.json`.
 
 A table stands between `<!-- generated: NAME -->` and `<!-- end -->`. `python benchmarks/report.py`
 writes them anew; `--check` only says which are out of date (exit status 1).
@@ -10,11 +10,13 @@ writes them anew; `--check` only says which are out of date (exit status 1).
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import rows
+from quality import quality
 from rows import Results, Row
+from tables import number, ratio, table
 
 from swiftrnn.bench import OURS, PRODUCTS, RIVALS
 from swiftrnn.compare import show
@@ -24,23 +26,6 @@ PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / 
 OPENING, CLOSING = "<!-- generated: ", "<!-- end -->"
 HEADLINE = (32, 256, 512)
 LSTM = "nn.LSTM"
-
-
-def number(value: float | None, form: str, factor: float = 1.0) -> str:
-    """A cell of a table; "–" where nothing was measured."""
-    return "–" if value is None else format(value * factor, form)
-
-
-def ratio(a: float | None, b: float | None) -> float | None:
-    """A / b, None where one is missing."""
-    return a / b if a is not None and b else None
-
-
-def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table: the first column to the left, numbers to the right."""
-    names = list(header)
-    marks = [":--"] + ["--:"] * (len(names) - 1)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (names, marks, *lines))
 
 
 def caption(found: list[Row]) -> str:
@@ -237,6 +222,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
     "kernels": "`python benchmarks/ops.py`",
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
+    "quality": "`python benchmarks/quality.py tune`, then `test`",
     "recipes": "`swiftrnn run RECIPE --seeds 3 --record`",
 }
 TABLES: dict[str, Callable[[Results], str]] = {
@@ -291,10 +277,17 @@ def recipes() -> str:
     return table(("recipe", "metric", "ours", "paper", "seeds"), lines) if lines else ""
 
 
+OF_RUNS: dict[str, Callable[[Path], str]] = {
+    "compare": compared,
+    "quality": quality,
+    "recipes": lambda _: recipes(),
+}
+
+
 def render(name: str, folder: Path) -> str:
     """The text of one table over all machines."""
-    if name in ("compare", "recipes"):
-        text = compared(folder) if name == "compare" else recipes()
+    if name in OF_RUNS:
+        text = OF_RUNS[name](folder)
     else:
         parts = []
         for path in sorted(folder.glob("*.csv")):

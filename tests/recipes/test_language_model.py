@@ -148,7 +148,7 @@ def test_the_run_folder_holds_what_is_needed_later(smoke):
     saved = json.loads((out / "metrics.json").read_text())
     history = saved.pop("history")
     assert saved == metrics
-    assert history[-1]["tokens"] == metrics["tokens"] == 150 * 32 * 32
+    assert history[-1]["tokens"] == metrics["tokens"] == SMOKE.steps * SMOKE.batch_size * SMOKE.time
     assert [row["step"] for row in history] == sorted(row["step"] for row in history)
     config = json.loads((out / "config.json").read_text())
     assert config["recipe"] == "language_model"

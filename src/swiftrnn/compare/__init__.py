@@ -44,8 +44,8 @@ class Compare:
     layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
     hidden: int = 192  # SRU's width; the others' follow from its number of parameters
     depth: int = 2  # layers on top of one another; conv takes as many as reach back 512 bytes
-    batch_size: int = 16  # texts read side by side
-    time: int = 64  # bytes of each text per update
+    batch_size: int = 32  # texts read side by side
+    time: int = 32  # bytes of each text per update; states go on from one to the next
     learning_rate: float = 0.0  # the highest one, after the warm-up; 0 takes each layer's own
     seed: int = 0  # weights and batches; the same seed repeats the same updates
     threads: int = 0  # of torch; 0 takes as many as the machine has cores

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.compare import Compare
+from swiftrnn.data.lanes import excerpts
 from swiftrnn.data.text import Text
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.deploy import predict
@@ -157,7 +158,7 @@ def _baselines(text: Text) -> dict[str, float]:
 
 def _valid_baselines(text: Text) -> dict[str, float]:
     """The same on the bytes that the layers are measured on while they train."""
-    measured = text.valid[: language_model.VALID]
+    measured = bytes(excerpts(Vocabulary().encode(text.valid), language_model.VALID).tolist())
     return {
         "counts": compression.order_2(text.train, measured),
         "xz_stream": compression.xz([measured]),

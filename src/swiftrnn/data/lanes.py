@@ -1,4 +1,4 @@
-"""Batches of one long text: lanes that walk through it side by side."""
+"""Batches of one long text: lanes that walk through it side by side; pieces to measure on."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,21 @@ import torch
 from torch import Tensor
 
 
+PIECE = 4096  # tokens in a row; a short training shall see all of a text, not its first files
+
+
 class Lanes:
     """Endless batches: each lane walks through the text from a place of its own, round and round.
 
-    Batch `s` depends on the seed and `s` only, so every model sees the same ones, and a carried
+    The text is cut into pieces of `PIECE` tokens, which the seed puts in another order; within a
+    piece, tokens follow one another as they stand. Batch `s` depends on the seed and `s` only, so every model sees the same ones, and a carried
     state always fits: lane `b` of batch `s + 1` goes on where lane `b` of batch `s` ended.
 
     Args:
         tokens: (N,) numbers of the text, of any integer type.
         batch_size: B, how many lanes.
         time: T, how many tokens of each lane are predicted in one batch.
-        seed: moves the places where lanes begin.
+        seed: orders the pieces and moves the places where lanes begin.
 
     Raises:
         ValueError: the text is shorter than one batch.
@@ -29,8 +33,11 @@ class Lanes:
                 f"training needs more than {batch_size} x {time} tokens for one batch; got "
                 f"{len(tokens):,}; give a longer text, or smaller --batch-size and --time"
             )
-        self.tokens, self.time = tokens, time
-        offset = int(np.random.default_rng(seed).integers(len(tokens)))
+        draw = np.random.default_rng(seed)
+        pieces = tokens.split(PIECE)
+        self.tokens = torch.cat([pieces[i] for i in draw.permutation(len(pieces))])
+        self.time = time
+        offset = int(draw.integers(len(tokens)))
         starts = torch.arange(batch_size) * len(tokens) // batch_size + offset
         self._first = torch.arange(time + 1)[:, None] + starts  # (T + 1, B)
 
@@ -44,3 +51,21 @@ class Lanes:
         while True:
             yield self.batch(step)
             step += 1
+
+
+def excerpts(tokens: Tensor, count: int, pieces: int = 16) -> Tensor:
+    """Pieces of equal length from all over a text, one after the other.
+
+    Args:
+        tokens: (N,) of any type.
+        count: how many tokens in all; the whole text is given where it has no more.
+        pieces: how many places they come from.
+
+    Example:
+        >>> excerpts(torch.arange(100), 6, pieces=3).tolist()
+        [0, 1, 33, 34, 66, 67]
+    """
+    if len(tokens) <= count:
+        return tokens
+    starts = [len(tokens) * i // pieces for i in range(pieces)]
+    return torch.cat([tokens[start : start + count // pieces] for start in starts])
