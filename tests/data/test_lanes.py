@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.lanes import Lanes
+from swiftrnn.data.lanes import PIECE, Lanes, excerpts
 from swiftrnn.data.vocabulary import Vocabulary
 
 
@@ -52,3 +52,21 @@ def test_words_come_back_line_by_line():
     assert words.words == ["<unk>", "<eos>", "b", "a", "c"]
     assert words.encode(b"b a\nnever").tolist() == [2, 3, 1, 0]
     assert words.decode([2, 3, 1, 4]) == " b a\n c"
+
+
+def test_a_long_text_is_read_in_pieces_from_all_over():
+    tokens = torch.arange(10 * PIECE + 5)
+    early = Lanes(tokens, 4, 64, seed=0)
+    seen = torch.cat([early.batch(step)[1:, 0] for step in range(3 * PIECE // 64)])
+    jumps = (seen.diff() != 1).nonzero().flatten()
+    assert 2 <= len(jumps) <= 4  # lane 0 has gone through about three pieces
+    whole = early.tokens.sort().values
+    assert torch.equal(whole, tokens)
+    assert not torch.equal(early.tokens, Lanes(tokens, 4, 64, seed=1).tokens)
+
+
+def test_excerpts_are_equal_pieces_of_the_whole_text():
+    parts = excerpts(torch.arange(1000), 40, pieces=4).view(4, 10)
+    assert parts[:, 0].tolist() == [0, 250, 500, 750]
+    assert (parts.diff() == 1).all()
+    assert torch.equal(excerpts(torch.arange(30), 40), torch.arange(30))

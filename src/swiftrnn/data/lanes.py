@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
 PIECE = 4096  # tokens in a row; a short training shall see all of a text, not its first files
 
 
@@ -14,8 +13,9 @@ class Lanes:
     """Endless batches: each lane walks through the text from a place of its own, round and round.
 
     The text is cut into pieces of `PIECE` tokens, which the seed puts in another order; within a
-    piece, tokens follow one another as they stand. Batch `s` depends on the seed and `s` only, so every model sees the same ones, and a carried
-    state always fits: lane `b` of batch `s + 1` goes on where lane `b` of batch `s` ended.
+    piece, tokens follow one another as they stand. Batch `s` depends on the seed and `s` only, so
+    every model sees the same ones, and a carried state always fits: lane `b` of batch `s + 1` goes
+    on where lane `b` of batch `s` ended.
 
     Args:
         tokens: (N,) numbers of the text, of any integer type.
