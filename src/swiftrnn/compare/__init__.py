@@ -24,7 +24,7 @@ from swiftrnn.training import folder
 
 # The best of four on the valid text, as many trials for each: benchmarks/quality.py tune
 LEARNING_RATES = {
-    "sru": 4e-3, "qrnn": 4e-3, "mingru": 4e-3, "lstm": 4e-3, "gru": 4e-3, "conv": 4e-3,
+    "sru": 4e-3, "qrnn": 4e-3, "mingru": 2e-3, "lstm": 4e-3, "gru": 4e-3, "conv": 4e-3,
 }  # fmt: skip
 LAYERS = tuple(LEARNING_RATES)
 KIND = "compare"
