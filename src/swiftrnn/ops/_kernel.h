@@ -201,11 +201,12 @@ enum { CHUNK = 128 }; /* channels; the unit of work and of fetching; chosen by b
  * a compiler rounds the last channels, does not depend on the number of threads. */
 INLINE int64_t chunks_per_row(int64_t H) { return (H + CHUNK - 1) / CHUNK; }
 
-/* Ask for memory that is needed one row later: the runs of a row are too short for the hardware. */
+/* Ask for memory that is needed one row later: the runs of a row are too short for the hardware.
+ * Into the second level: rows of 2 KiB would push one another out of the few sets of the first. */
 INLINE void fetch(const void *p, int64_t bytes)
 {
     for (int64_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch((const char *)p + i);
+        __builtin_prefetch((const char *)p + i, 0, 2);
 }
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
