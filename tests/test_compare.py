@@ -44,10 +44,17 @@ def finished(text, tmp_path_factory):
 
 
 def start(words, **how):
-    """The command, in a process of its own."""
+    """The command, in a process of its own.
+
+    It hears Ctrl-C even where the tests do not: a shell's background jobs ignore it.
+    """
+
+    def listen():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     command = [sys.executable, "-m", "swiftrnn", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **{**pipes, **how})
+    return subprocess.Popen(command, preexec_fn=listen, **{**pipes, **how})
 
 
 def metrics_of(out):

@@ -317,6 +317,8 @@ def two_processes(out):
     resumed, _ = train(out / "cut", steps=13, resume=True, **options)
     lines = [str(weights(model).tolist()) for model in (whole, resumed)]
     (out / f"{os.environ['RANK']}.txt").write_text("\n".join(lines))
+    torch.distributed.barrier()  # gloo's threads abort a process that ends before its partner
+    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
