@@ -87,7 +87,7 @@ def measure(cell: tuple[int, int, int], dtype: str, repeats: int, limit_s: float
     sizes = {
         (subject, provider, "memory"): size
         for (subject, provider, mode), call in calls.items()
-        if mode == "step" and (size := bench.peak_bytes(call)) is not None
+        if mode == "step" and (size := bench.peak_bytes(call, bench.release_memory)) is not None
     }
     return rows.make(times, sizes, (*cell, dtype), max(busy, rows.others()))
 

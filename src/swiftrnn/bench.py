@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from swiftrnn.machine import keep_pages, load, machine, peak_bytes
-from swiftrnn.ops import OPS, _native
+from swiftrnn.ops import OPS, _native, release_memory
 from swiftrnn.ops._op import Op
+from swiftrnn.ops._product import BLOCK_BYTES, OUTER_ROWS
 from swiftrnn.timing import Timing, copy_bandwidth, interleaved
 
 __all__ = [  # the measuring belongs to what `benchmarks/` needs
@@ -28,6 +29,7 @@ __all__ = [  # the measuring belongs to what `benchmarks/` needs
     "main",
     "peak_bytes",
     "product_calls",
+    "release_memory",
     "weight_shape",
 ]
 
@@ -36,7 +38,6 @@ Call = Callable[[], object]  # what it gives is dropped
 OURS = ("SRU", "QRNN", "MinGRU")
 RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
 PRODUCTS = ("forward", "input gradient", "weight gradient")
-BLOCK_BYTES = 8 << 20  # of one product's output: small enough that malloc hands out old pages again
 
 
 def layer_calls(provider: str, B: int, T: int, H: int, dtype: torch.dtype) -> dict[str, Call]:
@@ -114,29 +115,53 @@ def product_calls(rows: int, width: int, N: int, dtype: torch.dtype) -> dict[str
     Returns:
         forward, input gradient and weight gradient, each a dict from library to a call. "aten" is
         `mm` into a given tensor; oneDNN cannot write into one, so "oneDNN blocks" takes the rows in
-        blocks whose memory is used again, as a careful layer would.
+        blocks whose memory is used again, as our layers do, with the weight packed once.
     """
     x, w = torch.randn(N, width).to(dtype), torch.randn(rows, width).to(dtype)
     dy = torch.randn(N, rows).to(dtype)
-    factors = ((x, w.t()), (dy, w), (dy.t(), x))
-    return {name: _product(a, b) for name, (a, b) in zip(PRODUCTS, factors, strict=True)}
+    calls = (_rows_calls(x, w), _rows_calls(dy, w.t().contiguous()), _outer_calls(dy, x))
+    return dict(zip(PRODUCTS, calls, strict=True))
 
 
-def _product(a: Tensor, b: Tensor) -> dict[str, Call]:
-    out = (a @ b).detach()
-    calls: dict[str, Call] = {"aten": lambda: torch.mm(a, b, out=out)}
-    if torch.backends.mkldnn.is_available() and a.shape[0] > 0:
-        linear = torch.ops.mkldnn._linear_pointwise.default
-        calls["oneDNN"] = lambda: linear(a, b.t(), None, "none", [], "")
-        pieces = a.split(max(1, BLOCK_BYTES // (b.shape[1] * b.element_size())))
+def _rows_calls(x: Tensor, weight: Tensor) -> dict[str, Call]:
+    """Of x @ weight.T."""
+    out = x @ weight.t()
+    calls: dict[str, Call] = {"aten": lambda: torch.mm(x, weight.t(), out=out)}
+    if torch.backends.mkldnn.is_available() and len(x):
+        calls["oneDNN"] = lambda: _linear(x, weight)
+        pieces = x.split(max(1, BLOCK_BYTES // (len(weight) * weight.element_size())))
+
+        def in_blocks() -> None:
+            packed = torch.ops.mkldnn._reorder_linear_weight(weight, len(pieces[0]))
+            for piece in pieces:  # what each gives is dropped at once
+                _linear(piece, packed)
+
         if len(pieces) > 1:
-
-            def in_blocks() -> None:
-                for piece in pieces:  # what each gives is dropped at once
-                    linear(piece, b.t(), None, "none", [], "")
-
             calls["oneDNN blocks"] = in_blocks
     return calls
+
+
+def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
+    """Of dy.T @ x."""
+    out = dy.t() @ x
+    calls: dict[str, Call] = {"aten": lambda: torch.mm(dy.t(), x, out=out)}
+    if torch.backends.mkldnn.is_available() and len(x):
+        calls["oneDNN"] = lambda: _linear(x.t(), dy.t()).t()
+        total = torch.zeros(x.shape[1], dy.shape[1], dtype=torch.float32)
+        pieces = list(zip(x.split(OUTER_ROWS), dy.split(OUTER_ROWS), strict=True))
+
+        def in_blocks() -> None:
+            total.zero_()
+            for a, b in pieces:
+                total.add_(_linear(a.t(), b.t()))
+
+        if len(pieces) > 1:
+            calls["oneDNN blocks"] = in_blocks
+    return calls
+
+
+def _linear(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
 def weight_shape(provider: str, H: int) -> tuple[int, int]:

@@ -75,14 +75,21 @@ def load(sample_s: float = 0.5) -> dict[str, object]:
     }
 
 
-def peak_bytes(call: Callable[[], object]) -> int | None:
+def peak_bytes(
+    call: Callable[[], object], release: Callable[[], object] = lambda: None
+) -> int | None:
     """How many bytes one call needs beyond what is there before it.
+
+    Args:
+        call: what is measured; it is made twice, the second time counts.
+        release: frees what the first call left to be used again.
 
     Returns:
         Bytes at the highest point, or None where the system cannot tell (it takes Linux and glibc).
     """
     call()  # so that caches of the libraries are not charged to the layer
     try:
+        release()
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again
         before = _status_bytes("VmRSS")

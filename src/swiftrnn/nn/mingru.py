@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from swiftrnn import ops
 from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.ops._product import linear
 
 
 class MinGRU(Recurrent):
@@ -45,7 +46,7 @@ class MinGRU(Recurrent):
         """See `Recurrent`."""
         product, weight = for_product(x, weights["weight_ih"])
         bias = weights.get("bias_ih")
-        gates = nn.functional.linear(product, weight, None if bias is None else bias.to(weight))
+        gates = linear(product, weight, None if bias is None else bias.to(weight))
         z, candidate = gates.chunk(2, dim=-1)
         z = z.sigmoid()
         return ops.linear_scan(1 - z, z * candidate, state, lengths, direction == 1)

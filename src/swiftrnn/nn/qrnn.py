@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from swiftrnn import ops
 from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.ops._product import linear
 
 
 class QRNN(Recurrent):
@@ -106,7 +107,7 @@ class QRNN(Recurrent):
         views = torch.cat([longer[i : i + T] for i in order], -1) if before else x
         views, weight = for_product(views, weights["weight_ih"])
         bias = weights.get("bias_ih")
-        gates = nn.functional.linear(views, weight, None if bias is None else bias.to(weight))
+        gates = linear(views, weight, None if bias is None else bias.to(weight))
         z, f, o = gates.chunk(3, dim=-1)
         f = f.sigmoid()
         states, c = ops.linear_scan(f, (1 - f) * z.tanh(), c, lengths, direction == 1)

@@ -5,9 +5,10 @@
  *   c = f c' + (1 - f) u0               h = s + (g(c) - s) m r                 s = scale * skip
  *
  * Backward computes f and r again: two sigmoids cost less than two more arrays of memory traffic.
- * Where the gates belong to the caller's own block of time (`in_place`) forward writes f and r over
- * u1 and u2, still in cache, and backward reads them.  The gradients of v and b are summed over time
- * for each (b, h) alone and over b by the caller, so the number of threads changes no bit.
+ * A caller whose gates are a block of time that is gone after the call gives an array `kept`, like the
+ * gates: forward writes there what backward is to read in their place, u, f and r (`gated`), or in
+ * 16 bits, where 1 - f would lose its digits, u0, u1 and u2.  The gradients of v and b are summed over
+ * time for each (b, h) alone and over b by the caller, so the number of threads changes no bit.
  *
  * An array that may be missing is given with its distance between rows: 0 with one row of zeros or
  * ones.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at
@@ -21,12 +22,14 @@ typedef struct {
     real scale;
 } sru;
 
-INLINE void forward_row(const sru *a, io *gates, const io *skip, const real *mask,
-                        const real *before, real *state, io *output, int64_t h0, int64_t n,
-                        const int tanh, const int in_place)
+enum { GATED = sizeof(io) == sizeof(real) }; /* what forward writes to `kept` */
+
+INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
+                        const real *before, real *state, io *output, io *kept, int64_t h0,
+                        int64_t n, const int tanh, const int keeps)
 {
     const int64_t H = a->H;
-    io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
+    const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
     const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
@@ -35,29 +38,30 @@ INLINE void forward_row(const sru *a, io *gates, const io *skip, const real *mas
         two_sigmoids(get(u1 + i) + v[i] * c0 + b[i], get(u2 + i) + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u);
         const real g = tanh ? hyperbolic_tangent(c) : c;
-        if (in_place) {
-            put(u1 + i, f);
-            put(u2 + i, r);
+        if (keeps) {
+            put(kept + i, u);
+            put(kept + H + i, GATED ? f : get(u1 + i));
+            put(kept + 2 * H + i, GATED ? r : get(u2 + i));
         }
         state[i] = c;
         put(output + i, s + (g - s) * mask[i] * r);
     }
 }
 
-#define FORWARD(tanh, in_place) \
-    forward_row(&a, u, x, m, before, state, y, h, n, tanh, in_place)
+#define FORWARD(tanh, keeps) \
+    forward_row(&a, u, x, m, before, state, y, k, h, n, tanh, keeps)
 
 EXPORT EVERY_CPU void KERNEL(sru_forward)(
-    io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
-    const int64_t *lengths, const real *initial, real *states, io *output, int64_t T, int64_t B,
-    int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t states_row,
-    double scale, int64_t tanh, int64_t reverse, int64_t in_place, int64_t n_threads)
+    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
+    const int64_t *lengths, const real *initial, real *states, io *output, io *kept, int64_t T,
+    int64_t B, int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row,
+    int64_t states_row, double scale, int64_t tanh, int64_t reverse, int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
     const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t k = 0; k < n_threads; k++) {
-        const int64_t first = units * k / n_threads, end = units * (k + 1) / n_threads;
+    for (int64_t thread = 0; thread < n_threads; thread++) {
+        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? T - 1 - step : step;
             const int64_t earlier = t + (reverse ? 1 : -1);
@@ -68,10 +72,9 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                     step ? states_row ? states + (earlier * B + b) * H + h : states + column
                          : initial + column;
                 real *state = states_row ? states + row * H + h : states + column;
-                io *u = gates + row * gates_row + h;
-                const io *x = skip + row * skip_row + h;
+                const io *u = gates + row * gates_row + h, *x = skip + row * skip_row + h;
                 const real *m = mask + b * mask_row + h;
-                io *y = output + row * H + h;
+                io *y = output + row * H + h, *k = kept ? kept + row * gates_row + h : 0;
                 const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
                     fetch(u + gates_row + gate * H, bytes);
@@ -81,12 +84,14 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                     if (state != before)
                         memcpy(state, before, (size_t)n * sizeof(real));
                 } else {
-                    switch (tanh * 2 + in_place) {
+                    switch (tanh * 2 + (k != 0)) {
                     case 0: FORWARD(0, 0); break;
                     case 1: FORWARD(0, 1); break;
                     case 2: FORWARD(1, 0); break;
                     case 3: FORWARD(1, 1); break;
                     }
+                    if (k && gates_row > 3 * H)
+                        memcpy(k + 3 * H, u + 3 * H, (size_t)bytes);
                 }
             }
         }
@@ -101,7 +106,7 @@ typedef struct {
 INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io *skip,
                          const real *mask, const real *before, const io *grad, io *d_gates,
                          io *d_skip, int64_t h0, int64_t n0, int64_t n, const int tanh,
-                         const int has_skip, const int in_place)
+                         const int has_skip, const int gated)
 {
     const int64_t H = a->H, N = d->N;
     const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
@@ -111,7 +116,7 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
         real f = get(u1 + i), r = get(u2 + i);
-        if (!in_place)
+        if (!gated)
             two_sigmoids(f + v[i] * c0 + b[i], r + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u), g = tanh ? hyperbolic_tangent(c) : c;
         const real gh = get(grad + i), mr = mask[i] * r;
@@ -131,22 +136,22 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
     }
 }
 
-#define BACKWARD(tanh, has_skip, in_place) \
-    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, tanh, has_skip, in_place)
+#define BACKWARD(tanh, has_skip, gated) \
+    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, tanh, has_skip, gated)
 
 EXPORT EVERY_CPU void KERNEL(sru_backward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
     io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
     int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t d_skip_row, double scale,
-    int64_t tanh, int64_t reverse, int64_t in_place, int64_t n_threads)
+    int64_t tanh, int64_t reverse, int64_t gated, int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
     const sums d = {carry, d_weight_c, d_bias, B * H};
     const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t k = 0; k < n_threads; k++) {
-        const int64_t first = units * k / n_threads, end = units * (k + 1) / n_threads;
+    for (int64_t thread = 0; thread < n_threads; thread++) {
+        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? step : T - 1 - step;
             const int64_t earlier = t + (reverse ? 1 : -1);
@@ -171,7 +176,7 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
                     if (d_skip_row)
                         memset(dx, 0, (size_t)n * sizeof(io));
                 } else {
-                    switch (tanh * 4 + (d_skip_row != 0) * 2 + in_place) {
+                    switch (tanh * 4 + (d_skip_row != 0) * 2 + gated) {
                     case 0: BACKWARD(0, 0, 0); break;
                     case 1: BACKWARD(0, 0, 1); break;
                     case 2: BACKWARD(0, 1, 0); break;

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from swiftrnn.ops import _native
 
-_forward = _native.Kernel("sru_forward", "p" * 9 + "i" * 7 + "d" + "iiii")
+_forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iii")
 _backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 7 + "d" + "iiii")
 
 
@@ -29,23 +29,27 @@ def forward(
     reverse: bool,
     keep: bool,
     output: Tensor | None = None,
-    in_place: bool = False,
+    states: Tensor | None = None,
+    kept: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`: output (written where given), final and, to keep, the states (T, B, H).
+    """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
 
-    `in_place` is for callers that own the gates and call both directions themselves: forward
-    writes f and r over their inputs, and backward reads them there.
+    `kept` is for callers whose gates are gone after the call and who call backward themselves: an
+    array like the gates, which gets what backward reads in their place (then it is `gated`).
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
     output = gates.new_empty(T, B, H) if output is None else output
-    states = initial.new_empty(T, B, H) if keep and T else initial.clone()
+    if not (keep and T):
+        states = initial.clone()
+    elif states is None:
+        states = initial.new_empty(T, B, H)
     skip, skip_row = _rows(gates, skip, H)
     mask, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _forward(
-        gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output,
+        gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output, kept,
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
-        in_place, _native.threads(T * B * H),
+        _native.threads(T * B * H),
     )  # fmt: skip
     if not keep:
         return output, states, states.new_empty(0)
@@ -70,11 +74,15 @@ def backward(
     grad_final: Tensor,
     d_gates: Tensor | None = None,
     d_skip: Tensor | None = None,
-    in_place: bool = False,
+    gated: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial."""
+    """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial.
+
+    `gated`: the gates are what forward kept.
+    """
     T, B, G = gates.shape
     H = initial.shape[-1]
+    gated = gated and gates.dtype == initial.dtype  # in 16 bits forward keeps them as they were
     d_gates = torch.empty_like(gates) if d_gates is None else d_gates
     carry = grad_final.clone()
     sums = initial.new_zeros(2, 2, B, H)  # of weight_c and of bias, over time
@@ -86,7 +94,7 @@ def backward(
     _backward(
         gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
         d_gates, dx, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row, skip_row,
-        scale, tanh, reverse, in_place, _native.threads(T * B * H),
+        scale, tanh, reverse, gated, _native.threads(T * B * H),
     )  # fmt: skip
     d_weight_c, d_bias = (part.sum(1) for part in sums)
     return d_gates, d_skip, d_weight_c, d_bias, carry

@@ -1,0 +1,72 @@
+"""Memory for large arrays, used again by the next step.
+
+malloc gives tens of megabytes back to the system as soon as they are free, and the next step pays
+for every page anew: the system clears them, which takes several times as long as the kernels that
+fill them. So large arrays are lent from here, and come back when the last tensor on them is gone.
+"""
+
+import weakref
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SMALLEST = 1 << 20  # bytes; malloc keeps what is smaller
+SLACK = 1.25  # a loan is at most so much larger than what was asked for
+LINE = 64  # bytes of a cache line, where every array starts
+
+
+class _Memory:
+    """A run of bytes that starts at a cache line."""
+
+    def __init__(self, size: int) -> None:
+        whole = np.empty(size + LINE, np.uint8)
+        start = -whole.ctypes.data % LINE
+        self.size, self.bytes = size, whole[start : start + size]
+
+
+class _Loan(np.ndarray):
+    """An array on lent memory: its end is the end of the loan."""
+
+
+_free: list[_Memory] = []  # changed by single methods of list only, so by any thread
+
+
+def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """A CPU tensor with any content.
+
+    Where nothing fits, what lies free is given back to the system: no more is held than was in use
+    at once.
+    """
+    size = torch.Size(shape).numel() * dtype.itemsize
+    if size < SMALLEST:
+        return torch.empty(shape, dtype=dtype)
+    memory = _take(size)
+    loan = memory.bytes[:size].view(_Loan)
+    weakref.finalize(loan, _free.append, memory).atexit = False
+    return torch.from_numpy(loan).view(dtype).view(shape)
+
+
+def _take(size: int) -> _Memory:
+    fitting = [m for m in list(_free) if size <= m.size <= SLACK * size]
+    for memory in sorted(fitting, key=lambda m: m.size):
+        try:
+            _free.remove(memory)
+        except ValueError:  # another thread was faster
+            continue
+        return memory
+    release()
+    return _Memory(size)
+
+
+def release() -> None:
+    """Give memory that is kept for the next training step, and not in use now, back to the system.
+
+    Layers on the CPU keep their large arrays from step to step; after training, or before something
+    else needs the memory, this frees them.
+
+    Example:
+        >>> from swiftrnn import ops
+        >>> ops.release_memory()
+    """
+    _free.clear()
