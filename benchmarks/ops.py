@@ -23,7 +23,7 @@ QUICK = ((2, 16, 64),)
 def measure(
     op: Op, cell: tuple[int, int, int], dtype: torch.dtype, repeats: int, limit_s: float
 ) -> list[rows.Row]:
-    """Time one op at one size, kernel beside reference."""
+    """Time one op at one size: kernel, reference, and a plain copy in the same rounds."""
     B, T, H = cell
     calls = bench.kernel_calls(op, B, T, H, dtype)
     inputs = op.sample(T=T, B=B, H=H, dtype=dtype)
@@ -35,14 +35,6 @@ def measure(
         times = bench.interleaved(cases, repeats, limit_s=limit_s)
     name = str(dtype).removeprefix("torch.")
     return rows.make(times, sizes, (B, T, H, name), max(busy, rows.others()))
-
-
-def measure_copy(bytes: int) -> list[rows.Row]:
-    """Time a plain copy of so many bytes."""
-    seconds = 2 * bytes / bench.copy_bandwidth(bytes, torch.get_num_threads())
-    times = {("copy", "copy_", "copy"): bench.Timing(seconds, seconds, 10)}
-    sizes = dict.fromkeys(times, 2 * bytes)
-    return rows.make(times, sizes, (1, 1, bytes // 4, "float32"), rows.others())
 
 
 def show(found: list[rows.Row]) -> None:
@@ -58,9 +50,6 @@ def main(quick: bool, limit_s: float, out: Path) -> None:
         except RuntimeError as error:
             sys.exit(f"benchmarks/ops.py: {error}")
     bench.keep_pages()
-    found = measure_copy(1 << 20 if quick else 256 << 20)
-    rows.append(out, found)
-    show(found)
     for op in OPS:
         for cell in QUICK if quick else CELLS:
             for dtype in (torch.float32, torch.bfloat16):

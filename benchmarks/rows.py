@@ -27,7 +27,7 @@ class Row:
     cores: int
     threads: int
     others: float  # cores that other processes took, before or after, whichever is more
-    subject: str  # layer, kernel, product or copy
+    subject: str  # layer, kernel or product
     provider: str
     mode: str
     B: int
@@ -148,10 +148,10 @@ class Results:
         found = [self.product(layer, name, cell, dtype) for name in names]
         return sum(r.median_s for r in found if r) if all(found) else None
 
-    def copy(self) -> float | None:
-        """Bytes per second of a plain copy."""
-        found = [r for r in self.by_key.values() if r.subject == "copy"]
-        return max((r.bytes / r.median_s for r in found), default=None)
+    def copy_share(self, row: Row) -> float | None:
+        """A kernel's bytes per second, over those of a plain copy in the same rounds."""
+        copy = self.get("kernel", row.provider, "copy", (row.B, row.T, row.H), row.dtype)
+        return row.bytes / row.median_s / (copy.bytes / copy.median_s) if copy else None
 
     def cells(self, dtype: str = "float32") -> list[tuple[int, int, int]]:
         """Where layers were measured: H, then B, then T upwards."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from swiftrnn import bench, machine
+from swiftrnn import bench, machine, timing
 from swiftrnn.ops import OPS
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -73,13 +73,12 @@ def test_interleaved_refuses_to_time_nothing(repeats, warmup):
         bench.interleaved({}, repeats, warmup)
 
 
-def test_copy_bandwidth_is_that_of_memory_and_leaves_the_threads():
-    before = torch.get_num_threads()
-    rate = bench.copy_bandwidth(4 << 20, threads=1)
-    assert 1e8 < rate < 1e12
-    assert torch.get_num_threads() == before
-    with pytest.raises(ValueError, match="got 0 and 1"):
-        bench.copy_bandwidth(0, 1)
+def test_a_copy_moves_its_bytes_twice():
+    call, moved = timing.copy_call(4 << 20)
+    assert moved == 8 << 20
+    assert call().unique().tolist() == [1.0]
+    with pytest.raises(ValueError, match="got 0"):
+        timing.copy_call(0)
 
 
 def test_the_machine_is_described():

@@ -13,13 +13,12 @@ from swiftrnn.machine import keep_pages, load, machine, peak_bytes
 from swiftrnn.ops import OPS, _native, release_memory
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import BLOCK_BYTES, OUTER_ROWS
-from swiftrnn.timing import Timing, copy_bandwidth, interleaved
+from swiftrnn.timing import Timing, copy_call, interleaved
 
 __all__ = [  # the measuring belongs to what `benchmarks/` needs
     "Call",
     "Timing",
     "check_parity",
-    "copy_bandwidth",
     "interleaved",
     "keep_pages",
     "kernel_calls",
@@ -37,6 +36,7 @@ __all__ = [  # the measuring belongs to what `benchmarks/` needs
 Call = Callable[[], object]  # what it gives is dropped
 OURS = ("SRU", "QRNN", "MinGRU")
 RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
+COPY_BYTES = 128 << 20  # beyond any cache
 PRODUCTS = ("forward", "input gradient", "weight gradient")
 
 
@@ -183,8 +183,9 @@ def kernel_calls(
         dtype: of the inputs.
 
     Returns:
-        forward (keeps nothing), forward kept (with what only backward needs, if that is more) and
-        backward: a call, and the bytes it must move, each array once.
+        forward (keeps nothing), forward kept (with what only backward needs, if that is more),
+        backward, and copy, a plain copy to hold them against: a call each, and the bytes it must
+        move, each array once.
     """
     inputs, outputs, given = _arguments(op, T, B, H, dtype)
     forward, backward, discard = op.raw["forward"], op.raw["backward"], [not k for k in op.keep]
@@ -197,6 +198,7 @@ def kernel_calls(
         ),
         "forward kept": (lambda: forward(*inputs, *op.keep), _bytes(*inputs, *outputs)),
         "backward": (lambda: backward(*given), _bytes(*read, *backward(*given))),
+        "copy": copy_call(COPY_BYTES),
     }
     return {mode: c for mode, c in calls.items() if op.keep or mode != "forward kept"}
 
@@ -334,16 +336,15 @@ def _print_kernels(ops: list[Op], B: int, T: int, H: int) -> None:
     for op in ops:
         check_parity(op)
     keep_pages()
-    copy = copy_bandwidth(64 << 20, torch.get_num_threads())
     rows = [("kernel", "ms", "GB/s", "of copy")]
     for op in ops:
         calls = kernel_calls(op, B, T, H)
-        for mode, t in interleaved({m: c for m, (c, _) in calls.items()}, limit_s=20).items():
-            rate = calls[mode][1] / t.median
-            name, ms = f"{op.name} {mode}", f"{t.median * 1e3:.2f}"
-            rows.append((name, ms, f"{rate / 1e9:.1f}", f"{rate / copy:.0%}"))
-    title = f"T {T}, B {B}, H {H}, float32, outputs touched before; copy {copy / 1e9:.1f} GB/s"
-    _print_table(title, rows)
+        times = interleaved({mode: call for mode, (call, _) in calls.items()}, limit_s=20)
+        rates = {mode: calls[mode][1] / t.median for mode, t in times.items()}
+        for mode, rate in rates.items():
+            ms, share = f"{times[mode].median * 1e3:.2f}", f"{rate / rates['copy']:.0%}"
+            rows.append((f"{op.name} {mode}", ms, f"{rate / 1e9:.1f}", share))
+    _print_table(f"T {T}, B {B}, H {H}, float32, outputs touched before", rows)
 
 
 def _print_table(title: str, rows: Sequence[tuple[str, ...]]) -> None:

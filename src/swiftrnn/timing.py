@@ -87,33 +87,23 @@ def _seconds(call: Callable[[], object], times: int) -> float:
     return (time.perf_counter() - start) / times
 
 
-def copy_bandwidth(bytes: int, threads: int, repeats: int = 10) -> float:
-    """Bytes per second that memory gives to a plain copy, both sides touched before.
+def copy_call(bytes: int) -> tuple[Callable[[], object], int]:
+    """A plain copy in memory, both sides touched before, to be timed beside what it is compared to.
 
-    A kernel that reads and writes each array once cannot beat it by much, beyond the cache.
+    A kernel that reads and writes each array once cannot beat it by much, beyond the cache. How
+    fast it is changes from minute to minute on a machine that others share.
 
     Args:
         bytes: size of the source; as many again are written.
-        threads: how many threads of torch copy.
-        repeats: copies; the median counts.
 
     Returns:
-        2 * bytes / seconds of one `copy_`.
+        The call, and how many bytes it moves.
 
     Raises:
-        ValueError: `bytes` is below 4 or `threads` below 1.
+        ValueError: `bytes` is below 4.
     """
-    if bytes < 4 or threads < 1:
-        raise ValueError(
-            "copy_bandwidth needs at least 4 bytes and 1 thread; "
-            f"got {bytes} and {threads}; give larger numbers"
-        )
+    if bytes < 4:
+        raise ValueError(f"copy_call needs at least 4 bytes; got {bytes}; give a larger number")
     source = torch.ones(bytes // 4)
     target = torch.zeros_like(source).fill_(2.0)  # touched: fresh pages would be timed otherwise
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        timing = interleaved({"copy": lambda: target.copy_(source)}, repeats)["copy"]
-    finally:
-        torch.set_num_threads(before)
-    return 2 * 4 * source.numel() / timing.median
+    return lambda: target.copy_(source), 2 * 4 * source.numel()
