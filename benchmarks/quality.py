@@ -1,10 +1,11 @@
 """Quality at equal time, fairly: the same tuning trials for each layer, then several seeds.
 
-    python benchmarks/quality.py tune    every layer at every rate, measured on valid only
-    python benchmarks/quality.py test    `swiftrnn compare` with the rates chosen, three seeds
+    python benchmarks/quality.py tune    every layer at every rate and depth, on valid only
+    python benchmarks/quality.py test    `swiftrnn compare` with what was chosen, three seeds
 
-Both go on where they stopped and keep what they found in `results/quality-<machine>.json`. The test
-text is read once per seed, after the rates were chosen and written into `swiftrnn.compare`.
+Both go on where they stopped and keep what they found in `results/quality-<machine>.json`. All
+trials have the parameters of the default comparison. The test text is read once per seed, after the
+best of each layer was chosen and written into `swiftrnn.compare.TUNED`.
 """
 
 import argparse
@@ -20,11 +21,14 @@ from typing import Any
 import rows
 from tables import number, table
 
-from swiftrnn.compare import KIND, LEARNING_RATES, Compare, compare, show
+from swiftrnn.compare import KIND, TUNED, Compare, Tuned, compare, show
 from swiftrnn.machine import load, machine
+from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
 from swiftrnn.training import folder
 
-RATES = (2e-3, 4e-3, 8e-3, 1.6e-2)  # as many trials for each layer
+RATES = (2e-3, 4e-3, 8e-3)
+DEPTHS = (1, 2, 3)  # conv: 5 blocks of kernel 4, 6 of 3, 9 of 2
+TRIALS = [Tuned(rate, depth) for depth in DEPTHS for rate in RATES]  # as many for each layer
 SEEDS = (0, 1, 2)
 BASELINES = {
     "counts": "order-2 counts",
@@ -36,7 +40,7 @@ PATH = rows.default_path().with_name(f"quality-{rows.default_path().stem}.json")
 
 def found() -> dict[str, Any]:
     """What was measured so far."""
-    return json.loads(PATH.read_text()) if PATH.exists() else {}
+    return read(PATH) if PATH.exists() else {}
 
 
 def keep(results: dict[str, Any]) -> None:
@@ -46,30 +50,38 @@ def keep(results: dict[str, Any]) -> None:
 
 
 def tune(options: Compare) -> None:
-    """Bits per byte on valid of every layer at every rate; training processes as in compare."""
+    """Bits per byte on valid of every layer in every trial; training processes as in compare."""
     results = found()
-    trials = results.setdefault("tune", {})
+    done = results.setdefault("tune", {})
     results["settings"] = dataclasses.asdict(options)
-    for rate in RATES:
-        if all(f"{rate:g}" in trials.get(layer, {}) for layer in options.layers):
-            continue
+    parameters = parameters_of("sru", options.hidden, TUNED["sru"].depth)
+    for trial in (t for t in TRIALS if not set(options.layers) <= set(done.get(key(t), {}))):
+        hidden = hidden_for("sru", parameters, trial.depth)
+        given = dataclasses.replace(options, hidden=hidden, **dataclasses.asdict(trial))
         with tempfile.TemporaryDirectory() as name:
             out = Path(name)
-            values = dataclasses.asdict(dataclasses.replace(options, learning_rate=rate))
-            folder.write_json(out / "config.json", {KIND: values})
+            folder.write_json(out / "config.json", {KIND: dataclasses.asdict(given)})
             command = [sys.executable, "-m", "swiftrnn.compare.train", str(out)]
             subprocess.run(command, check=True)
             for layer in options.layers:
-                history = json.loads((out / layer / "metrics.json").read_text())["history"]
-                trials.setdefault(layer, {})[f"{rate:g}"] = history[-1]["bits"]
+                metrics = json.loads((out / layer / "metrics.json").read_text())
+                done.setdefault(key(trial), {})[layer] = metrics["history"][-1]["bits"]
         results["tuned"] = machine() | {"load": load()["note"]}
         keep(results)
-    for layer, bits in trials.items():
-        best = min(bits, key=bits.__getitem__)
-        note = (
-            "" if float(best) == LEARNING_RATES[layer] else "   <- not the one in swiftrnn.compare"
-        )
-        print(layer, {rate: round(value, 3) for rate, value in bits.items()}, f"best {best}{note}")
+    for layer in options.layers:
+        best = best_of(layer, done)
+        note = "" if best == TUNED[layer] else "   <- not the one in swiftrnn.compare"
+        print(layer, {k: round(bits[layer], 3) for k, bits in done.items()}, f"{best}{note}")
+
+
+def key(trial: Tuned) -> str:
+    """What a trial is called in the file and in the table."""
+    return f"{trial.depth} × {trial.learning_rate:g}"
+
+
+def best_of(layer: str, done: dict[str, dict[str, float]]) -> Tuned:
+    """The trial with the fewest bits on valid."""
+    return min((t for t in TRIALS if key(t) in done), key=lambda t: done[key(t)][layer])
 
 
 def test(options: Compare) -> None:
@@ -96,38 +108,52 @@ def test(options: Compare) -> None:
 
 
 def quality(folder: Path) -> str:
-    """Tuning on valid, then seeds on test: mean and sample standard deviation."""
+    """The best trial of each layer, then seeds on test: mean and sample standard deviation."""
     parts = []
-    for path in sorted(folder.glob("quality-*.json")):
-        found = json.loads(path.read_text())
-        rates, seeds = (
-            list(next(iter(found["tune"].values()))),
-            list(found.get("test", {}).values()),
-        )
-        lines = []
-        for layer, bits in found["tune"].items():
-            best = min(bits, key=bits.__getitem__)
-            cells = [f"**{bits[r]:.3f}**" if r == best else f"{bits[r]:.3f}" for r in rates]
-            for key in ("equal_time", "equal_tokens"):
-                values = [seed[layer][key] for seed in seeds if seed[layer][key] is not None]
+    for found in map(read, sorted(folder.glob("quality-*.json"))):
+        seeds, lines = list(found.get("test", {}).values()), []
+        for layer in found["settings"]["layers"]:
+            best = best_of(layer, found["tune"])
+            cells = [str(best.depth), f"{best.learning_rate:g}"]
+            cells.append(f"{found['tune'][key(best)][layer]:.3f}")
+            for way in ("equal_time", "equal_tokens"):
+                values = [seed[layer][way] for seed in seeds if seed[layer][way] is not None]
                 cells.append(spread(values))
             updates = [seed[layer]["steps"] for seed in seeds]
             lines.append([show.NAMES[layer], *cells, f"{min(updates):,}" if updates else "–"])
-        facts = found.get("tested", found["tuned"])
-        where = (
-            f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, swiftrnn "
-            f"{facts['swiftrnn']} ({facts['commit'] or 'no commit'}); {len(seeds)} seeds; "
-            f"{facts['load']}."
-        )
-        header = [
-            "layer",
-            *(f"valid, rate {rate}" for rate in rates),
-            "test, = time",
-            "test, = bytes",
-            "fewest updates",
-        ]
-        parts.append(f"{where}\n\n{table(header, lines)}\n\n{verdict(found)}")
+        where = caption(found.get("tested", found["tuned"]), f"{len(seeds)} seeds")
+        header = ["layer", "layers", "rate", "valid", "test, = time", "test, = bytes"]
+        lines = table([*header, "fewest updates"], lines)
+        parts.append(f"{where}\n\n{lines}\n\n{verdict(found)}")
     return "\n\n".join(parts)
+
+
+def trials(folder: Path) -> str:
+    """Every trial of every layer: bits per byte on valid."""
+    parts = []
+    for found in map(read, sorted(folder.glob("quality-*.json"))):
+        lines = []
+        for layer in found["settings"]["layers"]:
+            best = key(best_of(layer, found["tune"]))
+            cells = {k: f"{bits[layer]:.3f}" for k, bits in found["tune"].items()}
+            cells[best] = f"**{cells[best]}**"
+            lines.append([show.NAMES[layer], *cells.values()])
+        where = caption(found["tuned"], "one seed, valid; columns: layers × learning rate")
+        parts.append(f"{where}\n\n{table(['layer', *found['tune']], lines)}")
+    return "\n\n".join(parts)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """One machine's results."""
+    return json.loads(path.read_text())
+
+
+def caption(facts: dict[str, Any], what: str) -> str:
+    """Where, with what and how undisturbed."""
+    return (
+        f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, swiftrnn "
+        f"{facts['swiftrnn']} ({facts['commit'] or 'no commit'}); {what}; {facts['load']}."
+    )
 
 
 def spread(values: list[float]) -> str:

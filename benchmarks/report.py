@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rows
-from quality import quality
+from quality import quality, trials
 from rows import Results, Row
 from tables import number, ratio, table
 
@@ -222,6 +222,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
     "kernels": "`python benchmarks/ops.py`",
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
+    "trials": "`python benchmarks/quality.py tune`",
     "quality": "`python benchmarks/quality.py tune`, then `test`",
     "recipes": "`swiftrnn run RECIPE --seeds 3 --record`",
 }
@@ -279,6 +280,7 @@ def recipes() -> str:
 
 OF_RUNS: dict[str, Callable[[Path], str]] = {
     "compare": compared,
+    "trials": trials,
     "quality": quality,
     "recipes": lambda _: recipes(),
 }

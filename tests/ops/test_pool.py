@@ -47,14 +47,25 @@ def test_two_loans_never_overlap():
     assert [x.unique().tolist() for x in loans] == [[0], [1], [2], [3]]
 
 
-@pytest.mark.parametrize("size", [MEGABYTE // 2, 2 * MEGABYTE])
-def test_what_does_not_fit_is_given_back(size):
+def test_memory_much_larger_or_smaller_is_not_lent():
     address_of()
-    assert len(_pool._free) == 1
-    held = _pool.empty((size,), torch.float32)
-    assert not _pool._free  # given back, not kept beside the new one
-    del held
-    assert [m.size for m in _pool._free] == [4 * size]
+    for size in (MEGABYTE // 2, 2 * MEGABYTE):
+        address_of((size,))
+    assert [m.size // MEGABYTE for m in _pool._free] == [4, 2, 8]
+    address_of((MEGABYTE - 100,))
+    assert len(_pool._free) == 3  # what is a little larger was lent
+
+
+def test_what_lies_free_is_bounded(monkeypatch):
+    monkeypatch.setattr(_pool, "MOST", 10 * MEGABYTE)
+    loans = [_pool.empty((MEGABYTE + 500_000 * k,), torch.float32) for k in range(4)]
+    sizes = [4 * x.numel() for x in loans]
+    while loans:
+        del loans[0]
+    assert [m.size for m in _pool._free] == sizes[3:]  # what came back first went first
+    monkeypatch.setattr(_pool, "MOST", 0)
+    address_of()
+    assert not _pool._free
 
 
 def test_small_tensors_are_left_to_malloc():

@@ -22,11 +22,24 @@ from typing import Any, Literal
 from swiftrnn.data.text import Text, read_text, standard_library
 from swiftrnn.training import folder
 
-# The best of four on the valid text, as many trials for each: benchmarks/quality.py tune
-LEARNING_RATES = {
-    "sru": 4e-3, "qrnn": 4e-3, "mingru": 2e-3, "lstm": 4e-3, "gru": 4e-3, "conv": 4e-3,
-}  # fmt: skip
-LAYERS = tuple(LEARNING_RATES)
+
+@dataclass(frozen=True)
+class Tuned:
+    """What suits a layer best, out of the same trials for each: `benchmarks/quality.py tune`."""
+
+    learning_rate: float
+    depth: int
+
+
+TUNED = {
+    "sru": Tuned(4e-3, 2),
+    "qrnn": Tuned(4e-3, 2),
+    "mingru": Tuned(2e-3, 2),
+    "lstm": Tuned(4e-3, 2),
+    "gru": Tuned(4e-3, 2),
+    "conv": Tuned(4e-3, 2),
+}
+LAYERS = tuple(TUNED)
 KIND = "compare"
 PATIENCE = 60  # seconds an interrupted layer gets to write its checkpoint
 
@@ -43,7 +56,7 @@ class Compare:
     seconds: float = 25.0  # training time per layer; six layers then fit into five minutes
     layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
     hidden: int = 192  # SRU's width; the others' follow from its number of parameters
-    depth: int = 2  # layers on top of one another; conv takes as many as reach back 512 bytes
+    depth: int = 0  # layers on top of one another, conv: more; 0 takes each layer's own
     batch_size: int = 32  # texts read side by side
     time: int = 32  # bytes of each text per update; states go on from one to the next
     learning_rate: float = 0.0  # the highest one, after the warm-up; 0 takes each layer's own
@@ -64,7 +77,7 @@ class Compare:
             raise ValueError(
                 f"--seconds needs a time above 0; got {self.seconds:g}; 25 is the default"
             )
-        for name in ("hidden", "depth", "batch_size", "time"):
+        for name in ("hidden", "batch_size", "time"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"--{name.replace('_', '-')} needs a size of at least 1; "
@@ -75,7 +88,7 @@ class Compare:
                 f"--learning-rate needs a number above 0; got {self.learning_rate:g}; "
                 "leave it out for the rate tuned for each layer"
             )
-        for name in ("threads", "seed"):
+        for name in ("depth", "threads", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"--{name} needs 0 or more; got {getattr(self, name)}; leave it out for 0"

@@ -17,7 +17,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.compare import KIND, LEARNING_RATES, read
+from swiftrnn.compare import KIND, TUNED, read
 from swiftrnn.data.text import Text
 from swiftrnn.deploy.predict import RECIPE, config_of
 from swiftrnn.recipes import language_model
@@ -40,9 +40,11 @@ def plan(out: Path) -> list[Path]:
     values = {key: value for key, value in options.items() if key in shared}
     todo = [out / layer for layer in options["layers"] if not (out / layer / DONE).exists()]
     for path in todo:
-        values["learning_rate"] = options["learning_rate"] or LEARNING_RATES[path.name]
+        values["learning_rate"] = options["learning_rate"] or TUNED[path.name].learning_rate
+        values["depth"] = options["depth"] or TUNED[path.name].depth
         config = language_model.Config(**values, layer=path.name)  # pyright: ignore
-        config = replace(config, width=width_for(config))
+        sru_depth = options["depth"] or TUNED["sru"].depth
+        config = replace(config, width=width_for(config, sru_depth=sru_depth))
         path.mkdir(exist_ok=True)
         folder.write_json(path / "config.json", {"recipe": RECIPE, "config": asdict(config)})
     return todo

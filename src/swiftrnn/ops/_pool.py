@@ -5,6 +5,7 @@ for every page anew: the system clears them, which takes several times as long a
 fill them. So large arrays are lent from here, and come back when the last tensor on them is gone.
 """
 
+import contextlib
 import weakref
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 SMALLEST = 1 << 20  # bytes; malloc keeps what is smaller
 SLACK = 1.25  # a loan is at most so much larger than what was asked for
+MOST = 1 << 30  # bytes that may lie free; beyond, what came back first is given to the system
 LINE = 64  # bytes of a cache line, where every array starts
 
 
@@ -33,17 +35,13 @@ _free: list[_Memory] = []  # changed by single methods of list only, so by any t
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A CPU tensor with any content.
-
-    Where nothing fits, what lies free is given back to the system: no more is held than was in use
-    at once.
-    """
+    """A CPU tensor with any content, on memory that came back where some fits."""
     size = torch.Size(shape).numel() * dtype.itemsize
     if size < SMALLEST:
         return torch.empty(shape, dtype=dtype)
     memory = _take(size)
     loan = memory.bytes[:size].view(_Loan)
-    weakref.finalize(loan, _free.append, memory).atexit = False
+    weakref.finalize(loan, _take_back, memory).atexit = False
     return torch.from_numpy(loan).view(dtype).view(shape)
 
 
@@ -55,15 +53,21 @@ def _take(size: int) -> _Memory:
         except ValueError:  # another thread was faster
             continue
         return memory
-    release()
     return _Memory(size)
+
+
+def _take_back(memory: _Memory) -> None:
+    _free.append(memory)
+    while sum(m.size for m in list(_free)) > MOST:
+        with contextlib.suppress(IndexError):  # another thread took the last one
+            _free.pop(0)
 
 
 def release() -> None:
     """Give memory that is kept for the next training step, and not in use now, back to the system.
 
-    Layers on the CPU keep their large arrays from step to step; after training, or before something
-    else needs the memory, this frees them.
+    Layers on the CPU keep their large arrays from step to step, up to 1 GiB that lies free; after
+    training, or before something else needs the memory, this frees them.
 
     Example:
         >>> from swiftrnn import ops

@@ -40,7 +40,7 @@ class Config:
     steps: int | None = None  # updates; training ends at whichever comes first
     learning_rate: float = 4e-3  # with AdamW
     warmup: int = 50  # updates in which the learning rate rises
-    knee: int = 300  # updates after which it falls with the inverse square root
+    knee: int = 1000  # updates after which it falls with the inverse square root
     seed: int = 0
     threads: int = 0  # of torch; 0 leaves its setting alone
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the arithmetic; weights are float32

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from swiftrnn.data.vocabulary import Vocabulary
 
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
-CONV_DEPTH = 5  # gated blocks, kernel 4, dilation 4**k: each output sees over 1,000 inputs
+CONV_REACH = 512  # inputs that each output of the convolution sees, at least
 TOLERANCE = 0.02  # how far apart two sizes may be and still be called equal
 EVEN = (16, 8, 4, 2, 1)  # multiples suit the vector units: the rivals shall have them, too
 
@@ -24,8 +24,7 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
     Args:
         name: one of `LAYERS`.
         hidden: its width, going in and coming out.
-        depth: layers on top of each other; the convolution has `CONV_DEPTH` blocks if that is
-            more, because fewer see too little.
+        depth: layers on top of each other; the convolution's shape is `conv_shape(depth)`.
 
     Raises:
         ValueError: there is no such layer.
@@ -37,7 +36,7 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
             f"a language model needs a layer of {', '.join(LAYERS)}; got {name!r}; choose one"
         )
     if name == "conv":
-        return swift.CausalConv(hidden, hidden, num_layers=max(depth, CONV_DEPTH))
+        return swift.CausalConv(hidden, hidden, *conv_shape(depth))
     kinds = {
         "sru": swift.SRU,
         "qrnn": swift.QRNN,
@@ -46,6 +45,20 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
         "gru": nn.GRU,
     }
     return kinds[name](hidden, hidden, num_layers=depth)
+
+
+def conv_shape(depth: int) -> tuple[int, int]:
+    """Blocks and kernel of the convolution: the deeper, the smaller the kernel.
+
+    Block k has dilation kernel^k, so that kernel^blocks inputs are seen, `CONV_REACH` or more.
+
+    Example:
+        >>> [conv_shape(depth) for depth in (1, 2, 3, 12)]
+        [(5, 4), (6, 3), (9, 2), (12, 2)]
+    """
+    kernel = max(2, 5 - depth)
+    blocks = next(n for n in range(depth, CONV_REACH) if kernel**n >= CONV_REACH)
+    return blocks, kernel
 
 
 def parameters_of(name: str, hidden: int, depth: int, vocabulary: int = 256) -> int:
@@ -65,7 +78,7 @@ def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) ->
         vocabulary: how many different tokens there are.
 
     Returns:
-        The most even width that comes within 1 %, or else the closest.
+        The most even width that comes within 2 %.
 
     Raises:
         ValueError: no width comes within 2 %.
@@ -79,7 +92,7 @@ def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) ->
         low, high = (middle, high) if below else (low, middle)
     widths = {max(width // even, 1) * even for even in EVEN for width in (low, high, low + even)}
     off = {w: abs(parameters_of(name, w, depth, vocabulary) / parameters - 1) for w in widths}
-    close = [width for width in widths if off[width] < TOLERANCE / 2]
+    close = [width for width in widths if off[width] < TOLERANCE]
     best = min(close or widths, key=lambda width: (_odd(width) if close else 0, off[width]))
     if off[best] > TOLERANCE:
         raise ValueError(
@@ -123,7 +136,7 @@ class LanguageModel(L.LightningModule):
         vocabulary: int = 256,
         learning_rate: float = 4e-3,
         warmup: int = 100,
-        knee: int = 300,
+        knee: int = 1000,
         dtype: str = "float32",
     ) -> None:
         super().__init__()

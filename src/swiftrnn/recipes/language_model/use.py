@@ -17,11 +17,14 @@ WEIGHTS = "model.safetensors"
 LOGITS = 1 << 20  # of float32, when measuring: they stay in the processor's cache
 
 
-def width_for(config: Any, size: int = 256) -> int:
-    """The layer's width: as given, or that at which it is as large as SRU at `config.hidden`."""
+def width_for(config: Any, size: int = 256, sru_depth: int = 0) -> int:
+    """The layer's width: as given, or that at which it is as large as SRU at `config.hidden`.
+
+    SRU has as many layers as the layer has, or else `sru_depth`.
+    """
     if config.width or config.layer == "sru":
         return config.width or config.hidden
-    wanted = parameters_of("sru", config.hidden, config.depth, size)
+    wanted = parameters_of("sru", config.hidden, sru_depth or config.depth, size)
     return hidden_for(config.layer, wanted, config.depth, size)
 
 
