@@ -287,7 +287,8 @@ def test_a_finished_run_is_neither_resumed_nor_overwritten(finished, text, capsy
 
 def test_sizes_that_cannot_be_equal_are_refused_and_leave_nothing(text, tmp_path, capfd):
     out = tmp_path / "run"
-    words = ["compare", "--hidden", 1, "--layers", "sru", "lstm", "--text", text, "--out", out]
+    words = ["compare", "--hidden", 1, "--depth", 2, "--layers", "sru", "lstm", "--text", text]
+    words += ["--out", out]
     status, _, errors = call(capfd, *words)
     assert (status, errors.count("\n")) == (2, 1)
     assert errors.startswith("error: ")

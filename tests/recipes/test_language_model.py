@@ -50,6 +50,13 @@ def test_sizes_are_equal_within_two_percent(layer, depth, vocabulary):
             assert width == hidden
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 12])
+def test_the_convolution_sees_512_inputs_or_more(depth):
+    layer = build_layer("conv", 4, depth)
+    assert layer.receptive_field >= 512
+    assert layer.num_layers >= depth
+
+
 def test_wide_layers_have_widths_that_suit_the_machine():
     wanted = parameters_of("sru", 1024, 2)
     assert all(hidden_for(layer, wanted, 2) % 8 == 0 for layer in LAYERS)

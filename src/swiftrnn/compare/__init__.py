@@ -32,12 +32,12 @@ class Tuned:
 
 
 TUNED = {
-    "sru": Tuned(4e-3, 2),
+    "sru": Tuned(2e-3, 2),
     "qrnn": Tuned(4e-3, 2),
     "mingru": Tuned(2e-3, 2),
-    "lstm": Tuned(4e-3, 2),
-    "gru": Tuned(4e-3, 2),
-    "conv": Tuned(4e-3, 2),
+    "lstm": Tuned(8e-3, 1),
+    "gru": Tuned(2e-3, 1),
+    "conv": Tuned(4e-3, 3),
 }
 LAYERS = tuple(TUNED)
 KIND = "compare"

@@ -5,9 +5,10 @@
  *   c = f c' + (1 - f) u0               h = s + (g(c) - s) m r                 s = scale * skip
  *
  * Backward computes f and r again: two sigmoids cost less than two more arrays of memory traffic.
- * A caller whose gates are a block of time that is gone after the call gives an array `kept`, like the
- * gates: forward writes there what backward is to read in their place, u, f and r (`gated`), or in
- * 16 bits, where 1 - f would lose its digits, u0, u1 and u2.  The gradients of v and b are summed over
+ * A caller whose gates are a block of time that is gone after the call gives an array `kept`, of the
+ * size of the gates: forward writes there what backward is to read in their place, u, f and r, or in
+ * 16 bits, where 1 - f would lose its digits, u0, u1 and u2; and the skip if it is a gate.  In `kept`
+ * the gates of one chunk lie together: one run of memory to fetch in place of three.  The gradients of v and b are summed over
  * time for each (b, h) alone and over b by the caller, so the number of threads changes no bit.
  *
  * An array that may be missing is given with its distance between rows: 0 with one row of zeros or
@@ -40,8 +41,8 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
         const real g = tanh ? hyperbolic_tangent(c) : c;
         if (keeps) {
             put(kept + i, u);
-            put(kept + H + i, GATED ? f : get(u1 + i));
-            put(kept + 2 * H + i, GATED ? r : get(u2 + i));
+            put(kept + n + i, GATED ? f : get(u1 + i));
+            put(kept + 2 * n + i, GATED ? r : get(u2 + i));
         }
         state[i] = c;
         put(output + i, s + (g - s) * mask[i] * r);
@@ -74,7 +75,8 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                 real *state = states_row ? states + row * H + h : states + column;
                 const io *u = gates + row * gates_row + h, *x = skip + row * skip_row + h;
                 const real *m = mask + b * mask_row + h;
-                io *y = output + row * H + h, *k = kept ? kept + row * gates_row + h : 0;
+                io *y = output + row * H + h;
+                io *k = kept ? kept + row * gates_row + h * (gates_row / H) : 0;
                 const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
                     fetch(u + gates_row + gate * H, bytes);
@@ -91,7 +93,7 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                     case 3: FORWARD(1, 1); break;
                     }
                     if (k && gates_row > 3 * H)
-                        memcpy(k + 3 * H, u + 3 * H, (size_t)bytes);
+                        memcpy(k + 3 * n, u + 3 * H, (size_t)bytes);
                 }
             }
         }
@@ -106,17 +108,18 @@ typedef struct {
 INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io *skip,
                          const real *mask, const real *before, const io *grad, io *d_gates,
                          io *d_skip, int64_t h0, int64_t n0, int64_t n, const int tanh,
-                         const int has_skip, const int gated)
+                         const int has_skip, const int packed)
 {
     const int64_t H = a->H, N = d->N;
-    const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
+    const int64_t apart = packed ? n : H;
+    const io *u0 = gates, *u1 = gates + apart, *u2 = gates + 2 * apart;
     const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
     real *q = d->carry + n0, *dv = d->weight_c + n0, *db = d->bias + n0;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
         real f = get(u1 + i), r = get(u2 + i);
-        if (!gated)
+        if (!(packed && GATED))
             two_sigmoids(f + v[i] * c0 + b[i], r + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u), g = tanh ? hyperbolic_tangent(c) : c;
         const real gh = get(grad + i), mr = mask[i] * r;
@@ -136,15 +139,15 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
     }
 }
 
-#define BACKWARD(tanh, has_skip, gated) \
-    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, tanh, has_skip, gated)
+#define BACKWARD(tanh, has_skip, packed) \
+    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, tanh, has_skip, packed)
 
 EXPORT EVERY_CPU void KERNEL(sru_backward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
     io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
     int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t d_skip_row, double scale,
-    int64_t tanh, int64_t reverse, int64_t gated, int64_t n_threads)
+    int64_t tanh, int64_t reverse, int64_t packed, int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
     const sums d = {carry, d_weight_c, d_bias, B * H};
@@ -160,12 +163,13 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
                 const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
                     step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
-                const io *u = gates + row * gates_row + h, *x = skip + row * skip_row + h;
+                const io *u = gates + row * gates_row + (packed ? h * (gates_row / H) : h);
+                const io *x = packed && gates_row > 3 * H ? u + 3 * n : skip + row * skip_row + h;
                 const real *m = mask + b * mask_row + h;
                 const io *gh = grad + row * H + h;
                 const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + gates_row + gate * H, bytes);
+                    fetch(u + gates_row + gate * (packed ? n : H), bytes);
                 fetch(x + skip_row, bytes);
                 fetch(gh + H, bytes);
                 fetch(before + H, n * (int64_t)sizeof(real));
@@ -176,7 +180,7 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
                     if (d_skip_row)
                         memset(dx, 0, (size_t)n * sizeof(io));
                 } else {
-                    switch (tanh * 4 + (d_skip_row != 0) * 2 + gated) {
+                    switch (tanh * 4 + (d_skip_row != 0) * 2 + packed) {
                     case 0: BACKWARD(0, 0, 0); break;
                     case 1: BACKWARD(0, 0, 1); break;
                     case 2: BACKWARD(0, 1, 0); break;

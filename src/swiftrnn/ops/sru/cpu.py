@@ -35,7 +35,7 @@ def forward(
     """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
 
     `kept` is for callers whose gates are gone after the call and who call backward themselves: an
-    array like the gates, which gets what backward reads in their place (then it is `gated`).
+    array like the gates, which gets what backward reads in their place (then they are `packed`).
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
@@ -74,15 +74,14 @@ def backward(
     grad_final: Tensor,
     d_gates: Tensor | None = None,
     d_skip: Tensor | None = None,
-    gated: bool = False,
+    packed: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial.
 
-    `gated`: the gates are what forward kept.
+    `packed`: the gates are what forward kept.
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
-    gated = gated and gates.dtype == initial.dtype  # in 16 bits forward keeps them as they were
     d_gates = torch.empty_like(gates) if d_gates is None else d_gates
     carry = grad_final.clone()
     sums = initial.new_zeros(2, 2, B, H)  # of weight_c and of bias, over time
@@ -94,7 +93,7 @@ def backward(
     _backward(
         gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
         d_gates, dx, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row, skip_row,
-        scale, tanh, reverse, gated, _native.threads(T * B * H),
+        scale, tanh, reverse, packed, _native.threads(T * B * H),
     )  # fmt: skip
     d_weight_c, d_bias = (part.sum(1) for part in sums)
     return d_gates, d_skip, d_weight_c, d_bias, carry

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from swiftrnn.data.vocabulary import Vocabulary
 
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
-CONV_REACH = 512  # inputs that each output of the convolution sees, at least
+CONV_SHAPES = ((5, 4), (6, 3), (9, 2))  # blocks, kernel for 1, 2, 3 layers: they see 512 or more
 TOLERANCE = 0.02  # how far apart two sizes may be and still be called equal
 EVEN = (16, 8, 4, 2, 1)  # multiples suit the vector units: the rivals shall have them, too
 
@@ -24,7 +24,7 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
     Args:
         name: one of `LAYERS`.
         hidden: its width, going in and coming out.
-        depth: layers on top of each other; the convolution's shape is `conv_shape(depth)`.
+        depth: layers on top of each other; for the convolution see `CONV_SHAPES`.
 
     Raises:
         ValueError: there is no such layer.
@@ -36,7 +36,8 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
             f"a language model needs a layer of {', '.join(LAYERS)}; got {name!r}; choose one"
         )
     if name == "conv":
-        return swift.CausalConv(hidden, hidden, *conv_shape(depth))
+        blocks, kernel = CONV_SHAPES[min(depth, len(CONV_SHAPES)) - 1]
+        return swift.CausalConv(hidden, hidden, max(blocks, depth), kernel)
     kinds = {
         "sru": swift.SRU,
         "qrnn": swift.QRNN,
@@ -45,20 +46,6 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
         "gru": nn.GRU,
     }
     return kinds[name](hidden, hidden, num_layers=depth)
-
-
-def conv_shape(depth: int) -> tuple[int, int]:
-    """Blocks and kernel of the convolution: the deeper, the smaller the kernel.
-
-    Block k has dilation kernel^k, so that kernel^blocks inputs are seen, `CONV_REACH` or more.
-
-    Example:
-        >>> [conv_shape(depth) for depth in (1, 2, 3, 12)]
-        [(5, 4), (6, 3), (9, 2), (12, 2)]
-    """
-    kernel = max(2, 5 - depth)
-    blocks = next(n for n in range(depth, CONV_REACH) if kernel**n >= CONV_REACH)
-    return blocks, kernel
 
 
 def parameters_of(name: str, hidden: int, depth: int, vocabulary: int = 256) -> int:
@@ -134,7 +121,7 @@ class LanguageModel(L.LightningModule):
         hidden: int = 512,
         depth: int = 2,
         vocabulary: int = 256,
-        learning_rate: float = 4e-3,
+        learning_rate: float = 2e-3,
         warmup: int = 100,
         knee: int = 1000,
         dtype: str = "float32",
