@@ -139,8 +139,19 @@ def trials(folder: Path) -> str:
             cells[best] = f"**{cells[best]}**"
             lines.append([show.NAMES[layer], *cells.values()])
         where = caption(found["tuned"], "one seed, valid; columns: layers × learning rate")
-        parts.append(f"{where}\n\n{table(['layer', *found['tune']], lines)}")
+        parts.append(f"{where}\n\n{table(['layer', *found['tune']], lines)}\n\n{edges(found)}")
     return "\n\n".join(parts)
+
+
+def edges(found: dict[str, Any]) -> str:
+    """Which layers might do better still beyond the rates that were tried."""
+    best = {layer: best_of(layer, found["tune"]) for layer in found["settings"]["layers"]}
+    names = [
+        f"{show.NAMES[layer]} ({trial.learning_rate:g})"
+        for layer, trial in best.items()
+        if trial.learning_rate in (min(RATES), max(RATES))
+    ]
+    return f"Best at the edge of the rates tried: {', '.join(names) or 'none'}."
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -37,11 +37,13 @@ def test_rows_times(dtype, rows, transposed):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 255, 256, 513, 1100])
 def test_add_outer(dtype, rows):
-    left, right = torch.randn(rows, 24).to(dtype), torch.randn(rows, 70).to(dtype)
-    start = torch.randn(24, 70, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
-    total = start.clone()
-    _product.add_outer(total, left, right)
-    close(total, start.double() + left.double().t() @ right.double(), dtype)
+    left, right = torch.randn(rows, 70).to(dtype), torch.randn(rows, 24).to(dtype)
+    for as_for in (1, rows):  # laid out for few rows, and for these
+        total = _product.zeros_for_outer(torch.empty(70, 24, dtype=dtype), as_for)
+        start = torch.randn_like(total)
+        total.copy_(start)
+        _product.add_outer(total, left, right)
+        close(total, start.double() + left.double().t() @ right.double(), dtype)
 
 
 @pytest.mark.parametrize("block_bytes", [1, 1 << 20])

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn.ops import _native, _pool
+from swiftrnn.ops import _pool
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._product import BLOCK_BYTES, add_outer, packed, plain, rows_times
+from swiftrnn.ops._product import BLOCK_BYTES, add_outer, packed, plain, rows_times, zeros_for_outer
 
 # Where an op that can run in blocks has what, among its inputs.
 GATES, SKIP, INITIAL, LENGTHS, FIRST_FLAG = 0, 1, 4, 6, 7
@@ -98,7 +98,7 @@ class _Blocked(torch.autograd.Function):
         (T, B, I), G = x.shape, len(weight)
         need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
         d_x = _pool.empty((T, B, I), x.dtype)
-        d_weight_t = x.new_zeros(I, G, dtype=_native.state_dtype(x.dtype))
+        d_weight = zeros_for_outer(weight, B * T)
         sums: list[Tensor] | None = None
         grad, carry = output_grads[0].contiguous(), output_grads[1]
         reverse = ctx.flags[-1]
@@ -119,8 +119,8 @@ class _Blocked(torch.autograd.Function):
                 product = rows_times(rows, weight_t).view_as(piece)
                 d_piece.add_(product) if ctx.residual else d_piece.copy_(product)
             if need_weight:
-                add_outer(d_weight_t, piece.reshape(-1, I), rows)
+                add_outer(d_weight, rows, piece.reshape(-1, I))
             sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
         nothing = (None,) * (1 + len(ctx.flags))  # lengths and the flags; the mask has none either
-        d_weight = d_weight_t.t().to(weight.dtype).contiguous() if need_weight else None
+        d_weight = d_weight.to(weight.dtype).contiguous() if need_weight else None
         return None, d_x if need_x else None, d_weight, None, *(sums or []), carry, None, *nothing

@@ -25,7 +25,9 @@ def _onednn(dtype: torch.dtype, rows: int) -> bool:
 
 def packed(weight: Tensor, rows: int, blocks: int) -> Tensor:
     """The weight (G, I) in the layout in which `rows_times` is fastest, for several calls."""
-    if blocks > 1 and _onednn(weight.dtype, rows):
+    if not _onednn(weight.dtype, rows):
+        return weight  # the other library reads it either way round
+    if blocks > 1:
         return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
     return weight.contiguous()
 
@@ -37,15 +39,28 @@ def rows_times(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return nn.functional.linear(x, weight, bias)
 
 
+def zeros_for_outer(weight: Tensor, rows: int) -> Tensor:
+    """The sum (G, I) of the gradients of a weight before any, laid out as `add_outer` likes it."""
+    G, I = weight.shape
+    dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
+    if _outer_by_onednn(weight.dtype, rows):
+        return weight.new_zeros(I, G, dtype=dtype).t()
+    return weight.new_zeros(G, I, dtype=dtype)
+
+
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total (I, G) += left.T (I, R) @ right (R, G); a float32 total beside bfloat16 rows."""
-    if left.dtype == torch.float32 and _onednn(left.dtype, len(left) // 4):
+    """total (G, I) += left.T (G, R) @ right (R, I); a float32 total beside bfloat16 rows."""
+    if _outer_by_onednn(left.dtype, len(left)):
         for a, b in zip(left.split(OUTER_ROWS), right.split(OUTER_ROWS), strict=True):
-            total.add_(rows_times(a.t(), b.t()))
+            total.t().add_(rows_times(b.t(), a.t()))  # the smaller factor is the one to rearrange
     elif total.dtype == left.dtype:
         total.addmm_(left.t(), right)
     else:
         total.add_(left.t() @ right)
+
+
+def _outer_by_onednn(dtype: torch.dtype, rows: int) -> bool:
+    return dtype == torch.float32 and _onednn(dtype, rows // 4)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -68,10 +83,10 @@ def plain(x: Tensor) -> bool:
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Any number of rows, in blocks."""
     blocks = x.split(max(FEW_ROWS, BLOCK_BYTES // (len(weight) * x.element_size())))
-    if len(blocks) == 1:
-        return rows_times(x, weight.contiguous(), bias)
-    output = _pool.empty((len(x), len(weight)), x.dtype)
     weight = packed(weight, len(blocks[0]), len(blocks))
+    if len(blocks) == 1:
+        return rows_times(x, weight, bias)
+    output = _pool.empty((len(x), weight.shape[0]), x.dtype)
     for piece, target in zip(blocks, output.split(len(blocks[0])), strict=True):
         target.copy_(rows_times(piece, weight, bias))
     return output
@@ -90,11 +105,11 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         rows, grad = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
         need_x, need_weight, need_bias = ctx.needs_input_grad
-        d_weight_t = x.new_zeros(weight.shape[::-1])
+        d_weight = zeros_for_outer(weight, len(rows))
         if need_weight:
-            add_outer(d_weight_t, rows, grad)
+            add_outer(d_weight, grad, rows)
         return (
             _product(grad, weight.t(), None).view_as(x) if need_x else None,
-            d_weight_t.t().contiguous() if need_weight else None,
+            d_weight.contiguous() if need_weight else None,
             grad.sum(0) if need_bias else None,
         )
