@@ -122,7 +122,7 @@ def test_bad_settings_get_one_line(swiftrnn, tmp_path):
     assert refused(swiftrnn("compare", "--seconds", "nan"), "--seconds needs", "got nan;")
     assert refused(swiftrnn("compare", "--seconds", "inf"), "--seconds needs", "got inf;")
     assert refused(swiftrnn("compare", "--hidden", -4), "--hidden needs", "got -4;")
-    assert refused(swiftrnn("compare", "--depth", 0), "--depth needs", "got 0;")
+    assert refused(swiftrnn("compare", "--depth", -1), "--depth needs", "got -1;")
     assert refused(swiftrnn("compare", "--batch-size", 0), "--batch-size needs", "got 0;")
     assert refused(swiftrnn("compare", "--threads", -1), "--threads needs", "got -1;")
     assert refused(swiftrnn("compare", "--learning-rate", -1), "--learning-rate needs", "got -1;")
