@@ -26,9 +26,14 @@ from swiftrnn.machine import load, machine
 from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
 from swiftrnn.training import folder
 
-RATES = (2e-3, 4e-3, 8e-3)
+RATES = {"adamw": (4e-3, 8e-3), "muon": (8e-3, 16e-3)}
 DEPTHS = (1, 2, 3)  # conv: 5 blocks of kernel 4, 6 of 3, 9 of 2
-TRIALS = [Tuned(rate, depth) for depth in DEPTHS for rate in RATES]  # as many for each layer
+TRIALS = [  # as many for each layer
+    Tuned(optimizer, rate, depth)
+    for depth in DEPTHS
+    for optimizer, rates in RATES.items()
+    for rate in rates
+]
 SEEDS = (0, 1, 2)
 BASELINES = {
     "counts": "order-2 counts",
@@ -76,7 +81,7 @@ def tune(options: Compare) -> None:
 
 def key(trial: Tuned) -> str:
     """What a trial is called in the file and in the table."""
-    return f"{trial.depth} × {trial.learning_rate:g}"
+    return f"{trial.depth} × {trial.optimizer} {trial.learning_rate:g}"
 
 
 def best_of(layer: str, done: dict[str, dict[str, float]]) -> Tuned:
@@ -114,7 +119,7 @@ def quality(folder: Path) -> str:
         seeds, lines = list(found.get("test", {}).values()), []
         for layer in found["settings"]["layers"]:
             best = best_of(layer, found["tune"])
-            cells = [str(best.depth), f"{best.learning_rate:g}"]
+            cells = [str(best.depth), best.optimizer, f"{best.learning_rate:g}"]
             cells.append(f"{found['tune'][key(best)][layer]:.3f}")
             for way in ("equal_time", "equal_tokens"):
                 values = [seed[layer][way] for seed in seeds if seed[layer][way] is not None]
@@ -122,7 +127,7 @@ def quality(folder: Path) -> str:
             updates = [seed[layer]["steps"] for seed in seeds]
             lines.append([show.NAMES[layer], *cells, f"{min(updates):,}" if updates else "–"])
         where = caption(found.get("tested", found["tuned"]), f"{len(seeds)} seeds")
-        header = ["layer", "layers", "rate", "valid", "test, = time", "test, = bytes"]
+        header = ["layer", "layers", "optimizer", "rate", "valid", "test, = time", "test, = bytes"]
         lines = table([*header, "fewest updates"], lines)
         parts.append(f"{where}\n\n{lines}\n\n{verdict(found)}")
     return "\n\n".join(parts)
@@ -138,20 +143,9 @@ def trials(folder: Path) -> str:
             cells = {k: f"{bits[layer]:.3f}" for k, bits in found["tune"].items()}
             cells[best] = f"**{cells[best]}**"
             lines.append([show.NAMES[layer], *cells.values()])
-        where = caption(found["tuned"], "one seed, valid; columns: layers × learning rate")
-        parts.append(f"{where}\n\n{table(['layer', *found['tune']], lines)}\n\n{edges(found)}")
+        where = caption(found["tuned"], "one seed, valid; columns: layers × optimizer, rate")
+        parts.append(f"{where}\n\n{table(['layer', *found['tune']], lines)}")
     return "\n\n".join(parts)
-
-
-def edges(found: dict[str, Any]) -> str:
-    """Which layers might do better still beyond the rates that were tried."""
-    best = {layer: best_of(layer, found["tune"]) for layer in found["settings"]["layers"]}
-    names = [
-        f"{show.NAMES[layer]} ({trial.learning_rate:g})"
-        for layer, trial in best.items()
-        if trial.learning_rate in (min(RATES), max(RATES))
-    ]
-    return f"Best at the edge of the rates tried: {', '.join(names) or 'none'}."
 
 
 def read(path: Path) -> dict[str, Any]:

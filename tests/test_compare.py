@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from swiftrnn import cli
-from swiftrnn.compare import LAYERS, TUNED, Compare, show
+from swiftrnn.compare import LAYERS, TUNED, Compare, Tuned, show
 
 SMALL = ["--hidden", 64, "--depth", 2, "--batch-size", 4, "--time", 32, "--threads", 1]
 CHOSEN = ("sru", "lstm", "conv")
@@ -65,11 +65,13 @@ def test_defaults_are_those_of_the_recipe():
     from swiftrnn.recipes.language_model import Config
 
     recipe = {each.name: each.default for each in fields(Config)}
+    own = {each.name for each in fields(Tuned)}
     for each in fields(Compare):
-        if each.name in recipe and each.name not in ("learning_rate", "depth"):  # tuned for each
+        if each.name in recipe and each.name not in own:
             assert each.default == recipe[each.name], each.name
     assert {"hidden", "batch_size", "time"} <= set(recipe)
-    assert (recipe["learning_rate"], recipe["depth"]) == astuple(TUNED["sru"])
+    tuned = astuple(TUNED["sru"])
+    assert (recipe["optimizer"], recipe["learning_rate"], recipe["depth"]) == tuned
 
 
 def test_it_writes_all_that_is_promised(finished):

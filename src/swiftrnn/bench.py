@@ -12,7 +12,15 @@ from torch import Tensor
 from swiftrnn.machine import keep_pages, load, machine, peak_bytes
 from swiftrnn.ops import OPS, _native, release_memory
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._product import BLOCK_BYTES, OUTER_ROWS
+from swiftrnn.ops._product import (
+    BLOCK_BYTES,
+    OUTER_ROWS,
+    add_outer,
+    onednn,
+    packed,
+    rows_times,
+    zeros_for_outer,
+)
 from swiftrnn.timing import Timing, copy_call, interleaved
 
 __all__ = [  # the measuring belongs to what `benchmarks/` needs
@@ -128,13 +136,13 @@ def _rows_calls(x: Tensor, weight: Tensor) -> dict[str, Call]:
     out = x @ weight.t()
     calls: dict[str, Call] = {"aten": lambda: torch.mm(x, weight.t(), out=out)}
     if torch.backends.mkldnn.is_available() and len(x):
-        calls["oneDNN"] = lambda: _linear(x, weight)
+        calls["oneDNN"] = lambda: onednn(x, weight)
         pieces = x.split(max(1, BLOCK_BYTES // (len(weight) * weight.element_size())))
 
         def in_blocks() -> None:
-            packed = torch.ops.mkldnn._reorder_linear_weight(weight, len(pieces[0]))
+            in_its_layout = packed(weight, len(pieces[0]), len(pieces))
             for piece in pieces:  # what each gives is dropped at once
-                _linear(piece, packed)
+                rows_times(piece, in_its_layout)
 
         if len(pieces) > 1:
             calls["oneDNN blocks"] = in_blocks
@@ -146,22 +154,11 @@ def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
     out = dy.t() @ x
     calls: dict[str, Call] = {"aten": lambda: torch.mm(dy.t(), x, out=out)}
     if torch.backends.mkldnn.is_available() and len(x):
-        calls["oneDNN"] = lambda: _linear(x.t(), dy.t()).t()
-        total = torch.zeros(x.shape[1], dy.shape[1], dtype=torch.float32)
-        pieces = list(zip(x.split(OUTER_ROWS), dy.split(OUTER_ROWS), strict=True))
-
-        def in_blocks() -> None:
-            total.zero_()
-            for a, b in pieces:
-                total.add_(_linear(a.t(), b.t()))
-
-        if len(pieces) > 1:
-            calls["oneDNN blocks"] = in_blocks
+        calls["oneDNN"] = lambda: onednn(x.t(), dy.t()).t()
+        total = zeros_for_outer(out, len(x))
+        if len(x) > OUTER_ROWS and x.dtype == torch.float32:
+            calls["oneDNN blocks"] = lambda: add_outer(total.zero_(), dy, x)
     return calls
-
-
-def _linear(x: Tensor, weight: Tensor) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
 def weight_shape(provider: str, H: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from swiftrnn.nn import QRNN, SRU, CausalConv, MinGRU
+from swiftrnn.nn import QRNN, SRU, CausalConv, Linear, MinGRU
 
 
 def draw(*shape):
@@ -101,6 +101,36 @@ def _record(function, seen):
         return result
 
     return run
+
+
+def test_the_convolution_is_gated_and_residual():
+    layer, x = CausalConv(4, 4, num_layers=2, kernel_size=3).double(), draw(20, 2, 4)
+    expected = x
+    for i, (norm, product) in enumerate(zip(layer.norms, layer.convolutions, strict=True)):
+        kernel = product.weight.view(8, 3, 4).transpose(1, 2)
+        padded = torch.nn.functional.pad(norm(expected).permute(1, 2, 0), (2 * 3**i, 0))
+        y = torch.nn.functional.conv1d(padded, kernel, product.bias, dilation=3**i)
+        value, gate = y.permute(2, 0, 1).chunk(2, dim=-1)
+        expected = expected + value * gate.sigmoid()
+    torch.testing.assert_close(layer(x)[0], expected)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(3,), (300,), (20, 20)])
+def test_linear_is_that_of_torch(shape, bias):
+    ours, theirs = Linear(12, 7, bias=bias), torch.nn.Linear(12, 7, bias=bias)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(*shape, 12)
+    grad, grads = torch.randn(*shape, 7), []
+    for layer in (ours, theirs):
+        given = x.clone().requires_grad_()
+        y = layer(given)
+        y.backward(grad)
+        grads.append([y.detach(), given.grad, *(p.grad for p in layer.parameters())])
+    torch.testing.assert_close(*grads, atol=1e-4, rtol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(ours(x), theirs(x))
+        assert ours(x).dtype == torch.bfloat16
 
 
 def test_causal_conv_sees_its_receptive_field_and_nothing_else():

@@ -19,6 +19,7 @@ def an_empty_pool():
     ops.release_memory()
     yield
     ops.release_memory()
+    ops.keep_memory()
 
 
 def address_of(shape=(MEGABYTE,), dtype=torch.float32):
@@ -56,16 +57,19 @@ def test_memory_much_larger_or_smaller_is_not_lent():
     assert len(_pool._free) == 3  # what is a little larger was lent
 
 
-def test_what_lies_free_is_bounded(monkeypatch):
-    monkeypatch.setattr(_pool, "MOST", 10 * MEGABYTE)
+def test_what_lies_free_is_bounded():
+    ops.keep_memory(10 * MEGABYTE)
     loans = [_pool.empty((MEGABYTE + 500_000 * k,), torch.float32) for k in range(4)]
     sizes = [4 * x.numel() for x in loans]
     while loans:
         del loans[0]
     assert [m.size for m in _pool._free] == sizes[3:]  # what came back first went first
-    monkeypatch.setattr(_pool, "MOST", 0)
+    ops.keep_memory(0)
+    assert not _pool._free  # at once
     address_of()
     assert not _pool._free
+    with pytest.raises(ValueError, match="0 bytes or more; got -1"):
+        ops.keep_memory(-1)
 
 
 def test_small_tensors_are_left_to_malloc():

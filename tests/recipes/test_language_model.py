@@ -112,6 +112,17 @@ def test_every_layer_learns_in_either_precision(tmp_path, layer, dtype):
     assert model(torch.zeros(2, 1, dtype=torch.int64))[0].dtype == torch.float32
 
 
+@each_layer
+def test_muon_gets_the_matrices_of_the_layer_and_nothing_else(layer):
+    model = build(replace(TINY, layer=layer, optimizer="muon"), Vocabulary())
+    (optimizer,), _ = model.configure_optimizers()
+    kinds = {id(p): g["orthogonal"] for g in optimizer.param_groups for p in g["params"]}
+    for name, p in model.named_parameters():
+        wanted = name.startswith("layer.") and p.dim() > 1 and "weight_c" not in name
+        assert kinds[id(p)] == wanted, name
+    assert any(kinds.values())
+
+
 def test_bfloat16_is_close_to_float32_and_not_the_same():
     tokens = torch.randint(0, 256, (20, 2))
     with torch.no_grad():
@@ -120,8 +131,9 @@ def test_bfloat16_is_close_to_float32_and_not_the_same():
 
 
 @each_layer
-def test_a_run_goes_on_to_the_same_weights(tmp_path, layer):
-    config = replace(TINY, layer=layer)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_goes_on_to_the_same_weights(tmp_path, layer, optimizer):
+    config = replace(TINY, layer=layer, optimizer=optimizer)
     train(config, tmp_path / "whole")
     train(replace(config, steps=5), tmp_path / "cut")
     train(config, tmp_path / "cut", resume=True)

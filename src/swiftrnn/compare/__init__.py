@@ -27,17 +27,18 @@ from swiftrnn.training import folder
 class Tuned:
     """What suits a layer best, out of the same trials for each: `benchmarks/quality.py tune`."""
 
+    optimizer: Literal["adamw", "muon"]
     learning_rate: float
     depth: int
 
 
 TUNED = {
-    "sru": Tuned(2e-3, 2),
-    "qrnn": Tuned(4e-3, 2),
-    "mingru": Tuned(2e-3, 2),
-    "lstm": Tuned(8e-3, 1),
-    "gru": Tuned(2e-3, 1),
-    "conv": Tuned(4e-3, 3),
+    "sru": Tuned("adamw", 4e-3, 2),
+    "qrnn": Tuned("muon", 8e-3, 2),
+    "mingru": Tuned("muon", 8e-3, 2),
+    "lstm": Tuned("muon", 8e-3, 1),
+    "gru": Tuned("muon", 8e-3, 1),
+    "conv": Tuned("adamw", 4e-3, 3),
 }
 LAYERS = tuple(TUNED)
 KIND = "compare"
@@ -57,8 +58,9 @@ class Compare:
     layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
     hidden: int = 192  # SRU's width; the others' follow from its number of parameters
     depth: int = 0  # layers on top of one another, conv: more; 0 takes each layer's own
-    batch_size: int = 32  # texts read side by side
+    batch_size: int = 64  # texts read side by side
     time: int = 32  # bytes of each text per update; states go on from one to the next
+    optimizer: Literal["own", "adamw", "muon"] = "own"  # own takes what suits each layer best
     learning_rate: float = 0.0  # the highest one, after the warm-up; 0 takes each layer's own
     seed: int = 0  # weights and batches; the same seed repeats the same updates
     threads: int = 0  # of torch; 0 takes as many as the machine has cores

@@ -40,8 +40,8 @@ def plan(out: Path) -> list[Path]:
     values = {key: value for key, value in options.items() if key in shared}
     todo = [out / layer for layer in options["layers"] if not (out / layer / DONE).exists()]
     for path in todo:
-        values["learning_rate"] = options["learning_rate"] or TUNED[path.name].learning_rate
-        values["depth"] = options["depth"] or TUNED[path.name].depth
+        for name, own in asdict(TUNED[path.name]).items():
+            values[name] = own if options[name] in (0, "own") else options[name]
         config = language_model.Config(**values, layer=path.name)  # pyright: ignore
         sru_depth = options["depth"] or TUNED["sru"].depth
         config = replace(config, width=width_for(config, sru_depth=sru_depth))

@@ -1,8 +1,9 @@
 """Layers: drop-in replacements for torch.nn.LSTM and torch.nn.GRU, and their rivals."""
 
 from swiftrnn.nn.causal_conv import CausalConv
+from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.sru import SRU
 
-__all__ = ["QRNN", "SRU", "CausalConv", "MinGRU"]
+__all__ = ["QRNN", "SRU", "CausalConv", "Linear", "MinGRU"]

@@ -6,12 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn.linear import Linear
+
 
 class CausalConv(nn.Module):
     """Dilated causal convolutions with the calling convention of the recurrent layers.
 
         y = W * norm(x) + b                    (kernel k, dilation d = k^block, 2H features)
-        x = x + tanh(y_a) * sigmoid(y_b)
+        x = x + y_a * sigmoid(y_b)
 
     The first block's input goes through a linear layer where I differs from H. The state is a tuple
     with one cache per block, ((k - 1) * d, B, H): the inputs that later steps still see.
@@ -31,7 +33,9 @@ class CausalConv(nn.Module):
         >>> output.shape, layer.receptive_field, [len(c) for c in caches]
         (torch.Size([5, 2, 16]), 64, [3, 12, 48])
 
-    Source: van den Oord et al. (2016), "WaveNet", arXiv:1609.03499, sections 2.1 to 2.3.
+    Source: dilation from van den Oord et al. (2016), "WaveNet", arXiv:1609.03499, section 2.1;
+    gates from Dauphin et al. (2017), "Language Modeling with Gated Convolutional Networks",
+    arXiv:1612.08083, equation 1.
     """
 
     def __init__(
@@ -54,11 +58,10 @@ class CausalConv(nn.Module):
         self.input_size, self.hidden_size = input_size, hidden_size
         self.num_layers, self.kernel_size = num_layers, kernel_size
         same = input_size == hidden_size
-        self.entry = nn.Identity() if same else nn.Linear(input_size, hidden_size, **where)
+        self.entry = nn.Identity() if same else Linear(input_size, hidden_size, **where)
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_size, **where) for _ in range(num_layers))
         self.convolutions = nn.ModuleList(
-            nn.Linear(kernel_size * hidden_size, 2 * hidden_size, **where)
-            for _ in range(num_layers)
+            Linear(kernel_size * hidden_size, 2 * hidden_size, **where) for _ in range(num_layers)
         )
 
     @property
@@ -98,8 +101,7 @@ class CausalConv(nn.Module):
                 )
             lags = range(past, -1, -dilation)
             taps = [_delayed(normal, cache, lag) for lag in lags]
-            value, gate = convolution(torch.cat(taps, -1)).chunk(2, dim=-1)
-            x = x + value.tanh() * gate.sigmoid()
+            x = x + nn.functional.glu(convolution(torch.cat(taps, -1)))
             caches.append(torch.cat([cache[T:], normal[max(T - past, 0) :]]))
         return x, tuple(caches)
 

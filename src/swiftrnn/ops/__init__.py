@@ -1,6 +1,7 @@
 """Mathematics on tensors, time first. Each op is a reference and its faster twins."""
 
 from swiftrnn.ops import _native
+from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
 from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
 from swiftrnn.ops.linear_scan import linear_scan
@@ -9,7 +10,7 @@ from swiftrnn.ops.sru import sru
 
 OPS = (_LINEAR_SCAN, _SRU)
 
-__all__ = ["OPS", "kernels", "linear_scan", "release_memory", "sru"]
+__all__ = ["OPS", "keep_memory", "kernels", "linear_scan", "release_memory", "sru"]
 
 
 def kernels() -> dict[str, dict[str, object]]:

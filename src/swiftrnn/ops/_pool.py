@@ -14,7 +14,7 @@ from torch import Tensor
 
 SMALLEST = 1 << 20  # bytes; malloc keeps what is smaller
 SLACK = 1.25  # a loan is at most so much larger than what was asked for
-MOST = 1 << 30  # bytes that may lie free; beyond, what came back first is given to the system
+MOST = 1 << 30  # bytes that may lie free, unless `keep` says otherwise
 LINE = 64  # bytes of a cache line, where every array starts
 
 
@@ -32,6 +32,7 @@ class _Loan(np.ndarray):
 
 
 _free: list[_Memory] = []  # changed by single methods of list only, so by any thread
+_most = MOST
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -58,7 +59,12 @@ def _take(size: int) -> _Memory:
 
 def _take_back(memory: _Memory) -> None:
     _free.append(memory)
-    while sum(m.size for m in list(_free)) > MOST:
+    _bound()
+
+
+def _bound() -> None:
+    """What came back first is given to the system first."""
+    while sum(m.size for m in list(_free)) > _most:
         with contextlib.suppress(IndexError):  # another thread took the last one
             _free.pop(0)
 
@@ -74,3 +80,27 @@ def release() -> None:
         >>> ops.release_memory()
     """
     _free.clear()
+
+
+def keep(bytes: int = MOST) -> None:
+    """Set how much memory may lie free for the next training step.
+
+    More than 1 GiB pays where one step needs more (large batches, many layers, several models in
+    turn); 0 gives all of it back to the system at once, as malloc does.
+
+    Args:
+        bytes: 0 or more.
+
+    Raises:
+        ValueError: it is negative.
+
+    Example:
+        >>> from swiftrnn import ops
+        >>> ops.keep_memory(256 << 20)  # on a small machine
+        >>> ops.keep_memory()  # 1 GiB again
+    """
+    global _most
+    if bytes < 0:
+        raise ValueError(f"keep_memory needs 0 bytes or more; got {bytes}; give 0 to keep nothing")
+    _most = bytes
+    _bound()

@@ -35,8 +35,13 @@ def packed(weight: Tensor, rows: int, blocks: int) -> Tensor:
 def rows_times(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(R, I), a weight (G, I) that may be packed and a bias (G) to (R, G): x @ weight.T + bias."""
     if _onednn(x.dtype, len(x)) or weight.is_mkldnn:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return onednn(x, weight, bias)
     return nn.functional.linear(x, weight, bias)
+
+
+def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """As `rows_times`, always through oneDNN."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 def zeros_for_outer(weight: Tensor, rows: int) -> Tensor:

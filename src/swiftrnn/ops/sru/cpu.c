@@ -4,12 +4,13 @@
  *   f = sigmoid(u1 + v_f c' + b_f)      r = sigmoid(u2 + v_r c' + b_r)         c' = c[t-1]
  *   c = f c' + (1 - f) u0               h = s + (g(c) - s) m r                 s = scale * skip
  *
- * Backward computes f and r again: two sigmoids cost less than two more arrays of memory traffic.
- * A caller whose gates are a block of time that is gone after the call gives an array `kept`, of the
- * size of the gates: forward writes there what backward is to read in their place, u, f and r, or in
- * 16 bits, where 1 - f would lose its digits, u0, u1 and u2; and the skip if it is a gate.  In `kept`
- * the gates of one chunk lie together: one run of memory to fetch in place of three.  The gradients of v and b are summed over
- * time for each (b, h) alone and over b by the caller, so the number of threads changes no bit.
+ * Backward computes f and r again: two sigmoids cost less than two more arrays of memory traffic. A
+ * caller whose gates are a block of time that is gone after the call gives an array `kept`, of the
+ * size of the gates: forward writes there what backward is to read in their place, u, f and r, or
+ * in 16 bits, where 1 - f would lose its digits, u0, u1 and u2; and the skip if it is a gate.  In
+ * `kept` the gates of one chunk lie together: one run of memory to fetch in place of three.  The
+ * gradients of v and b are summed over time for each (b, h) alone and over b by the caller, so the
+ * number of threads changes no bit.
  *
  * An array that may be missing is given with its distance between rows: 0 with one row of zeros or
  * ones.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at

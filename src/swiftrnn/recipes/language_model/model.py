@@ -4,18 +4,22 @@ p(x[t + 1] | x[0..t]) = softmax(W h[t] + b),    h, state = layer(E[x[t]], state)
 """
 
 import math
+from bisect import bisect_left
+from functools import partial
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 
+from swiftrnn import nn as swift
 from swiftrnn.data.vocabulary import Vocabulary
+from swiftrnn.training.muon import Muon, matrices_of
 
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
 CONV_SHAPES = ((5, 4), (6, 3), (9, 2))  # blocks, kernel for 1, 2, 3 layers: they see 512 or more
 TOLERANCE = 0.02  # how far apart two sizes may be and still be called equal
-EVEN = (16, 8, 4, 2, 1)  # multiples suit the vector units: the rivals shall have them, too
+EVEN = 16  # multiples suit the vector units: the rivals shall have them, too
 
 
 def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
@@ -29,8 +33,6 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
     Raises:
         ValueError: there is no such layer.
     """
-    from swiftrnn import nn as swift
-
     if name not in LAYERS:
         raise ValueError(
             f"a language model needs a layer of {', '.join(LAYERS)}; got {name!r}; choose one"
@@ -70,28 +72,17 @@ def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) ->
     Raises:
         ValueError: no width comes within 2 %.
     """
-    low, high = 1, 2
-    while parameters_of(name, high, depth, vocabulary) < parameters:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        below = parameters_of(name, middle, depth, vocabulary) < parameters
-        low, high = (middle, high) if below else (low, middle)
-    widths = {max(width // even, 1) * even for even in EVEN for width in (low, high, low + even)}
-    off = {w: abs(parameters_of(name, w, depth, vocabulary) / parameters - 1) for w in widths}
-    close = [width for width in widths if off[width] < TOLERANCE]
-    best = min(close or widths, key=lambda width: (_odd(width) if close else 0, off[width]))
+    size = partial(parameters_of, name, depth=depth, vocabulary=vocabulary)
+    middle = bisect_left(range(1, 1 << 16), parameters, key=size)
+    off = {w: abs(size(w) / parameters - 1) for w in range(max(middle - EVEN, 1), middle + EVEN)}
+    close = [width for width, by in off.items() if by < TOLERANCE]
+    best = max(close or off, key=lambda w: (math.gcd(w, EVEN) if close else 1, -off[w]))
     if off[best] > TOLERANCE:
         raise ValueError(
             f"{name} needs a size it can come within 2 % of; got {parameters:,} parameters, and "
             f"width {best} is off by {off[best]:.1%}; give a larger --hidden"
         )
     return best
-
-
-def _odd(width: int) -> int:
-    """0 for a multiple of 16, 1 for one of 8, and so on."""
-    return next(place for place, even in enumerate(EVEN) if width % even == 0)
 
 
 def detach(state: Any) -> Any:
@@ -109,7 +100,8 @@ class LanguageModel(L.LightningModule):
         hidden: width of embedding and layer.
         depth: layers on top of each other.
         vocabulary: how many different tokens there are.
-        learning_rate: of AdamW, after the warm-up.
+        optimizer: adamw, or muon, which makes the layer's matrices learn by orthogonal updates.
+        learning_rate: of the optimizer, after the warm-up.
         warmup: updates in which the rate rises from 0.
         knee: updates after which it falls with the inverse square root.
         dtype: float32 or bfloat16, of the arithmetic; weights and loss are float32.
@@ -121,15 +113,17 @@ class LanguageModel(L.LightningModule):
         hidden: int = 512,
         depth: int = 2,
         vocabulary: int = 256,
-        learning_rate: float = 2e-3,
-        warmup: int = 100,
-        knee: int = 1000,
+        optimizer: str = "adamw",
+        learning_rate: float = 4e-3,
+        warmup: int = 50,
+        knee: int = 500,
         dtype: str = "float32",
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, hidden)
         self.layer = build_layer(layer, hidden, depth)
-        self.readout = nn.Linear(hidden, vocabulary)
+        self.readout = swift.Linear(hidden, vocabulary)
+        self.optimizer = optimizer
         self.learning_rate, self.warmup, self.knee = learning_rate, warmup, knee
         self.mixed = dtype == "bfloat16"
         self.vocabulary = Vocabulary()  # of bytes; whoever builds one of words puts it here
@@ -160,10 +154,15 @@ class LanguageModel(L.LightningModule):
         return nn.functional.cross_entropy(logits_TBV.flatten(0, 1), batch[1:].flatten())
 
     def configure_optimizers(self) -> Any:
-        """AdamW whose rate depends on the number of the update only."""
-        fused = self.device.type in ("cpu", "cuda")
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=fused
+        """AdamW or Muon, whose rate depends on the number of the update only."""
+        optimizer = Muon(  # AdamW, where there are no matrices
+            matrices_of(self.layer) if self.optimizer == "muon" else (),
+            self.parameters(),
+            self.learning_rate,
+            steps=3,  # 5 learnt no more per update and took longer
+            betas=(0.9, 0.99),
+            weight_decay=0.01,
+            fused=self.device.type in ("cpu", "cuda"),
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]

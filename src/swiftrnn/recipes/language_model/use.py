@@ -30,9 +30,10 @@ def width_for(config: Any, size: int = 256, sru_depth: int = 0) -> int:
 
 def build(config: Any, vocabulary: Vocabulary) -> LanguageModel:
     """An untrained model, as large as SRU at `config.hidden`, whatever its layer."""
-    width, rate = width_for(config, len(vocabulary)), config.learning_rate
-    sizes = width, config.depth, len(vocabulary)
-    model = LanguageModel(config.layer, *sizes, rate, config.warmup, config.knee, config.dtype)
+    names = ("layer", "depth", "optimizer", "learning_rate", "warmup", "knee", "dtype")
+    given = {name: getattr(config, name) for name in names}
+    size = len(vocabulary)
+    model = LanguageModel(**given, hidden=width_for(config, size), vocabulary=size)
     model.vocabulary = vocabulary
     return model
 

@@ -1,0 +1,161 @@
+"""Muon: AdamW, but the momentum of every matrix is made orthogonal before it is applied."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al.: singular values rise fastest from 0
+RMS = 0.2  # of an update whose rate is 1: about that of AdamW, so both can share their rate
+EPSILON = 1e-7
+THIN = 8  # rows or columns; what has fewer, as SRU's pairs of vectors, is no matrix
+
+
+def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
+    """The nearest matrices with orthonormal rows, roughly: singular values come near 1.
+
+    Newton-Schulz iteration: X <- a X + (b X X' + c (X X')^2) X, starting at X / |X|.
+
+    Args:
+        matrices: (n, rows, columns), rows <= columns, in the dtype of the result.
+        steps: 5 bring singular values of 1 % of the norm between 0.7 and 1.2; 3 are 40 % cheaper,
+            and small ones stay small.
+
+    Returns:
+        (n, rows, columns).
+
+    Example:
+        >>> import torch
+        >>> torch.linalg.svdvals(orthogonal(torch.diag(torch.tensor([3.0, 1.0]))[None]))[0].round()
+        tensor([1., 1.])
+
+    Source: Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural networks".
+    """
+    a, b, c = COEFFICIENTS
+    X = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + EPSILON)
+    for _ in range(steps):
+        square = X @ X.mT
+        X = torch.baddbmm(X, torch.baddbmm(square, square, square, beta=b, alpha=c), X, beta=a)
+    return X
+
+
+def matrices_of(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a module that `Muon` takes as matrices: two dimensions or more, none thin.
+
+    Do not ask a whole model: embeddings and read-outs learn better by AdamW.
+
+    Example:
+        >>> [tuple(p.shape) for p in matrices_of(nn.LSTM(16, 8))]
+        [(32, 16), (32, 8)]
+    """
+    return [p for p in module.parameters() if p.dim() > 1 and min(len(p), p[0].numel()) >= THIN]
+
+
+class Muon(torch.optim.AdamW):
+    """AdamW for vectors, embeddings and read-outs; for matrices, orthogonal momentum.
+
+        m <- mu m + (1 - mu) g                     u = mu m + (1 - mu) g
+        W <- (1 - rate decay) W - rate 0.2 sqrt(max(rows, columns)) orthogonal(u)
+
+    Gates that lie on top of each other, (G I, I), count as G matrices of their own; a kernel of a
+    convolution (out, in, k) as (out, in k). All matrices of one shape are taken together, in their
+    own dtype (`torch.optim.Muon` goes one by one, in bfloat16, which many CPUs lack). One optimiser
+    for both kinds, because training loops, schedules and checkpoints expect one.
+
+    Args:
+        matrices: the weights inside the network, as from `matrices_of`; may be empty.
+        parameters: all there are; those among the matrices are passed over.
+        lr: the rate, for both.
+        momentum: mu, from 0 to below 1.
+        steps: of the iteration in `orthogonal`.
+        **adamw: betas, eps, weight_decay (for both) and fused, as in `torch.optim.AdamW`.
+
+    Raises:
+        ValueError: a matrix has fewer than two dimensions, momentum or steps are out of range.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.GRU(8, 8)
+        >>> optimizer = Muon(matrices_of(layer), layer.parameters(), lr=0.01)
+        >>> layer(torch.randn(5, 2, 8))[0].sum().backward()
+        >>> optimizer.step()
+
+    Source: as `orthogonal`; the scale from Liu et al. (2025), "Muon is Scalable for LLM Training",
+    arXiv:2502.16982, equation 4.
+    """
+
+    def __init__(
+        self,
+        matrices: Iterable[Tensor],
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        steps: int = 5,
+        **adamw: Any,
+    ) -> None:
+        turned = list(matrices)
+        others = [p for p in parameters if all(p is not matrix for matrix in turned)]
+        groups: list[dict[str, Any]] = [
+            {"params": turned, "momentum": momentum, "steps": steps, "orthogonal": True},
+            {"params": others, "orthogonal": False},
+        ]
+        flat = next((p for p in turned if p.dim() < 2), None)
+        if flat is not None:
+            raise ValueError(
+                "Muon needs matrices of two dimensions or more; "
+                f"got one of shape {tuple(flat.shape)}; leave it to the parameters"
+            )
+        if not 0 <= momentum < 1 or steps < 1:
+            raise ValueError(
+                "Muon needs a momentum from 0 to below 1 and steps of at least 1; "
+                f"got momentum {momentum} and steps {steps}; 0.95 and 5 are usual"
+            )
+        super().__init__([g for g in groups if g["params"]], lr, **adamw)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore
+        """One update; `closure`, if given, computes the gradients first and gives the loss."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        groups = self.param_groups
+        try:  # AdamW sees its own groups only
+            self.param_groups = [g for g in groups if not g["orthogonal"]]
+            super().step()
+        finally:
+            self.param_groups = groups
+        for group in groups:
+            if group["orthogonal"]:
+                self._turn(group)
+        return loss
+
+    def _turn(self, group: dict[str, Any]) -> None:
+        """Updates the matrices of a group."""
+        alike: dict[Any, list[tuple[Tensor, Tensor]]] = {}
+        for p in group["params"]:
+            if p.grad is not None:
+                blocks = self._momentum(p, group["momentum"])
+                alike.setdefault((blocks.shape[1:], p.dtype, p.device), []).append((p, blocks))
+        for (shape, _, _), members in alike.items():
+            turned = orthogonal(torch.cat([blocks for _, blocks in members]), group["steps"])
+            scale = -group["lr"] * RMS * math.sqrt(max(shape))
+            sizes = [len(blocks) for _, blocks in members]
+            for (p, _), update in zip(members, turned.split(sizes), strict=True):
+                rows_first = update if p[0].numel() >= len(p) // len(update) else update.mT
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(rows_first.reshape(p.shape), alpha=scale)
+
+    def _momentum(self, p: Tensor, momentum: float) -> Tensor:
+        """The direction before it is turned: (gates, rows, columns) with rows <= columns."""
+        state = self.state[p]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+            state["step"] = torch.zeros(())  # AdamW wants one in every state that it loads
+        average = state["momentum_buffer"].lerp_(p.grad, 1 - momentum)
+        rows, columns = len(p), p[0].numel()
+        gates = rows // columns if rows % columns == 0 else 1
+        blocks = p.grad.lerp(average, momentum).reshape(gates, rows // gates, columns)
+        return blocks if rows // gates <= columns else blocks.mT

@@ -1,0 +1,162 @@
+"""Muon: held against its equations in float64, against torch's own, and against AdamW."""
+
+import copy
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from swiftrnn.training.muon import COEFFICIENTS, RMS, Muon, matrices_of, orthogonal
+
+SHAPES = [(6, 6), (12, 4), (4, 12), (7, 5), (5, 3, 2)]  # square, gates, wide, tall, a convolution
+
+
+def parameters(shapes, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(3)
+    return [nn.Parameter(torch.randn(s, generator=generator, dtype=dtype)) for s in shapes]
+
+
+def gradients(params, seed):
+    generator = torch.Generator().manual_seed(seed)
+    for p in params:
+        p.grad = torch.randn(p.shape, generator=generator, dtype=p.dtype)
+
+
+def polar(G, steps):
+    """The iteration for one matrix, as printed in its source."""
+    a, b, c = COEFFICIENTS
+    X = G / G.norm()
+    for _ in range(steps):
+        A = X @ X.T
+        X = a * X + (b * A + c * A @ A) @ X
+    return X
+
+
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 5), st.integers(0, 99))
+def test_orthogonal_is_the_iteration_for_each_matrix(n, rows, more, seed):
+    G = torch.randn(n, rows, rows + more, generator=torch.Generator().manual_seed(seed)).double()
+    expected = torch.stack([polar(g, 3) for g in G])
+    torch.testing.assert_close(orthogonal(G, 3), expected, atol=1e-5, rtol=0)
+
+
+def test_singular_values_come_near_one_and_directions_stay():
+    G = torch.randn(3, 20, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    turned = orthogonal(G)
+    U, S, Vh = torch.linalg.svd(G, full_matrices=False)
+    inside = U.mT @ turned @ Vh.mT  # diagonal, where left and right directions are kept
+    values = inside.diagonal(dim1=-2, dim2=-1)
+    assert values.min() > 0.65
+    assert values.max() < 1.25
+    assert (inside - torch.diag_embed(values)).abs().max() < 1e-6
+    assert S.max() / S.min() > 3  # they were far apart
+
+
+def test_zero_gradients_give_no_nan():
+    assert torch.equal(orthogonal(torch.zeros(1, 3, 4)), torch.zeros(1, 3, 4))
+
+
+def test_steps_follow_the_equations():
+    mine, exact = parameters(SHAPES), parameters(SHAPES)
+    averages = [torch.zeros_like(p) for p in exact]
+    lr, mu, decay = 0.02, 0.9, 0.1
+    optimizer = Muon(mine, [], lr, momentum=mu, weight_decay=decay)
+    for seed in range(4):
+        gradients(mine, seed)
+        optimizer.step()
+        gradients(exact, seed)
+        for p, m in zip(exact, averages, strict=True):
+            m.mul_(mu).add_((1 - mu) * p.grad)
+            update = mu * m + (1 - mu) * p.grad
+            rows, columns = len(p), p[0].numel()
+            gates = rows // columns if rows % columns == 0 else 1
+            for gate, step in zip(p.data.chunk(gates), update.chunk(gates), strict=True):
+                flat = step.flatten(1)
+                tall = flat.shape[0] > flat.shape[1]
+                turned = polar(flat.T, 5).T if tall else polar(flat, 5)
+                gate.mul_(1 - lr * decay)
+                gate.sub_(lr * RMS * math.sqrt(max(flat.shape)) * turned.reshape(gate.shape))
+    for a, b in zip(mine, exact, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (9, 16), (16, 9)])
+def test_it_agrees_with_torch_within_bfloat16(shape):
+    mine, theirs = parameters([shape], torch.float32), parameters([shape], torch.float32)
+    before = mine[0].detach().clone()
+    ours = Muon(mine, [], 0.1, momentum=0.9, weight_decay=0.1)
+    options = {"momentum": 0.9, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    rival = torch.optim.Muon(theirs, 0.1, **options)
+    for seed in range(3):
+        gradients(mine, seed)
+        gradients(theirs, seed)
+        ours.step()
+        rival.step()
+    moved = (theirs[0] - before).norm()
+    assert (mine[0] - theirs[0]).norm() < 0.05 * moved
+
+
+def test_without_matrices_it_is_adamw():
+    mine, theirs = parameters([(5,), (3, 4)]), parameters([(5,), (3, 4)])
+    ours = Muon([], mine, 0.01, betas=(0.9, 0.99), weight_decay=0.1)
+    rival = torch.optim.AdamW(theirs, 0.01, betas=(0.9, 0.99), weight_decay=0.1)
+    for seed in range(3):
+        gradients(mine, seed)
+        gradients(theirs, seed)
+        ours.step()
+        rival.step()
+    assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+def test_a_schedule_reaches_both_kinds():
+    matrix, vector = parameters([(4, 4), (4,)])
+    optimizer = Muon([matrix], [vector], 1.0)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 0.0)
+    before = matrix.detach().clone(), vector.detach().clone()
+    gradients([matrix, vector], 0)
+    optimizer.step()
+    assert torch.equal(matrix, before[0])
+    assert torch.equal(vector, before[1])
+
+
+def test_it_goes_on_from_its_state():
+    one = parameters([(4, 4), (4,)])
+    first = Muon(one[:1], one[1:], 0.1)
+    gradients(one, 0)
+    first.step()
+    two = [nn.Parameter(p.detach().clone()) for p in one]
+    second = Muon(two[:1], two[1:], 0.5)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for params, optimizer in ((one, first), (two, second)):
+        gradients(params, 1)
+        optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_closure_and_missing_gradients():
+    used, unused, vector = parameters([(4, 4), (4, 4), (4,)])
+    optimizer = Muon([used, unused], [used, unused, vector], 0.1)
+    before = unused.detach().clone()
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (used @ vector).square().sum()
+        loss.backward()
+        return loss
+
+    losses = [optimizer.step(closure) for _ in range(20)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert torch.equal(unused, before)
+
+
+def test_what_is_a_matrix_and_bad_input():
+    matrix, vector = parameters([(4, 4), (4,)])
+    assert matrices_of(nn.LSTM(9, 8))[0].shape == (32, 9)
+    assert matrices_of(nn.LSTM(7, 8))[0].shape == (32, 8)  # 7 columns are too few
+    with pytest.raises(ValueError, match=r"two dimensions or more; got one of shape \(4,\)"):
+        Muon([vector], [matrix])
+    for wrong in ({"momentum": 1.0}, {"momentum": -0.1}, {"steps": 0}):
+        with pytest.raises(ValueError, match="Muon needs a momentum from 0 to below 1"):
+            Muon([matrix], [vector], **wrong)
