@@ -20,6 +20,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
         "The rest of the interface",
         (
             "training.fit",
+            "training.muon",
             "data.text",
             "data.fetch",
             "metrics.compression",

@@ -135,6 +135,20 @@ def test_it_goes_on_from_its_state():
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
+def test_hooks_run_once_for_all():
+    matrix, vector = parameters([(8, 8), (4,)])
+    torch.optim.AdamW([vector])  # from now on its class runs hooks, too
+    optimizer, calls = Muon([matrix], [vector], 0.1), []
+    optimizer.register_step_post_hook(lambda *_: calls.append(1))
+    gradients([matrix, vector], 0)
+    optimizer.step()
+    assert calls == [1]
+    other = copy.deepcopy(optimizer)
+    gradients([p for g in other.param_groups for p in g["params"]], 1)
+    other.step()
+    assert len(other.state) == 2
+
+
 def test_closure_and_missing_gradients():
     used, unused, vector = parameters([(4, 4), (4, 4), (4,)])
     optimizer = Muon([used, unused], [used, unused, vector], 0.1)

@@ -33,12 +33,12 @@ class Tuned:
 
 
 TUNED = {
-    "sru": Tuned("adamw", 4e-3, 2),
+    "sru": Tuned("adamw", 4e-3, 3),
     "qrnn": Tuned("muon", 8e-3, 2),
-    "mingru": Tuned("muon", 8e-3, 2),
+    "mingru": Tuned("muon", 8e-3, 3),
     "lstm": Tuned("muon", 8e-3, 1),
     "gru": Tuned("muon", 8e-3, 1),
-    "conv": Tuned("adamw", 4e-3, 3),
+    "conv": Tuned("muon", 8e-3, 3),
 }
 LAYERS = tuple(TUNED)
 KIND = "compare"
@@ -56,7 +56,7 @@ class Compare:
 
     seconds: float = 25.0  # training time per layer; six layers then fit into five minutes
     layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
-    hidden: int = 192  # SRU's width; the others' follow from its number of parameters
+    hidden: int = 160  # SRU's width; the others' follow from its number of parameters
     depth: int = 0  # layers on top of one another, conv: more; 0 takes each layer's own
     batch_size: int = 64  # texts read side by side
     time: int = 32  # bytes of each text per update; states go on from one to the next

@@ -53,7 +53,7 @@ def matrices_of(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.dim() > 1 and min(len(p), p[0].numel()) >= THIN]
 
 
-class Muon(torch.optim.AdamW):
+class Muon(torch.optim.Optimizer):
     """AdamW for vectors, embeddings and read-outs; for matrices, orthogonal momentum.
 
         m <- mu m + (1 - mu) g                     u = mu m + (1 - mu) g
@@ -97,10 +97,6 @@ class Muon(torch.optim.AdamW):
     ) -> None:
         turned = list(matrices)
         others = [p for p in parameters if all(p is not matrix for matrix in turned)]
-        groups: list[dict[str, Any]] = [
-            {"params": turned, "momentum": momentum, "steps": steps, "orthogonal": True},
-            {"params": others, "orthogonal": False},
-        ]
         flat = next((p for p in turned if p.dim() < 2), None)
         if flat is not None:
             raise ValueError(
@@ -112,7 +108,13 @@ class Muon(torch.optim.AdamW):
                 "Muon needs a momentum from 0 to below 1 and steps of at least 1; "
                 f"got momentum {momentum} and steps {steps}; 0.95 and 5 are usual"
             )
-        super().__init__([g for g in groups if g["params"]], lr, **adamw)
+        self._adamw = torch.optim.AdamW([{"params": others}], lr, **adamw)
+        first = {"params": turned, "momentum": momentum, "steps": steps}
+        groups = [g for g in (first, *self._adamw.param_groups) if g["params"]]
+        super().__init__(groups, self._adamw.defaults)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_adamw": self._adamw}  # torch keeps its own three only
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore
@@ -121,14 +123,11 @@ class Muon(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        groups = self.param_groups
-        try:  # AdamW sees its own groups only
-            self.param_groups = [g for g in groups if not g["orthogonal"]]
-            super().step()
-        finally:
-            self.param_groups = groups
-        for group in groups:
-            if group["orthogonal"]:
+        self._adamw.state = self.state  # again each time: loading a state makes new ones
+        self._adamw.param_groups = [g for g in self.param_groups if "momentum" not in g]
+        self._adamw.step()
+        for group in self.param_groups:
+            if "momentum" in group:
                 self._turn(group)
         return loss
 
@@ -153,7 +152,6 @@ class Muon(torch.optim.AdamW):
         state = self.state[p]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(p)
-            state["step"] = torch.zeros(())  # AdamW wants one in every state that it loads
         average = state["momentum_buffer"].lerp_(p.grad, 1 - momentum)
         rows, columns = len(p), p[0].numel()
         gates = rows // columns if rows % columns == 0 else 1
