@@ -175,9 +175,10 @@ def verdict(found: dict[str, Any]) -> str:
         return ""
     bits = {layer: [seed[layer]["equal_time"] for seed in seeds] for layer in seeds[0]}
     gaps = [lstm - sru for lstm, sru in zip(bits["lstm"], bits["sru"], strict=True)]
+    word = "less" if statistics.mean(gaps) > 0 else "more"
     said = (
-        f"SRU needs {spread(gaps)} bits per byte less than LSTM at equal time (positive in "
-        f"{sum(g > 0 for g in gaps)} of {len(gaps)} seeds)."
+        f"SRU needs {spread([g if word == 'less' else -g for g in gaps])} bits per byte {word} than "
+        f"LSTM at equal time (less in {sum(g > 0 for g in gaps)} of {len(gaps)} seeds)."
     )
     naive = []
     for key, name in BASELINES.items():
