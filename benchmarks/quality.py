@@ -175,10 +175,11 @@ def verdict(found: dict[str, Any]) -> str:
         return ""
     bits = {layer: [seed[layer]["equal_time"] for seed in seeds] for layer in seeds[0]}
     gaps = [lstm - sru for lstm, sru in zip(bits["lstm"], bits["sru"], strict=True)]
-    word = "less" if statistics.mean(gaps) > 0 else "more"
+    fewer = statistics.mean(gaps) > 0
     said = (
-        f"SRU needs {spread([g if word == 'less' else -g for g in gaps])} bits per byte {word} than "
-        f"LSTM at equal time (less in {sum(g > 0 for g in gaps)} of {len(gaps)} seeds)."
+        f"SRU needs {spread([gap if fewer else -gap for gap in gaps])} bits per byte "
+        f"{'less' if fewer else 'more'} than LSTM at equal time (less in "
+        f"{sum(gap > 0 for gap in gaps)} of {len(gaps)} seeds)."
     )
     naive = []
     for key, name in BASELINES.items():

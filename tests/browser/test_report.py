@@ -48,6 +48,8 @@ def made_up():
             "parameters": 500_000 + i,
             "hidden": 256 - i,
             "depth": 2,
+            "optimizer": "muon",
+            "learning_rate": 0.008,
             "steps": 100,
             "tokens": round(100 * fast),
             "seconds": 25.0,

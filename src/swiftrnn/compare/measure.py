@@ -80,6 +80,8 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
         "parameters": predict.parameters_of(trained),
         "hidden": predict.width_of(trained),
         "depth": getattr(trained.model.layer, "num_layers", config.depth),  # conv takes more
+        "optimizer": config.optimizer,
+        "learning_rate": config.learning_rate,
         "steps": fitted["steps"],
         "tokens": tokens,
         "seconds": fitted["seconds"],

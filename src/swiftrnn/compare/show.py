@@ -107,8 +107,9 @@ def page(metrics: Mapping[str, Any]) -> Page:
     busy = [load["note"] for load in metrics["load"].values() if not load["idle"]]
     summary = [
         f"{', '.join(NAMES[name] for name in layers)}: each learned {text['name']} byte by byte "
-        f"for {settings['seconds']:g} seconds, with equal trainable parameters (±2 %), the same "
-        f"batches and the same settings. At equal time {NAMES[best]} is best on the test text, "
+        f"for {settings['seconds']:g} seconds, with equal trainable parameters (±2 %) and the same "
+        f"batches; depth, optimizer and learning rate suit each (see Layers). "
+        f"At equal time {NAMES[best]} is best on the test text, "
         f"with {layers[best]['equal_time']:.3f} bits per byte.{_unbeaten(metrics)}",
     ]
     return Page(
@@ -144,7 +145,8 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     versions = {key: machine.pop(key) for key in ("swiftrnn", "torch", "python", "commit")}
     load = {f"load at the {when}": load["note"] for when, load in metrics["load"].items()}
     widths = {
-        NAMES[name]: f"width {v['hidden']:,}, depth {v['depth']}, {v['steps']:,} updates"
+        NAMES[name]: f"width {v['hidden']:,}, depth {v['depth']}, {v['steps']:,} updates by "
+        f"{v['optimizer']} at {v['learning_rate']:g}"
         for name, v in metrics["layers"].items()
     }
     shown = {
