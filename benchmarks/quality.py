@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import rows
 from tables import number, table
@@ -26,7 +26,10 @@ from swiftrnn.machine import load, machine
 from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
 from swiftrnn.training import folder
 
-RATES = {"adamw": (4e-3, 8e-3), "muon": (8e-3, 16e-3)}
+RATES: dict[Literal["adamw", "muon"], tuple[float, ...]] = {
+    "adamw": (4e-3, 8e-3),
+    "muon": (8e-3, 16e-3),
+}
 DEPTHS = (1, 2, 3)  # conv: 5 blocks of kernel 4, 6 of 3, 9 of 2
 TRIALS = [  # as many for each layer
     Tuned(optimizer, rate, depth)

@@ -136,7 +136,7 @@ class Muon(torch.optim.Optimizer):
         alike: dict[Any, list[tuple[Tensor, Tensor]]] = {}
         for p in group["params"]:
             if p.grad is not None:
-                blocks = self._momentum(p, group["momentum"])
+                blocks = self._direction(p, p.grad, group["momentum"])
                 alike.setdefault((blocks.shape[1:], p.dtype, p.device), []).append((p, blocks))
         for (shape, _, _), members in alike.items():
             turned = orthogonal(torch.cat([blocks for _, blocks in members]), group["steps"])
@@ -147,13 +147,13 @@ class Muon(torch.optim.Optimizer):
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(rows_first.reshape(p.shape), alpha=scale)
 
-    def _momentum(self, p: Tensor, momentum: float) -> Tensor:
+    def _direction(self, p: Tensor, grad: Tensor, momentum: float) -> Tensor:
         """The direction before it is turned: (gates, rows, columns) with rows <= columns."""
         state = self.state[p]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(p)
-        average = state["momentum_buffer"].lerp_(p.grad, 1 - momentum)
+        average = state["momentum_buffer"].lerp_(grad, 1 - momentum)
         rows, columns = len(p), p[0].numel()
         gates = rows // columns if rows % columns == 0 else 1
-        blocks = p.grad.lerp(average, momentum).reshape(gates, rows // gates, columns)
+        blocks = grad.lerp(average, momentum).reshape(gates, rows // gates, columns)
         return blocks if rows // gates <= columns else blocks.mT
