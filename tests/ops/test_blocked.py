@@ -25,12 +25,23 @@ def values(function, leaves):
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_blocks_change_nothing(monkeypatch, steps_per_block, reverse, residual, ragged, dtype):
-    T, B, H = 8, 3, 5
+    check(monkeypatch, 5, steps_per_block, reverse, residual, ragged, dtype)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_several_chunks_of_channels_change_nothing(monkeypatch, residual, dtype):
+    check(monkeypatch, 300, 3, False, residual, True, dtype)  # 128 channels to a chunk
+
+
+def check(monkeypatch, H, steps_per_block, reverse, residual, ragged, dtype):
+    """Holds outputs and all gradients of SRU in blocks against those of the whole."""
+    T, B = 8, 3
     I, G = (H, 3 * H) if residual else (4, 4 * H)
     step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * step_bytes)
     real = _native.state_dtype(dtype)
-    x, weight = torch.randn(T, B, I).to(dtype), torch.randn(G, I).to(dtype) / 2
+    x, weight = torch.randn(T, B, I).to(dtype), (torch.randn(G, I) / I**0.5).to(dtype)
     vectors = [torch.randn(2, H).to(real) / 2, torch.randn(2, H).to(real)]
     initial, mask = torch.randn(B, H).to(real), torch.rand(B, H).to(real)
     lengths = torch.tensor([8, 0, 5]) if ragged else None
