@@ -28,7 +28,7 @@ import build_kernels  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutate.json"
 SOURCES = ("ops/linear_scan/cpu.c", "ops/sru/cpu.c", "ops/_kernel.h")
-TESTS = ("tests/ops/test_ops.py", "tests/ops/test_elementary.py", "tests/ops/test_blocked.py")
+TESTS = tuple(f"tests/ops/test_{n}.py" for n in ("ops", "elementary", "blocked", "linear_scan"))
 SLOW = "not compiles and not exports and not registered and not finite_differences"
 HARMLESS = (  # in such lines a flip cannot change a result
     "fetch(",  # memory that is asked for early

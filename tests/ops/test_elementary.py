@@ -53,3 +53,9 @@ def test_far_values_saturate():
     assert (below < 1e-18).all()
     assert (sigmoid_by_kernel(far)[[2, 3, 5]] == 1).all()
     assert tanh_by_kernel(far[:4]).tolist() == [-1, -1, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sigmoid_of_nothing_is_one_half(dtype):
+    none = torch.tensor([0.0, -0.0, 1e-45, -1e-45, 1e-37, -1e-30], dtype=dtype)
+    assert sigmoid_by_kernel(none).tolist() == [0.5] * 6

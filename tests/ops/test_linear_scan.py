@@ -35,6 +35,14 @@ def test_sixteen_bits_keep_a_state_of_thirty_two():
     assert half.item() == 600
 
 
+def test_sixteen_bits_round_ties_to_even():
+    state = 1 + torch.arange(64) / 128  # neighbours in bfloat16; half a step more is a tie
+    x = torch.full((1, 1, 64), 2.0**-8).bfloat16()
+    output, final = linear_scan(torch.ones_like(x), x, state[None])
+    assert torch.equal(output[0], final.bfloat16())
+    assert (output[0] > state).sum() == 32
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
