@@ -10,9 +10,9 @@ class Linear(nn.Linear):
     """`torch.nn.Linear`, with its three products through oneDNN where that is faster.
 
     torch's own takes its default library for float32 on a CPU, which is slower than oneDNN on some
-    CPUs, those of AMD among them. Arguments, parameters and results are those of `torch.nn.Linear`; few rows,
-    other dtypes, other devices, autocast and graphs take its path. On the fast path gradients have
-    no gradients of their own.
+    CPUs, those of AMD among them. Arguments, parameters and results are those of
+    `torch.nn.Linear`; few rows, other dtypes, other devices, autocast and graphs take its path. On
+    the fast path gradients have no gradients of their own.
 
     Example:
         >>> import torch
