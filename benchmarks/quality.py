@@ -27,10 +27,10 @@ from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
 from swiftrnn.training import folder
 
 RATES: dict[Literal["adamw", "muon"], tuple[float, ...]] = {
-    "adamw": (4e-3, 8e-3),
-    "muon": (8e-3, 16e-3),
+    "adamw": (4e-3,),
+    "muon": (4e-3, 8e-3),
 }
-DEPTHS = (1, 2, 3)  # conv: 5 blocks of kernel 4, 6 of 3, 9 of 2
+DEPTHS = (1, 2, 3)  # conv: 3 blocks of kernel 8, 6 of 3, 9 of 2
 TRIALS = [  # as many for each layer
     Tuned(optimizer, rate, depth)
     for depth in DEPTHS
@@ -62,9 +62,10 @@ def tune(options: Compare) -> None:
     results = found()
     done = results.setdefault("tune", {})
     results["settings"] = dataclasses.asdict(options)
-    parameters = parameters_of("sru", options.hidden, TUNED["sru"].depth)
+    size = {"ngrams": options.ngrams}
+    parameters = parameters_of("sru", options.hidden, TUNED["sru"].depth, **size)
     for trial in (t for t in TRIALS if not set(options.layers) <= set(done.get(key(t), {}))):
-        hidden = hidden_for("sru", parameters, trial.depth)
+        hidden = hidden_for("sru", parameters, trial.depth, **size)
         given = dataclasses.replace(options, hidden=hidden, **dataclasses.asdict(trial))
         with tempfile.TemporaryDirectory() as name:
             out = Path(name)

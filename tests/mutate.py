@@ -27,8 +27,10 @@ sys.path.insert(0, str(ROOT))
 import build_kernels  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutate.json"
-SOURCES = ("ops/linear_scan/cpu.c", "ops/sru/cpu.c", "ops/_kernel.h")
-TESTS = tuple(f"tests/ops/test_{n}.py" for n in ("ops", "elementary", "blocked", "linear_scan"))
+SOURCES = (*(f"ops/{n}/cpu.c" for n in ("linear_scan", "sru", "_transpose")), "ops/_kernel.h")
+TESTS = tuple(
+    f"tests/ops/test_{n}.py" for n in ("ops", "elementary", "blocked", "linear_scan", "transpose")
+)
 SLOW = "not compiles and not exports and not registered and not finite_differences"
 HARMLESS = (  # in such lines a flip cannot change a result
     "fetch(",  # memory that is asked for early

@@ -130,7 +130,6 @@ def test_bare_products_are_those_of_the_layer(layer):
 
 def test_every_library_gives_the_same_product(monkeypatch):
     monkeypatch.setattr(bench, "BLOCK_BYTES", 256)
-    monkeypatch.setattr(bench, "OUTER_ROWS", 7)
     calls = bench.product_calls(rows=12, width=8, N=30, dtype=torch.float32)
     assert list(calls) == ["forward", "input gradient", "weight gradient"]
     for libraries in calls.values():

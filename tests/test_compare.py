@@ -366,7 +366,7 @@ def test_resume_refuses_other_settings_and_another_text(text, tmp_path, capsys):
     _, _, errors = call(capsys, "compare", "--resume", "--out", out)
     assert "which has changed since" in errors
     _, _, errors = call(capsys, "compare", "--resume", "--out", out, "--hidden", 8)
-    assert "goes on with --hidden 160; got 8" in errors
+    assert f"goes on with --hidden {Compare().hidden}; got 8" in errors
     (out / "config.json").write_text(json.dumps({**whole, "compare": {**saved, "hidden": -1}}))
     _, _, errors = call(capsys, "compare", "--resume", "--out", out)
     assert "--hidden needs a size of at least 1; got -1" in errors

@@ -14,7 +14,6 @@ from swiftrnn.ops import OPS, _native, release_memory
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import (
     BLOCK_BYTES,
-    OUTER_ROWS,
     add_outer,
     onednn,
     packed,
@@ -156,7 +155,7 @@ def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
     if torch.backends.mkldnn.is_available() and len(x):
         calls["oneDNN"] = lambda: onednn(x.t(), dy.t()).t()
         total = zeros_for_outer(out, len(x))
-        if len(x) > OUTER_ROWS and x.dtype == torch.float32:
+        if x.dtype == torch.float32:
             calls["oneDNN blocks"] = lambda: add_outer(total.zero_(), dy, x)
     return calls
 

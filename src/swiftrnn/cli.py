@@ -285,6 +285,9 @@ def _run(name: str, words: list[str]) -> int:
     how = options.run
     if how.record:
         run.check_recordable(name)  # before hours of training
+    from swiftrnn.machine import keep_pages  # loads torch: only now, when all was checked
+
+    keep_pages()
     metrics, out = run.run(name, options.config, how.out, how.resume, how.seeds)
     for key, value in metrics.items():
         if not isinstance(value, list):  # a history is for programs

@@ -46,6 +46,7 @@ def made_up():
         ]
         layers[name] = {
             "parameters": 500_000 + i,
+            "ngram_parameters": 2_097_152,
             "hidden": 256 - i,
             "depth": 2,
             "optimizer": "muon",

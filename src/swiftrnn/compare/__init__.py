@@ -1,8 +1,9 @@
 """The main job: every layer learns the same text in the same time, side by side.
 
-Layers get equal trainable parameters, equal batches, equal training seconds and a process of their
-own each, so that peak memory is theirs. Test text is read once, after all have trained. Nothing
-heavy is imported before a comparison runs, because `swiftrnn compare --help` shows `Compare`.
+Layers get equal trainable parameters, the same embedding of n-grams, equal batches, equal training
+seconds and a process of their own each, so that peak memory is theirs. Test text is read once,
+after all have trained. Nothing heavy is imported before a comparison runs, because
+`swiftrnn compare --help` shows `Compare`.
 """
 
 import contextlib
@@ -56,8 +57,9 @@ class Compare:
 
     seconds: float = 25.0  # training time per layer; six layers then fit into five minutes
     layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
-    hidden: int = 160  # SRU's width; the others' follow from its number of parameters
+    hidden: int = 128  # SRU's width; the others' follow from its number of parameters
     depth: int = 0  # layers on top of one another, conv: more; 0 takes each layer's own
+    ngrams: int = 5  # longest run of bytes with a vector of its own, for all layers; 1 for none
     batch_size: int = 64  # texts read side by side
     time: int = 32  # bytes of each text per update; states go on from one to the next
     optimizer: Literal["own", "adamw", "muon"] = "own"  # own takes what suits each layer best
@@ -79,7 +81,7 @@ class Compare:
             raise ValueError(
                 f"--seconds needs a time above 0; got {self.seconds:g}; 25 is the default"
             )
-        for name in ("hidden", "batch_size", "time"):
+        for name in ("hidden", "ngrams", "batch_size", "time"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"--{name.replace('_', '-')} needs a size of at least 1; "

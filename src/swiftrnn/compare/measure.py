@@ -77,7 +77,8 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
         for point in fitted["history"]
     ]
     return {
-        "parameters": predict.parameters_of(trained),
+        "parameters": predict.parameters_of(trained) - _table(trained),
+        "ngram_parameters": _table(trained),
         "hidden": predict.width_of(trained),
         "depth": getattr(trained.model.layer, "num_layers", config.depth),  # conv takes more
         "optimizer": config.optimizer,
@@ -89,6 +90,11 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
         "peak_mb": fitted["peak_memory"] / 1e6 or None,  # 0 where the system does not tell
         "valid": valid,
     }
+
+
+def _table(trained: Trained) -> int:
+    """The parameters that all layers have alike: the vectors of n-grams."""
+    return sum(p.numel() for name, p in trained.model.named_parameters() if "ngrams" in name)
 
 
 def _speeds(rows: dict[str, Any], models: dict[str, Trained], tokens: Tensor) -> None:

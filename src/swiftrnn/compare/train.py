@@ -20,6 +20,7 @@ from typing import Any
 from swiftrnn.compare import KIND, TUNED, read
 from swiftrnn.data.text import Text
 from swiftrnn.deploy.predict import RECIPE, config_of
+from swiftrnn.machine import keep_pages
 from swiftrnn.recipes import language_model
 from swiftrnn.recipes.language_model.use import width_for
 from swiftrnn.training import folder
@@ -94,6 +95,7 @@ class _Stop:
 
 def main(out: Path) -> int:
     """Train all layers that are not done, one after the other; gives the exit status."""
+    keep_pages()  # 10 to 15 % more updates: the next step finds its memory where this one left it
     if KIND not in folder.read_json(out / "config.json"):  # one layer: started by `_spawned`
         return _status(lambda: train(out, read(config_of(out).text)), f"{out.name}: ")
     stop = _Stop()

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from swiftrnn.ops import _pool
 from swiftrnn.ops._op import transformed
+from swiftrnn.ops._transpose import transposed
 
 BLOCK_BYTES = 6 << 20  # the result of one block of rows
-OUTER_ROWS = 512  # rows of one product of the weight gradient; both its factors are transposed
+OUTER_BYTES = 4 << 20  # both factors of one product of the weight gradient; oneDNN copies them
 FEW_ROWS = 64  # below, oneDNN's overhead of 10 to 20 microseconds shows
 
 
@@ -48,7 +49,7 @@ def zeros_for_outer(weight: Tensor, rows: int) -> Tensor:
     """The sum (G, I) of the gradients of a weight before any, laid out as `add_outer` likes it."""
     G, I = weight.shape
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
-    if _outer_by_onednn(weight.dtype, rows):
+    if I < G and _outer_by_onednn(weight.dtype, rows):
         return weight.new_zeros(I, G, dtype=dtype).t()
     return weight.new_zeros(G, I, dtype=dtype)
 
@@ -56,8 +57,13 @@ def zeros_for_outer(weight: Tensor, rows: int) -> Tensor:
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
     """total (G, I) += left.T (G, R) @ right (R, I); a float32 total beside bfloat16 rows."""
     if _outer_by_onednn(left.dtype, len(left)):
-        for a, b in zip(left.split(OUTER_ROWS), right.split(OUTER_ROWS), strict=True):
-            total.t().add_(rows_times(b.t(), a.t()))  # the smaller factor is the one to rearrange
+        if right.shape[1] < left.shape[1]:  # the smaller factor is the one to transpose
+            total, left, right = total.t(), right, left
+        rows = max(
+            FEW_ROWS, OUTER_BYTES // ((left.shape[1] + right.shape[1]) * left.element_size())
+        )
+        for a, b in zip(left.split(rows), right.split(rows), strict=True):
+            total.add_(onednn(transposed(a), b.t()))
     elif total.dtype == left.dtype:
         total.addmm_(left.t(), right)
     else:

@@ -30,9 +30,11 @@ class Config:
     """Ours throughout; the paper's model is 12 layers of width 2048, trained for days."""
 
     layer: Literal["sru", "qrnn", "mingru", "lstm", "gru", "conv"] = "sru"
-    hidden: int = 160  # SRU's width: learns most in the seconds given; a larger one in minutes
+    hidden: int = 128  # SRU's width: learns most in the seconds given; a larger one in minutes
     width: int = 0  # the layer's own; 0 takes the one at which it is as large as SRU
     depth: int = 3  # layers on top of each other
+    ngrams: int = 5  # longest run of tokens with a vector of its own, found by hashing; 1 for none
+    ngram_rows: int = 65536  # such vectors, for all lengths together; a power of two
     batch_size: int = 64  # lanes that walk through the text side by side
     time: int = 32  # tokens of each lane in one update; gradients reach back this far, states on
     seconds: float | None = 25.0  # of training, without measuring; None for no such limit
@@ -50,23 +52,21 @@ class Config:
     control: bool = False  # also train on shuffled bytes, where nothing can be learnt
 
 
-SMOKE = Config(hidden=64, depth=1, batch_size=32, seconds=None, steps=150, made_up=True)
-WORD = Config(level="word", batch_size=20, time=35, seconds=600.0, learning_rate=2e-3, knee=1000)
+SMOKE = Config(
+    hidden=64, depth=1, ngram_rows=256, batch_size=32, seconds=None, steps=150, made_up=True
+)
+WORD = Config(
+    level="word", ngrams=1, batch_size=20, time=35, seconds=600, learning_rate=2e-3, knee=1000
+)
 CLAIMS = {"enwik8_bits_per_byte": 1.19}  # theirs, on enwik8; not comparable with this text
 
 
 def train(config: Config, out: Path, resume: bool = False, text: Text | None = None) -> Fitted:
     """Train one model and write it to `out`, for `run` and for `swiftrnn compare`.
 
-    Args:
-        config: what to train.
-        out: the run folder.
-        resume: go on from its last checkpoint, if it has one.
-        text: another one than `config` names.
-
-    Returns:
-        What was done; rows of the history have `step`, `tokens`, `seconds`, `loss` (train, nats)
-        and `bits` (valid, per token).
+    `resume` goes on from the last checkpoint in `out`; `text` is another one than `config` names.
+    Rows of the history have `step`, `tokens`, `seconds`, `loss` (train, nats), `bits` (valid, per
+    token).
     """
     seed_everything(config.seed, verbose=False)
     if config.threads:

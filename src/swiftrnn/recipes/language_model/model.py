@@ -1,6 +1,7 @@
 """A recurrent language model: embedding, one kind of layer, and a linear read-out.
 
-p(x[t + 1] | x[0..t]) = softmax(W h[t] + b),    h, state = layer(E[x[t]], state)
+e[t] = E[x[t]] + P sum_n F[hash(x[t-n+1..t])],    h, state = layer(e, state)
+p(x[t+1] | x[0..t]) = softmax(W (h[t] + e[t]) + b)
 """
 
 import math
@@ -17,7 +18,7 @@ from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.training.muon import Muon, matrices_of
 
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
-CONV_SHAPES = ((5, 4), (6, 3), (9, 2))  # blocks, kernel for 1, 2, 3 layers: they see 512 or more
+CONV_SHAPES = ((3, 8), (6, 3), (9, 2))  # blocks, kernel for 1, 2, 3 layers: they see 512 or more
 TOLERANCE = 0.02  # how far apart two sizes may be and still be called equal
 EVEN = 16  # multiples suit the vector units: the rivals shall have them, too
 
@@ -25,10 +26,7 @@ EVEN = 16  # multiples suit the vector units: the rivals shall have them, too
 def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
     """The recurrent part: (T, B, hidden) and a state to the same and a state.
 
-    Args:
-        name: one of `LAYERS`.
-        hidden: its width, going in and coming out.
-        depth: layers on top of each other; for the convolution see `CONV_SHAPES`.
+    For one of `LAYERS` with `depth` layers on top of each other (the convolution: `CONV_SHAPES`).
 
     Raises:
         ValueError: there is no such layer.
@@ -40,39 +38,30 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
     if name == "conv":
         blocks, kernel = CONV_SHAPES[min(depth, len(CONV_SHAPES)) - 1]
         return swift.CausalConv(hidden, hidden, max(blocks, depth), kernel)
-    kinds = {
-        "sru": swift.SRU,
-        "qrnn": swift.QRNN,
-        "mingru": swift.MinGRU,
-        "lstm": nn.LSTM,
-        "gru": nn.GRU,
-    }
+    ours: dict[str, Any] = {"sru": swift.SRU, "qrnn": swift.QRNN, "mingru": swift.MinGRU}
+    kinds = ours | {"lstm": nn.LSTM, "gru": nn.GRU}
     return kinds[name](hidden, hidden, num_layers=depth)
 
 
-def parameters_of(name: str, hidden: int, depth: int, vocabulary: int = 256) -> int:
-    """How many trainable parameters a model has; nothing is allocated."""
+def parameters_of(
+    name: str, hidden: int, depth: int, vocabulary: int = 256, ngrams: int = 1
+) -> int:
+    """How many trainable parameters a model has, the table of n-grams aside; allocates nothing."""
     with torch.device("meta"):
-        layer = build_layer(name, hidden, depth)
-    return 2 * vocabulary * hidden + vocabulary + sum(p.numel() for p in layer.parameters())
+        model = LanguageModel(name, hidden, depth, vocabulary, ngrams, ngram_rows=1)
+    size = sum(p.numel() for p in model.parameters())
+    return size - (model.embedding.ngrams.weight.numel() if ngrams > 1 else 0)
 
 
-def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) -> int:
-    """The width at which a model has this many trainable parameters.
-
-    Args:
-        name: one of `LAYERS`.
-        parameters: the wanted number.
-        depth: layers on top of each other.
-        vocabulary: how many different tokens there are.
-
-    Returns:
-        The most even width that comes within 2 %.
+def hidden_for(
+    name: str, parameters: int, depth: int, vocabulary: int = 256, ngrams: int = 1
+) -> int:
+    """The most even width at which `parameters_of` gives, within 2 %, the number that is wanted.
 
     Raises:
         ValueError: no width comes within 2 %.
     """
-    size = partial(parameters_of, name, depth=depth, vocabulary=vocabulary)
+    size = partial(parameters_of, name, depth=depth, vocabulary=vocabulary, ngrams=ngrams)
     middle = bisect_left(range(1, 1 << 16), parameters, key=size)
     off = {w: abs(size(w) / parameters - 1) for w in range(max(middle - EVEN, 1), middle + EVEN)}
     close = [width for width, by in off.items() if by < TOLERANCE]
@@ -86,10 +75,11 @@ def hidden_for(name: str, parameters: int, depth: int, vocabulary: int = 256) ->
 
 
 def detach(state: Any) -> Any:
-    """A state without its history, in memory of its own."""
+    """A state without its history; a part of a larger tensor gets memory of its own."""
     if isinstance(state, Tensor):
-        return state.detach().clone()
-    return None if state is None else tuple(detach(part) for part in state)
+        part = state.untyped_storage().nbytes() > state.nbytes
+        return state.detach().clone() if part else state.detach()
+    return None if state is None else tuple(detach(each) for each in state)
 
 
 class LanguageModel(L.LightningModule):
@@ -100,6 +90,8 @@ class LanguageModel(L.LightningModule):
         hidden: width of embedding and layer.
         depth: layers on top of each other.
         vocabulary: how many different tokens there are.
+        ngrams: the longest run of tokens that has a vector of its own; 1 for none.
+        ngram_rows: how many vectors there are for such runs; a power of two.
         optimizer: adamw, or muon, which makes the layer's matrices learn by orthogonal updates.
         learning_rate: of the optimizer, after the warm-up.
         warmup: updates in which the rate rises from 0.
@@ -113,6 +105,8 @@ class LanguageModel(L.LightningModule):
         hidden: int = 512,
         depth: int = 2,
         vocabulary: int = 256,
+        ngrams: int = 1,
+        ngram_rows: int = 1 << 16,
         optimizer: str = "adamw",
         learning_rate: float = 4e-3,
         warmup: int = 50,
@@ -120,7 +114,7 @@ class LanguageModel(L.LightningModule):
         dtype: str = "float32",
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, hidden)
+        self.embedding = swift.NgramEmbedding(vocabulary, hidden, ngrams, ngram_rows)
         self.layer = build_layer(layer, hidden, depth)
         self.readout = swift.Linear(hidden, vocabulary)
         self.optimizer = optimizer
@@ -131,21 +125,27 @@ class LanguageModel(L.LightningModule):
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Tokens (T, B) and a state to logits (T, B, V) in float32 and the state after them."""
-        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed):
-            hidden_TBH, state = self.layer(self.embedding(tokens), state)
-            logits_TBV = self.readout(hidden_TBH)
-        return logits_TBV.float(), state
+        return self._through(self.layer, tokens, state)
 
     def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """One token of each stream, (B,), and a state to logits (B, V) and the next state."""
+        logits_1BV, state = self._through(self._layer_step, tokens[None], state)
+        return logits_1BV[0], state
+
+    def _layer_step(self, x_1BH: Tensor, state: Any) -> tuple[Tensor, Any]:
         if not hasattr(self.layer, "step"):  # torch's own layers
-            logits, state = self(tokens[None], state)
-            return logits[0], state
+            return self.layer(x_1BH, state)
+        step: Any = self.layer.step
+        hidden_BH, state = step(x_1BH[0], state)
+        return hidden_BH[None], state
+
+    def _through(self, layer: Any, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        past, state = state or (None, None)
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.mixed):
-            step: Any = self.layer.step
-            hidden_BH, state = step(self.embedding(tokens), state)
-            logits_BV = self.readout(hidden_BH)
-        return logits_BV.float(), state
+            embedded_TBH, past = self.embedding(tokens, past)
+            hidden_TBH, state = layer(embedded_TBH, state)
+            logits_TBV = self.readout(hidden_TBH + embedded_TBH)
+        return logits_TBV.float(), (past, state)
 
     def training_step(self, batch: Tensor, _: int) -> Tensor:
         """Mean loss in nats of (T + 1, B) tokens, going on from the batch before."""

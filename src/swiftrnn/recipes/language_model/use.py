@@ -1,6 +1,7 @@
 """What a trained model is good for: measuring a text, continuing one, being loaded again."""
 
 import math
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,15 @@ def width_for(config: Any, size: int = 256, sru_depth: int = 0) -> int:
     """
     if config.width or config.layer == "sru":
         return config.width or config.hidden
-    wanted = parameters_of("sru", config.hidden, sru_depth or config.depth, size)
-    return hidden_for(config.layer, wanted, config.depth, size)
+    wanted = parameters_of("sru", config.hidden, sru_depth or config.depth, size, config.ngrams)
+    return hidden_for(config.layer, wanted, config.depth, size, config.ngrams)
 
 
 def build(config: Any, vocabulary: Vocabulary) -> LanguageModel:
     """An untrained model, as large as SRU at `config.hidden`, whatever its layer."""
-    names = ("layer", "depth", "optimizer", "learning_rate", "warmup", "knee", "dtype")
-    given = {name: getattr(config, name) for name in names}
-    size = len(vocabulary)
-    model = LanguageModel(**given, hidden=width_for(config, size), vocabulary=size)
+    names, size = signature(LanguageModel).parameters, len(vocabulary)
+    given = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    model = LanguageModel(**given | {"hidden": width_for(config, size), "vocabulary": size})
     model.vocabulary = vocabulary
     return model
 
@@ -49,9 +49,8 @@ def load(config: Any, out: Path, file: Path | None = None) -> LanguageModel:
     Raises:
         ValueError: a file is missing, was cut short, or belongs to another model.
     """
-    words = None
-    if config.level == "word":
-        words = folder.read_json(out / "vocabulary.json", needs=("words",))["words"]
+    file_words = out / "vocabulary.json"
+    words = folder.read_json(file_words, ("words",))["words"] if config.level == "word" else None
     model = build(config, Vocabulary(words))
     weights.load(model, file or out / WEIGHTS)
     return model.eval()
