@@ -99,7 +99,7 @@ def part_of(name: str) -> str:
         'train'
     """
     percent = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100
-    return "valid" if percent < 3 else "test" if percent < 6 else "train"
+    return "valid" if percent < 3 else "test" if 6 <= percent < 9 else "train"
 
 
 def read_text(path: Path) -> Text:

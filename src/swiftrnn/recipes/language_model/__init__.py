@@ -39,8 +39,8 @@ class Config:
     time: int = 32  # tokens of each lane in one update; gradients reach back this far, states on
     seconds: float | None = 25.0  # of training, without measuring; None for no such limit
     steps: int | None = None  # updates; training ends at whichever comes first
-    optimizer: Literal["adamw", "muon"] = "adamw"  # muon suits matrices in the recurrence
-    learning_rate: float = 4e-3  # of the optimizer, after the warm-up
+    optimizer: Literal["adamw", "muon"] = "muon"  # orthogonal updates for the layer's matrices
+    learning_rate: float = 8e-3  # of the optimizer, after the warm-up
     warmup: int = 50  # updates in which the learning rate rises
     knee: int = 500  # updates after which it falls with the inverse square root
     seed: int = 0
