@@ -27,7 +27,10 @@ sys.path.insert(0, str(ROOT))
 import build_kernels  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutate.json"
-SOURCES = (*(f"ops/{n}/cpu.c" for n in ("linear_scan", "sru", "_transpose")), "ops/_kernel.h")
+SOURCES = (
+    *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "sru", "_transpose")),
+    "ops/_kernel.h",
+)
 TESTS = tuple(
     f"tests/ops/test_{n}.py" for n in ("ops", "elementary", "blocked", "linear_scan", "transpose")
 )

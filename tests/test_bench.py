@@ -139,13 +139,17 @@ def test_every_library_gives_the_same_product(monkeypatch):
 
 @needs_kernels
 def test_compulsory_bytes_count_each_array_once():
-    linear_scan, sru = OPS
+    linear_scan, gated_scan, sru = OPS
     T, B, H = 5, 2, 7
     big, small = 4 * T * B * H, 4 * B * H
     calls = bench.kernel_calls(linear_scan, B, T, H)
     assert calls["forward"][1] == 3 * big + 2 * small  # decay, input, output; first, last state
     # not `input`: backward gets it and does not read it
     assert calls["backward"][1] == 5 * big + 3 * small
+    calls = bench.kernel_calls(gated_scan, B, T, H)
+    assert calls["forward"][1] == 3 * big + 2 * small + 4 * 2 * H  # two gates, output; bias
+    # gates, states, gradient in; gradients of gates out
+    assert calls["backward"][1] == 6 * big + 3 * small + 2 * (4 * 2 * H)
     calls = bench.kernel_calls(sru, B, T, H)
     assert calls["forward kept"][1] - calls["forward"][1] == big  # the states
     # gates, skip, states, gradient in; gradients of gates and skip out; weight_c, bias: two each
@@ -165,7 +169,10 @@ def test_a_wrong_kernel_is_never_timed(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"op": "lstm"}, "needs one of linear_scan, sru, SRU, QRNN, MinGRU; got 'lstm'"),
+        (
+            {"op": "lstm"},
+            "needs one of linear_scan, gated_scan, sru, SRU, QRNN, MinGRU; got 'lstm'",
+        ),
         ({"hidden": 0}, "got hidden 0, batch 32 and time 256"),
     ],
 )

@@ -7,7 +7,8 @@ from torch import nn
 from swiftrnn import ops
 from swiftrnn.ops import OPS, _blocked, _native
 
-SRU = next(op for op in OPS if op.name == "sru")
+SRU, GATED = (next(op for op in OPS if op.name == name) for name in ("sru", "gated_scan"))
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2}
 pytestmark = pytest.mark.skipif(_native.library() is None, reason="no C kernels here")
 
 
@@ -56,10 +57,35 @@ def check(monkeypatch, H, steps_per_block, reverse, residual, ragged, dtype):
         return _blocked.project(SRU, x, weight, residual, *rest, mask, lengths, *flags)
 
     leaves = [x, weight, *vectors, initial]
-    tolerance = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2}[dtype]
+    same(blocked, plain, leaves, dtype)
+
+
+def same(blocked, plain, leaves, dtype):
     for a, e in zip(values(blocked, leaves), values(plain, leaves), strict=True):
         assert a.dtype == e.dtype
-        torch.testing.assert_close(a, e, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(a, e, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("H", [5, 127, 300])
+@pytest.mark.parametrize("gates", [2, 3])
+@pytest.mark.parametrize("form", [(True, False), (False, True)], ids=["tanh", "update"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_gated_scan_in_blocks(monkeypatch, H, gates, form, reverse, dtype):
+    T, B, I, G = 8, 3, 4, gates * H
+    step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
+    monkeypatch.setattr(_blocked, "BLOCK_BYTES", 3 * step_bytes)
+    real, lengths = _native.state_dtype(dtype), torch.tensor([8, 0, 5])
+    x, weight = torch.randn(T, B, I).to(dtype), (torch.randn(G, I) / 2).to(dtype)
+    leaves = [x, weight, torch.randn(G).to(real), torch.randn(B, H).to(real)]
+
+    def plain(x, weight, *rest):
+        return ops.gated_scan(nn.functional.linear(x, weight), *rest, lengths, *form, reverse)
+
+    def blocked(x, weight, *rest):
+        return _blocked.project(GATED, x, weight, False, *rest, lengths, *form, reverse)
+
+    same(blocked, plain, leaves, dtype)
 
 
 def test_a_graph_can_be_walked_twice():

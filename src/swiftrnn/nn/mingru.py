@@ -4,9 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from swiftrnn import ops
-from swiftrnn.nn._recurrent import Recurrent, for_product
-from swiftrnn.ops._product import linear
+from swiftrnn.nn._gated import gated_layer
+from swiftrnn.nn._recurrent import Recurrent
 
 
 class MinGRU(Recurrent):
@@ -44,9 +43,6 @@ class MinGRU(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
-        product, weight = for_product(x, weights["weight_ih"])
-        bias = weights.get("bias_ih")
-        gates = linear(product, weight, None if bias is None else bias.to(weight))
-        z, candidate = gates.chunk(2, dim=-1)
-        z = z.sigmoid()
-        return ops.linear_scan(1 - z, z * candidate, state, lengths, direction == 1)
+        return gated_layer(
+            x, weights, state, lengths, self.hidden_size, update=True, reverse=direction == 1
+        )

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn import ops
-from swiftrnn.nn._recurrent import Recurrent, for_product
-from swiftrnn.ops._product import linear
+from swiftrnn.nn._gated import gated_layer
+from swiftrnn.nn._recurrent import Recurrent
 
 
 class QRNN(Recurrent):
@@ -105,13 +104,10 @@ class QRNN(Recurrent):
         longer, window = _extend(x, window.to(x.dtype), lengths, direction == 1)
         order = range(self.window) if direction else range(before, -1, -1)
         views = torch.cat([longer[i : i + T] for i in order], -1) if before else x
-        views, weight = for_product(views, weights["weight_ih"])
-        bias = weights.get("bias_ih")
-        gates = linear(views, weight, None if bias is None else bias.to(weight))
-        z, f, o = gates.chunk(3, dim=-1)
-        f = f.sigmoid()
-        states, c = ops.linear_scan(f, (1 - f) * z.tanh(), c, lengths, direction == 1)
-        return o.sigmoid() * states, (c, window)
+        output, c = gated_layer(
+            views, weights, c, lengths, self.hidden_size, tanh=True, reverse=direction == 1
+        )
+        return output, (c, window)
 
 
 def _extend(

@@ -3,14 +3,16 @@
 from swiftrnn.ops import _native
 from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
+from swiftrnn.ops.gated_scan import OP as _GATED_SCAN
+from swiftrnn.ops.gated_scan import gated_scan
 from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
 from swiftrnn.ops.linear_scan import linear_scan
 from swiftrnn.ops.sru import OP as _SRU
 from swiftrnn.ops.sru import sru
 
-OPS = (_LINEAR_SCAN, _SRU)
+OPS = (_LINEAR_SCAN, _GATED_SCAN, _SRU)
 
-__all__ = ["OPS", "keep_memory", "kernels", "linear_scan", "release_memory", "sru"]
+__all__ = ["OPS", "gated_scan", "keep_memory", "kernels", "linear_scan", "release_memory", "sru"]
 
 
 def kernels() -> dict[str, dict[str, object]]:

@@ -15,9 +15,6 @@ from swiftrnn.ops import _pool
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import BLOCK_BYTES, add_outer, packed, plain, rows_times, zeros_for_outer
 
-# Where an op that can run in blocks has what, among its inputs.
-GATES, SKIP, INITIAL, LENGTHS, FIRST_FLAG = 0, 1, 4, 6, 7
-
 
 def can_block(op: Op, x: Tensor) -> bool:
     """Whether x is a plain tensor on a CPU with kernels, outside of any tracing."""
@@ -28,17 +25,17 @@ def project(op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> tu
     """The op over the gates `x @ weight.T`.
 
     Args:
-        op: one whose inputs are (gates, skip, ..., initial, mask, lengths, *flags), the last of
-            which is `reverse`, and whose outputs are (output, final, states).
+        op: one whose inputs are (gates, [skip,] ..., lengths, *flags), the last of which is
+            `reverse`, and whose outputs are (output, final, states).
         x: (T, B, I).
         weight: (G, I).
         residual: whether x is also the op's skip (then I = H); else the op has none.
-        rest: the op's other inputs, from the third on.
+        rest: the op's other inputs, those after gates and skip.
 
     Returns:
         output (T, B, H) and final (B, H).
     """
-    tensors = (x, weight, *rest[: FIRST_FLAG - 2])
+    tensors = (x, weight, *rest[: op.tensors - _before(op)])
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         return _Blocked.apply(op, x, weight, residual, *rest)  # pyright: ignore
     return _forward(op, x, weight, residual, rest, False)[:2]
@@ -55,12 +52,19 @@ def _longest(blocks: list[slice]) -> int:
     return max(b.stop - b.start for b in blocks)
 
 
-def _inputs(gates: Tensor, skip: Tensor | None, rest: tuple, state: Tensor, start: int) -> tuple:
+def _before(op: Op) -> int:
+    """How many inputs come before `rest`."""
+    return 2 if op.skips else 1
+
+
+def _inputs(
+    op: Op, gates: Tensor, skip: Tensor | None, rest: tuple, state: Tensor, start: int
+) -> tuple:
     """The op's inputs for one block that starts at a time."""
-    inputs = [gates, skip, *rest]
-    inputs[INITIAL] = state
-    if start and inputs[LENGTHS] is not None:
-        inputs[LENGTHS] = inputs[LENGTHS] - start
+    inputs, lengths = [gates, skip, *rest] if op.skips else [gates, *rest], op.tensors - 1
+    inputs[op.state] = state
+    if start and inputs[lengths] is not None:
+        inputs[lengths] = inputs[lengths] - start
     return tuple(inputs)
 
 
@@ -68,7 +72,7 @@ def _forward(
     op: Op, x: Tensor, weight: Tensor, residual: bool, rest: tuple, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Runs all blocks; output, final and, to keep, what the op keeps in place of gates, states."""
-    (T, B, I), G, state, reverse = x.shape, len(weight), rest[INITIAL - 2], rest[-1]
+    (T, B, I), G, state, reverse = x.shape, len(weight), rest[op.state - _before(op)], rest[-1]
     output = _pool.empty((T, B, state.shape[-1]), x.dtype)
     kept = _pool.empty((T, B, G), x.dtype) if keep else None
     states = _pool.empty(output.shape, state.dtype) if keep else None
@@ -77,7 +81,7 @@ def _forward(
     for block in blocks:
         piece = x[block]
         gates = rows_times(piece.reshape(-1, I), weight).view(*piece.shape[:2], G)
-        inputs = _inputs(gates, piece if residual else None, rest, state, block.start)
+        inputs = _inputs(op, gates, piece if residual else None, rest, state, block.start)
         given = (None if whole is None else whole[block] for whole in (output, states, kept))
         state = op.kernel("forward")(*inputs, keep, *given)[1]
     return output, state, kept, states
@@ -87,15 +91,16 @@ class _Blocked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> Any:
         output, final, *kept = _forward(op, x, weight, residual, rest, True)
-        ctx.op, ctx.residual, ctx.flags = op, residual, rest[FIRST_FLAG - 2 :]
-        ctx.save_for_backward(*kept, x, weight, *rest[: FIRST_FLAG - 2])
+        tensors = op.tensors - _before(op)
+        ctx.op, ctx.residual, ctx.flags = op, residual, rest[tensors:]
+        ctx.save_for_backward(*kept, x, weight, *rest[:tensors])
         return output, final
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
         kept, states, x, weight, *rest = ctx.saved_tensors
-        (T, B, I), G = x.shape, len(weight)
+        (T, B, I), G, op = x.shape, len(weight), ctx.op
         need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
         d_x = _pool.empty((T, B, I), x.dtype)
         d_weight = zeros_for_outer(weight, B * T)
@@ -108,12 +113,16 @@ class _Blocked(torch.autograd.Function):
         for block in blocks:
             piece, d_piece = x[block], d_x[block]
             earlier = block.stop if reverse else block.start - 1
-            before = states[earlier] if 0 <= earlier < T else rest[INITIAL - 2]
-            skip, d_skip = (piece, d_piece) if ctx.residual else (None, None)
-            inputs = _inputs(kept[block], skip, (*rest, *ctx.flags), before, block.start)
-            d_gates, _, *d_vectors, carry = ctx.op.kernel("backward")(
-                *inputs, states[block], grad[block], carry, scratch[: len(piece)], d_skip, True
+            before = states[earlier] if 0 <= earlier < T else rest[op.state - _before(op)]
+            inputs = _inputs(
+                op, kept[block], piece if ctx.residual else None, (*rest, *ctx.flags), before,
+                block.start,
+            )  # fmt: skip
+            into = scratch[: len(piece)], *((d_piece if ctx.residual else None,) * op.skips)
+            d_gates, *d_vectors, carry = op.kernel("backward")(
+                *inputs, states[block], grad[block], carry, *into, True
             )
+            d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
             rows = d_gates.view(-1, G)
             if need_x:
                 product = rows_times(rows, weight_t).view_as(piece)
@@ -121,6 +130,6 @@ class _Blocked(torch.autograd.Function):
             if need_weight:
                 add_outer(d_weight, rows, piece.reshape(-1, I))
             sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
-        nothing = (None,) * (1 + len(ctx.flags))  # lengths and the flags; the mask has none either
+        nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # mask, lengths, flags
         d_weight = d_weight.to(weight.dtype).contiguous() if need_weight else None
-        return None, d_x if need_x else None, d_weight, None, *(sums or []), carry, None, *nothing
+        return None, d_x if need_x else None, d_weight, None, *(sums or []), carry, *nothing

@@ -209,6 +209,10 @@ INLINE void fetch(const void *p, int64_t bytes)
         __builtin_prefetch((const char *)p + i, 0, 2);
 }
 
+/* Whether forward keeps gates for backward, or what goes into them: in 16 bits 1 - f would lose its
+ * digits. */
+enum { GATED = sizeof(io) == sizeof(real) };
+
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #endif

@@ -42,6 +42,7 @@ class Op:
     saved: tuple[int, ...]  # the outputs that `backward` needs
     state: int  # the input that is the state before the first step; the second output is the last
     public: int = 2  # how many outputs the caller sees
+    skips: bool = False  # whether the second input is a skip: (T, B, H), or None
     raw: dict[str, Callable] = field(default_factory=dict)  # "forward", "backward": no autograd
 
     @property

@@ -70,6 +70,7 @@ OP = Op(
     differentiable=(0, 1, 2, 3, 4),
     saved=(2,),
     state=4,
+    skips=True,
     sample=_sample,
     cases=(
         dict(T=1, B=1, H=1),

@@ -24,8 +24,6 @@ typedef struct {
     real scale;
 } sru;
 
-enum { GATED = sizeof(io) == sizeof(real) }; /* what forward writes to `kept` */
-
 INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
                         const real *before, real *state, io *output, io *kept, int64_t h0,
                         int64_t n, const int tanh, const int keeps)

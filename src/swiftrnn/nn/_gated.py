@@ -1,0 +1,36 @@
+"""What minGRU and QRNN share: a product, and `gated_scan` over it."""
+
+from torch import Tensor
+
+from swiftrnn import ops
+from swiftrnn.nn._recurrent import for_product
+from swiftrnn.ops._blocked import can_block, project
+from swiftrnn.ops._native import state_dtype
+from swiftrnn.ops._product import linear
+from swiftrnn.ops.gated_scan import OP
+
+
+def gated_layer(
+    x: Tensor,
+    weights: dict[str, Tensor],
+    state: Tensor | None,
+    lengths: Tensor | None,
+    hidden_size: int,
+    tanh: bool = False,
+    update: bool = False,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """x (T, B, I) and `weight_ih`, maybe `bias_ih`, to output (T, B, H) and the last state.
+
+    Product and recurrence run block after block of time where that can be.
+    """
+    x, weight = for_product(x, weights["weight_ih"])
+    real = state_dtype(x.dtype)
+    bias = weights.get("bias_ih")
+    bias = x.new_zeros(len(weight), dtype=real) if bias is None else bias.to(real)
+    if state is None:
+        state = x.new_zeros(x.shape[1], hidden_size, dtype=real)
+    rest = (bias, state.to(real).contiguous(), lengths, tanh, update, reverse)
+    if can_block(OP, x):
+        return project(OP, x.contiguous(), weight, False, *rest)
+    return ops.gated_scan(linear(x, weight, None), *rest)

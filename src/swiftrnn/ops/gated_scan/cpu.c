@@ -1,0 +1,197 @@
+/* A gated recurrence on the CPU, everything but the matrix product: minGRU's and QRNN's.  One row is
+ * the H channels of one (t, b); its gates lie side by side, so every load is a run of neighbours.
+ *
+ *   u = g(u' + b_u)     f = sigmoid(sign (f' + b_f))     o = sigmoid(o' + b_o), or 1 without
+ *   c = f c' + (1 - f) u                                 h = o c                   c' = c[t-1]
+ *
+ * `at_u` and `at_f` say in which place of a row u' and f' stand; o' is the third.  `kept`, threads,
+ * sums and lengths are those of sru/cpu.c: forward writes to `kept`, chunk by chunk, what backward
+ * reads in place of the gates: u, f, o, or in 16 bits u', f', o'; backward computes what is not
+ * there again. */
+
+#include "../_kernel.h"
+
+typedef struct {
+    const real *bias; /* (gates, H) */
+    int64_t H, at_u, at_f;
+    real sign;
+} form;
+
+typedef struct {
+    real u, f, o;
+} gate;
+
+/* What a row's gates become, from where they stand: `apart` numbers between one and the next. */
+INLINE gate gates_at(const form *a, const io *row, int64_t apart, int64_t h, int64_t i,
+                     const int tanh, const int has_output)
+{
+    const real *b = a->bias + h + i;
+    const real u = get(row + a->at_u * apart + i) + b[a->at_u * a->H];
+    const real f = a->sign * (get(row + a->at_f * apart + i) + b[a->at_f * a->H]);
+    gate g = {tanh ? hyperbolic_tangent(u) : u, 0, 1};
+    real second = 0;
+    if (has_output)
+        second = get(row + 2 * apart + i) + b[2 * a->H];
+    two_sigmoids(f, second, &g.f, &second);
+    if (has_output)
+        g.o = second;
+    return g;
+}
+
+INLINE void forward_row(const form *a, const io *gates, const real *before, real *state,
+                        io *output, io *kept, int64_t h, int64_t n, const int tanh,
+                        const int has_output, const int keeps)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        const real c0 = before[i];
+        const gate g = gates_at(a, gates, a->H, h, i, tanh, has_output);
+        const real c = g.u + g.f * (c0 - g.u);
+        if (keeps) {
+            put(kept + a->at_u * n + i, GATED ? g.u : get(gates + a->at_u * a->H + i));
+            put(kept + a->at_f * n + i, GATED ? g.f : get(gates + a->at_f * a->H + i));
+            if (has_output)
+                put(kept + 2 * n + i, GATED ? g.o : get(gates + 2 * a->H + i));
+        }
+        state[i] = c;
+        put(output + i, g.o * c);
+    }
+}
+
+#define FORWARD(tanh, has_output, keeps) \
+    forward_row(&a, u, before, state, y, k, h, n, tanh, has_output, keeps)
+
+EXPORT EVERY_CPU void KERNEL(gated_scan_forward)(
+    const io *gates, const real *bias, const int64_t *lengths, const real *initial, real *states,
+    io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row, int64_t states_row,
+    int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse, int64_t n_threads)
+{
+    const form a = {bias, H, at_u, at_f, (real)sign};
+    const int64_t per_row = chunks_per_row(H), units = B * per_row, n_gates = gates_row / H;
+#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
+    for (int64_t thread = 0; thread < n_threads; thread++) {
+        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
+        for (int64_t step = 0; step < T; step++) {
+            const int64_t t = reverse ? T - 1 - step : step;
+            const int64_t earlier = t + (reverse ? 1 : -1);
+            for (int64_t unit = first; unit < end; unit++) {
+                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
+                const real *before =
+                    step ? states_row ? states + (earlier * B + b) * H + h : states + column
+                         : initial + column;
+                real *state = states_row ? states + row * H + h : states + column;
+                const io *u = gates + row * gates_row + h;
+                io *y = output + row * H + h;
+                io *k = kept ? kept + row * gates_row + h * n_gates : 0;
+                for (int64_t i = 0; i < n_gates; i++)
+                    fetch(u + gates_row + i * H, n * (int64_t)sizeof(io));
+                if (lengths && t >= lengths[b]) {
+                    memset(y, 0, (size_t)n * sizeof(io));
+                    if (state != before)
+                        memcpy(state, before, (size_t)n * sizeof(real));
+                } else {
+                    switch (tanh * 4 + (n_gates > 2) * 2 + (k != 0)) {
+                    case 0: FORWARD(0, 0, 0); break;
+                    case 1: FORWARD(0, 0, 1); break;
+                    case 2: FORWARD(0, 1, 0); break;
+                    case 3: FORWARD(0, 1, 1); break;
+                    case 4: FORWARD(1, 0, 0); break;
+                    case 5: FORWARD(1, 0, 1); break;
+                    case 6: FORWARD(1, 1, 0); break;
+                    case 7: FORWARD(1, 1, 1); break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+typedef struct {
+    real *carry, *bias; /* (B, H), (gates, B, H): running sums over time */
+    int64_t N;
+} sums;
+
+INLINE void backward_row(const form *a, const sums *d, const io *gates, const real *before,
+                         const io *grad, io *d_gates, int64_t h, int64_t n0, int64_t n,
+                         const int tanh, const int has_output, const int packed)
+{
+    const int64_t H = a->H, N = d->N, apart = packed ? n : H;
+    real *q = d->carry + n0, *db = d->bias + n0;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        const real c0 = before[i], gh = get(grad + i);
+        gate g;
+        if (packed && GATED) {
+            g.u = get(gates + a->at_u * apart + i);
+            g.f = get(gates + a->at_f * apart + i);
+            g.o = has_output ? get(gates + 2 * apart + i) : 1;
+        } else {
+            g = gates_at(a, gates, apart, h, i, tanh, has_output);
+        }
+        const real c = g.u + g.f * (c0 - g.u), dc = gh * g.o + q[i];
+        const real du = dc * (1 - g.f) * (tanh ? 1 - g.u * g.u : 1);
+        const real df = a->sign * dc * (c0 - g.u) * g.f * (1 - g.f);
+        put(d_gates + a->at_u * H + i, du);
+        put(d_gates + a->at_f * H + i, df);
+        db[a->at_u * N + i] += du;
+        db[a->at_f * N + i] += df;
+        if (has_output) {
+            const real o = gh * c * g.o * (1 - g.o);
+            put(d_gates + 2 * H + i, o);
+            db[2 * N + i] += o;
+        }
+        q[i] = dc * g.f;
+    }
+}
+
+#define BACKWARD(tanh, has_output, packed) \
+    backward_row(&a, &d, u, before, gh, du, h, column, n, tanh, has_output, packed)
+
+EXPORT EVERY_CPU void KERNEL(gated_scan_backward)(
+    const io *gates, const real *bias, const int64_t *lengths, const real *initial,
+    const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
+    int64_t B, int64_t H, int64_t gates_row, int64_t at_u, int64_t at_f, double sign,
+    int64_t tanh, int64_t reverse, int64_t packed, int64_t n_threads)
+{
+    const form a = {bias, H, at_u, at_f, (real)sign};
+    const sums d = {carry, d_bias, B * H};
+    const int64_t per_row = chunks_per_row(H), units = B * per_row, n_gates = gates_row / H;
+#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
+    for (int64_t thread = 0; thread < n_threads; thread++) {
+        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
+        for (int64_t step = 0; step < T; step++) {
+            const int64_t t = reverse ? step : T - 1 - step;
+            const int64_t earlier = t + (reverse ? 1 : -1);
+            for (int64_t unit = first; unit < end; unit++) {
+                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
+                const real *before =
+                    step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
+                const io *u = gates + row * gates_row + (packed ? h * n_gates : h);
+                const io *gh = grad + row * H + h;
+                io *du = d_gates + row * gates_row + h;
+                const int64_t bytes = n * (int64_t)sizeof(io);
+                for (int64_t i = 0; i < n_gates; i++)
+                    fetch(u + gates_row + i * (packed ? n : H), bytes);
+                fetch(gh + H, bytes);
+                fetch(before + H, n * (int64_t)sizeof(real));
+                if (lengths && t >= lengths[b]) {
+                    for (int64_t i = 0; i < n_gates; i++)
+                        memset(du + i * H, 0, (size_t)bytes);
+                } else {
+                    switch (tanh * 4 + (n_gates > 2) * 2 + packed) {
+                    case 0: BACKWARD(0, 0, 0); break;
+                    case 1: BACKWARD(0, 0, 1); break;
+                    case 2: BACKWARD(0, 1, 0); break;
+                    case 3: BACKWARD(0, 1, 1); break;
+                    case 4: BACKWARD(1, 0, 0); break;
+                    case 5: BACKWARD(1, 0, 1); break;
+                    case 6: BACKWARD(1, 1, 0); break;
+                    case 7: BACKWARD(1, 1, 1); break;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+"""Calls `cpu.c`."""
+
+from torch import Tensor, empty_like
+
+from swiftrnn.ops import _native
+
+_forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iii")
+_backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiii")
+
+
+def _form(update: bool) -> tuple[int, int, float]:
+    """Where candidate and gate stand in a row, and the sign before the gate's sigmoid."""
+    return (1, 0, -1.0) if update else (0, 1, 1.0)
+
+
+def forward(
+    gates: Tensor,
+    bias: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    tanh: bool,
+    update: bool,
+    reverse: bool,
+    keep: bool,
+    output: Tensor | None = None,
+    states: Tensor | None = None,
+    kept: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
+
+    `kept` as in `sru`: gets what backward reads in place of the gates (then they are `packed`).
+    """
+    (T, B, G), H = gates.shape, initial.shape[-1]
+    output = gates.new_empty(T, B, H) if output is None else output
+    if not (keep and T):
+        states = initial.clone()
+    elif states is None:
+        states = initial.new_empty(T, B, H)
+    _forward(
+        gates.dtype, gates, bias, lengths, initial, states, output, kept, T, B, H, G,
+        B * H if keep else 0, *_form(update), tanh, reverse, _native.threads(T * B * H),
+    )  # fmt: skip
+    if not keep:
+        return output, states, states.new_empty(0)
+    if not T:
+        return output, states, states.new_empty(0, B, H)
+    return output, states[0 if reverse else -1].clone(), states
+
+
+def backward(
+    gates: Tensor,
+    bias: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    tanh: bool,
+    update: bool,
+    reverse: bool,
+    states: Tensor,
+    grad: Tensor,
+    grad_final: Tensor,
+    d_gates: Tensor | None = None,
+    packed: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `Op`; the gradients of gates (written where given), bias and initial.
+
+    `packed`: the gates are what forward kept.
+    """
+    (T, B, G), H = gates.shape, initial.shape[-1]
+    d_gates = empty_like(gates) if d_gates is None else d_gates
+    carry = grad_final.clone()
+    sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
+    _backward(
+        gates.dtype, gates, bias, lengths, initial, states, grad, d_gates, carry, sums, T, B, H, G,
+        *_form(update), tanh, reverse, packed, _native.threads(T * B * H),
+    )  # fmt: skip
+    return d_gates, sums.sum(1), carry
