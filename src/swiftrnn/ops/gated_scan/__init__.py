@@ -36,7 +36,7 @@ def _sample(
 
 
 def _fake_forward(
-    gates: Tensor, bias: Tensor, initial: Tensor, *rest: Any
+    gates: Tensor, _: Tensor, initial: Tensor, *rest: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     T, B, H = *gates.shape[:2], initial.shape[-1]
     states = initial.new_empty(T, B, H) if rest[-1] else initial.new_empty(0)
