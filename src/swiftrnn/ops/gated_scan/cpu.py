@@ -73,4 +73,4 @@ def backward(
         gates.dtype, gates, bias, lengths, initial, states, grad, d_gates, carry, sums, T, B, H, G,
         *_form(update), tanh, reverse, packed, _native.threads(T * B * H),
     )  # fmt: skip
-    return d_gates, sums.sum(1), carry
+    return d_gates, sums.sum(1).flatten(), carry

@@ -15,7 +15,7 @@ def forward(
 ) -> tuple[Tensor, Tensor]:
     """Shapes as in `gated_scan`, to output (T, B, H) and final (B, H)."""
     T, B, H, c = gates.shape[0], *initial.shape, initial
-    wide = gates.to(c.dtype).view(T, B, -1, H) + bias.view(-1, H)
+    wide = gates.to(c.dtype).unflatten(2, (len(bias) // H, H)) + bias.view(-1, H)
     z, u, f = wide[:, :, 0], wide[:, :, 1 if update else 0], wide[:, :, 1]
     f = torch.sigmoid(-z) if update else torch.sigmoid(f)
     u = u.tanh() if tanh else u

@@ -32,8 +32,9 @@ def width_for(config: Any, size: int = 256, sru_depth: int = 0) -> int:
 def build(config: Any, vocabulary: Vocabulary) -> LanguageModel:
     """An untrained model, as large as SRU at `config.hidden`, whatever its layer."""
     names, size = signature(LanguageModel).parameters, len(vocabulary)
-    given = {name: getattr(config, name) for name in names if hasattr(config, name)}
-    model = LanguageModel(**given | {"hidden": width_for(config, size), "vocabulary": size})
+    given: dict[str, Any] = {name: getattr(config, name, None) for name in names}
+    given.update(hidden=width_for(config, size), vocabulary=size)
+    model = LanguageModel(**given)
     model.vocabulary = vocabulary
     return model
 
