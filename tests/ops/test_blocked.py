@@ -12,6 +12,10 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2}
 pytestmark = pytest.mark.skipif(_native.library() is None, reason="no C kernels here")
 
 
+def draw(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
+
+
 def values(function, leaves):
     leaves = [x.detach().clone().requires_grad_() for x in leaves]
     output, final = function(*leaves)
@@ -86,6 +90,25 @@ def test_gated_scan_in_blocks(monkeypatch, H, gates, form, reverse, dtype):
         return _blocked.project(GATED, x, weight, False, *rest, lengths, *form, reverse)
 
     same(blocked, plain, leaves, dtype)
+
+
+@pytest.mark.parametrize("taps", [(1, 0), (0, 1), (3, 2, 1, 0), (0, 2)])
+@pytest.mark.parametrize("steps_per_block", [1, 3, 100])
+def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block):
+    T, B, I, H = 8, 3, 4, 5
+    monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * B * 3 * H * 8)
+    x, weight = draw(T + max(taps), B, I), draw(3 * H, len(taps) * I)
+    leaves = [x, weight, draw(3 * H), draw(B, H)]
+    flags = torch.tensor([8, 0, 5]), True, False, False
+
+    def plain(x, weight, *rest):
+        views = torch.cat([x[tap : tap + T] for tap in taps], -1)
+        return ops.gated_scan(nn.functional.linear(views, weight), *rest, *flags)
+
+    def blocked(x, weight, *rest):
+        return _blocked.project(GATED, x, weight, False, *rest, *flags, taps=taps)
+
+    same(blocked, plain, leaves, torch.float64)
 
 
 def test_a_graph_can_be_walked_twice():

@@ -1,5 +1,6 @@
 """What minGRU and QRNN share: a product, and `gated_scan` over it."""
 
+import torch
 from torch import Tensor
 
 from swiftrnn import ops
@@ -19,9 +20,11 @@ def gated_layer(
     tanh: bool = False,
     update: bool = False,
     reverse: bool = False,
+    taps: tuple[int, ...] = (0,),
 ) -> tuple[Tensor, Tensor]:
-    """x (T, B, I) and `weight_ih`, maybe `bias_ih`, to output (T, B, H) and the last state.
+    """x and `weight_ih`, maybe `bias_ih`, to output (T, B, H) and the last state.
 
+    x is (T, B, I), or has max(taps) rows more, and the gates at t see x[t + tap] for each tap.
     Product and recurrence run block after block of time where that can be.
     """
     x, weight = for_product(x, weights["weight_ih"])
@@ -32,5 +35,7 @@ def gated_layer(
         state = x.new_zeros(x.shape[1], hidden_size, dtype=real)
     rest = (bias, state.to(real).contiguous(), lengths, tanh, update, reverse)
     if can_block(OP, x):
-        return project(OP, x.contiguous(), weight, False, *rest)
-    return ops.gated_scan(linear(x, weight, None), *rest)
+        return project(OP, x.contiguous(), weight, False, *rest, taps=taps)
+    T = len(x) - max(taps)
+    views = x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)
+    return ops.gated_scan(linear(views, weight, None), *rest)

@@ -97,16 +97,16 @@ class QRNN(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Any]:
         """See `Recurrent`."""
-        T, before = x.shape[0], self.window - 1
+        before = self.window - 1
         c, window = (None, None) if state is None else state
         if window is None:
             window = x.new_zeros(before, *x.shape[1:])
         longer, window = _extend(x, window.to(x.dtype), lengths, direction == 1)
         order = range(self.window) if direction else range(before, -1, -1)
-        views = torch.cat([longer[i : i + T] for i in order], -1) if before else x
         output, c = gated_layer(
-            views, weights, c, lengths, self.hidden_size, tanh=True, reverse=direction == 1
-        )
+            longer, weights, c, lengths, self.hidden_size, tanh=True, reverse=direction == 1,
+            taps=tuple(order),
+        )  # fmt: skip
         return output, (c, window)
 
 

@@ -15,21 +15,26 @@ from swiftrnn.ops import _pool
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import BLOCK_BYTES, add_outer, packed, plain, rows_times, zeros_for_outer
 
+Taps = tuple[int, ...]
+
 
 def can_block(op: Op, x: Tensor) -> bool:
     """Whether x is a plain tensor on a CPU with kernels, outside of any tracing."""
     return plain(x) and op.has_kernel(x.device.type, x.dtype)
 
 
-def project(op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> tuple[Tensor, Tensor]:
-    """The op over the gates `x @ weight.T`.
+def project(
+    op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any, taps: Taps = (0,)
+) -> tuple[Tensor, Tensor]:
+    """The op over the gates `x @ weight.T`, or over those of several rows of x side by side.
 
     Args:
         op: one whose inputs are (gates, [skip,] ..., lengths, *flags), the last of which is
             `reverse`, and whose outputs are (output, final, states).
-        x: (T, B, I).
-        weight: (G, I).
+        x: (T + max(taps), B, I).
+        weight: (G, I * taps).
         residual: whether x is also the op's skip (then I = H); else the op has none.
+        taps: the gates at t see x[t + tap] for each of these, in this order.
         rest: the op's other inputs, those after gates and skip.
 
     Returns:
@@ -37,8 +42,8 @@ def project(op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> tu
     """
     tensors = (x, weight, *rest[: op.tensors - _before(op)])
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-        return _Blocked.apply(op, x, weight, residual, *rest)  # pyright: ignore
-    return _forward(op, x, weight, residual, rest, False)[:2]
+        return _Blocked.apply(op, x, weight, residual, taps, *rest)  # pyright: ignore
+    return _forward(op, x, weight, residual, taps, rest, False)[:2]
 
 
 def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
@@ -50,6 +55,15 @@ def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
 
 def _longest(blocks: list[slice]) -> int:
     return max(b.stop - b.start for b in blocks)
+
+
+def _rows(x: Tensor, taps: Taps, block: slice) -> Tensor:
+    """What the gates of a block see, one row per (t, b): a view of x where that is one row of x."""
+    seen = [x[block.start + tap : block.stop + tap] for tap in taps]
+    if len(taps) == 1:
+        return seen[0].reshape(-1, x.shape[2])
+    shape = (*seen[0].shape[:2], len(taps) * x.shape[2])
+    return torch.cat(seen, -1, out=_pool.empty(shape, x.dtype)).view(-1, shape[2])
 
 
 def _before(op: Op) -> int:
@@ -69,19 +83,19 @@ def _inputs(
 
 
 def _forward(
-    op: Op, x: Tensor, weight: Tensor, residual: bool, rest: tuple, keep: bool
+    op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, rest: tuple, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Runs all blocks; output, final and, to keep, what the op keeps in place of gates, states."""
-    (T, B, I), G, state, reverse = x.shape, len(weight), rest[op.state - _before(op)], rest[-1]
+    T, B, G = len(x) - max(taps), x.shape[1], len(weight)
+    state, reverse = rest[op.state - _before(op)], rest[-1]
     output = _pool.empty((T, B, state.shape[-1]), x.dtype)
     kept = _pool.empty((T, B, G), x.dtype) if keep else None
     states = _pool.empty(output.shape, state.dtype) if keep else None
     blocks = _blocks(T, B * G * x.element_size(), reverse)
     weight = packed(weight, B * _longest(blocks), len(blocks))
     for block in blocks:
-        piece = x[block]
-        gates = rows_times(piece.reshape(-1, I), weight).view(*piece.shape[:2], G)
-        inputs = _inputs(op, gates, piece if residual else None, rest, state, block.start)
+        gates = rows_times(_rows(x, taps, block), weight).view(block.stop - block.start, B, G)
+        inputs = _inputs(op, gates, x[block] if residual else None, rest, state, block.start)
         given = (None if whole is None else whole[block] for whole in (output, states, kept))
         state = op.kernel("forward")(*inputs, keep, *given)[1]
     return output, state, kept, states
@@ -89,10 +103,12 @@ def _forward(
 
 class _Blocked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any) -> Any:
-        output, final, *kept = _forward(op, x, weight, residual, rest, True)
+    def forward(
+        ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, *rest: Any
+    ) -> Any:
+        output, final, *kept = _forward(op, x, weight, residual, taps, rest, True)
         tensors = op.tensors - _before(op)
-        ctx.op, ctx.residual, ctx.flags = op, residual, rest[tensors:]
+        ctx.op, ctx.residual, ctx.taps, ctx.flags = op, residual, taps, rest[tensors:]
         ctx.save_for_backward(*kept, x, weight, *rest[:tensors])
         return output, final
 
@@ -100,9 +116,11 @@ class _Blocked(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
         kept, states, x, weight, *rest = ctx.saved_tensors
-        (T, B, I), G, op = x.shape, len(weight), ctx.op
+        op, taps, T, B, G = ctx.op, ctx.taps, len(x) - max(ctx.taps), x.shape[1], len(weight)
         need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
-        d_x = _pool.empty((T, B, I), x.dtype)
+        d_x = _pool.empty(x.shape, x.dtype)
+        if len(taps) > 1:
+            d_x.zero_()  # a sum over taps
         d_weight = zeros_for_outer(weight, B * T)
         sums: list[Tensor] | None = None
         grad, carry = output_grads[0].contiguous(), output_grads[1]
@@ -111,25 +129,30 @@ class _Blocked(torch.autograd.Function):
         scratch = _pool.empty((_longest(blocks), B, G), x.dtype)
         weight_t = packed(weight.t(), B * _longest(blocks), len(blocks))
         for block in blocks:
-            piece, d_piece = x[block], d_x[block]
+            d_skip = d_x[block] if ctx.residual else None
             earlier = block.stop if reverse else block.start - 1
             before = states[earlier] if 0 <= earlier < T else rest[op.state - _before(op)]
             inputs = _inputs(
-                op, kept[block], piece if ctx.residual else None, (*rest, *ctx.flags), before,
+                op, kept[block], x[block] if ctx.residual else None, (*rest, *ctx.flags), before,
                 block.start,
             )  # fmt: skip
-            into = scratch[: len(piece)], *((d_piece if ctx.residual else None,) * op.skips)
+            n = block.stop - block.start
+            into = scratch[:n], *((d_skip,) * op.skips)
             d_gates, *d_vectors, carry = op.kernel("backward")(
                 *inputs, states[block], grad[block], carry, *into, True
             )
             d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
             rows = d_gates.view(-1, G)
             if need_x:
-                product = rows_times(rows, weight_t).view_as(piece)
-                d_piece.add_(product) if ctx.residual else d_piece.copy_(product)
+                products = rows_times(rows, weight_t).view(n, B, weight.shape[1])
+                for tap, product in zip(taps, products.chunk(len(taps), -1), strict=True):
+                    target = d_x[block.start + tap : block.stop + tap]
+                    fresh = len(taps) == 1 and not ctx.residual
+                    target.copy_(product) if fresh else target.add_(product)
             if need_weight:
-                add_outer(d_weight, rows, piece.reshape(-1, I))
+                add_outer(d_weight, rows, _rows(x, taps, block))
             sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
         nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # mask, lengths, flags
         d_weight = d_weight.to(weight.dtype).contiguous() if need_weight else None
-        return None, d_x if need_x else None, d_weight, None, *(sums or []), carry, *nothing
+        d_x = d_x if need_x else None
+        return None, d_x, d_weight, None, None, *(sums or []), carry, *nothing
