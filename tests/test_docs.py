@@ -39,7 +39,7 @@ def cases(language: str) -> list:
 
 def small(compare: str) -> str:
     """A comparison as documented, but a second for each layer, and layers that fit into it."""
-    return re.sub(r" --seconds \S+", "", compare) + " --seconds 1 --hidden 64"
+    return re.sub(r" --seconds \S+", "", compare) + " --seconds 1 --hidden 96"
 
 
 def runnable(block: str) -> list[str]:
@@ -77,7 +77,7 @@ def test_shell_blocks_run(block, tmp_path):
 
 def test_only_installs_are_left_out():
     block = "pip install '.[train,report]' && swiftrnn compare --seconds 9\nswiftrnn list"
-    assert runnable(block) == ["swiftrnn compare --seconds 1 --hidden 64", "swiftrnn list"]
+    assert runnable(block) == ["swiftrnn compare --seconds 1 --hidden 96", "swiftrnn list"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -81,14 +81,17 @@ def _status(action: Callable[[], object], name: str = "") -> int:
 class _Stop:
     """Remembers that this process was told to stop, while a layer's process saves what it has.
 
-    Ctrl-C reaches all of this process group. SIGTERM reaches this process only, so it is passed on.
+    Ctrl-C reaches all of this process group. SIGTERM reaches this process only, so it is passed on,
+    but once: as each thread of the parent dies Linux may send another one, and a second one ends
+    the layer's process before it has saved.
     """
 
-    told, child = False, 0
+    told, passed_on, child = False, False, 0
 
     def __call__(self, number: int, _: Any) -> None:
         self.told = True
-        if number == signal.SIGTERM and self.child:
+        if number == signal.SIGTERM and self.child and not self.passed_on:
+            self.passed_on = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.child, signal.SIGTERM)
 
