@@ -32,7 +32,8 @@ SOURCES = (
     "ops/_kernel.h",
 )
 TESTS = tuple(
-    f"tests/ops/test_{n}.py" for n in ("ops", "elementary", "blocked", "linear_scan", "transpose")
+    f"tests/ops/test_{n}.py"
+    for n in ("ops", "elementary", "blocked", "linear_scan", "gated_scan", "transpose")
 )
 SLOW = "not compiles and not exports and not registered and not finite_differences"
 HARMLESS = (  # in such lines a flip cannot change a result

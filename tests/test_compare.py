@@ -349,6 +349,27 @@ def test_an_interruption_loses_nothing(interrupted, capfd, number):
     assert (out / "report.html").exists()
 
 
+def test_a_layer_is_told_to_stop_once(monkeypatch):
+    from swiftrnn.compare import train
+
+    sent, stop = [], train._Stop()
+    monkeypatch.setattr(os, "kill", lambda *to: sent.append(to))
+    stop(signal.SIGTERM, None)  # no layer trains: nobody to tell
+    assert (stop.told, sent) == (True, [])
+    stop.child = 4711
+    for _ in range(3):  # Linux may say more than once that the parent died
+        stop(signal.SIGTERM, None)
+    assert sent == [(4711, signal.SIGTERM)]
+
+
+def test_a_report_says_what_its_count_of_parameters_leaves_out(finished):
+    metrics = metrics_of(finished[0])
+    assert f"without the {65536 * 32:,} of n-grams" in show.table(metrics).note
+    for values in metrics["layers"].values():
+        values["ngram_parameters"] = 0
+    assert "n-grams" not in show.table(metrics).note
+
+
 def wait_for_file(path, seconds=30):
     end = time.monotonic() + seconds
     while not path.exists():

@@ -36,10 +36,13 @@ def test_rows_times(dtype, rows, transposed):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 255, 256, 513, 1100])
-def test_add_outer(dtype, rows):
-    left, right = torch.randn(rows, 70).to(dtype), torch.randn(rows, 24).to(dtype)
+@pytest.mark.parametrize(("G", "I"), [(70, 24), (24, 70)])
+@pytest.mark.parametrize("outer_bytes", [1, 100_000, 1 << 30])
+def test_add_outer(monkeypatch, dtype, rows, G, I, outer_bytes):
+    monkeypatch.setattr(_product, "OUTER_BYTES", outer_bytes)
+    left, right = torch.randn(rows, G).to(dtype), torch.randn(rows, I).to(dtype)
     for as_for in (1, rows):  # laid out for few rows, and for these
-        total = _product.zeros_for_outer(torch.empty(70, 24, dtype=dtype), as_for)
+        total = _product.zeros_for_outer(torch.empty(G, I, dtype=dtype), as_for)
         start = torch.randn_like(total)
         total.copy_(start)
         _product.add_outer(total, left, right)

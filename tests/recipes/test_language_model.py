@@ -15,6 +15,7 @@ from swiftrnn.recipes.language_model.model import (
     LAYERS,
     LanguageModel,
     build_layer,
+    detach,
     hidden_for,
     parameters_of,
 )
@@ -149,6 +150,16 @@ def test_the_state_is_carried_from_batch_to_batch():
     past, state = model.carried
     assert torch.equal(past, batch[-5:-1])
     assert not state.requires_grad
+
+
+def test_a_detached_part_of_a_tensor_does_not_hold_the_whole():
+    whole = torch.randn(5, 3, requires_grad=True) * 2
+    part, same, nothing = detach((whole[1], whole, None))
+    assert torch.equal(part, whole[1])
+    assert part.untyped_storage().nbytes() == part.nbytes
+    assert same.data_ptr() == whole.data_ptr()  # nothing to copy
+    assert not any(each.requires_grad for each in (part, same))
+    assert nothing is None
 
 
 def test_the_learning_rate_depends_on_the_update_only():

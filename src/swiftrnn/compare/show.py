@@ -50,8 +50,8 @@ def table(metrics: Mapping[str, Any]) -> Table:
         else "not known, because a layer made no snapshot in its time"
     )
     note = (
-        "The best layer of each column is marked; arrows point to better. Params: without the "
-        f"{_shared(metrics):,} of n-grams, which all layers have. Batch 1 and 32: "
+        f"The best layer of each column is marked; arrows point to better.{_shared(metrics)} "
+        "Batch 1 and 32: "
         f"inference. Bits per byte on the test text after {settings['seconds']:g} s of training "
         f"(= time) and after equal training (= tokens): {tokens}. Peak: memory of the training "
         "process."
@@ -59,8 +59,10 @@ def table(metrics: Mapping[str, Any]) -> Table:
     return Table(COLUMNS, rows, note, ranked=len(metrics["layers"]))
 
 
-def _shared(metrics: Mapping[str, Any]) -> int:
-    return next(iter(metrics["layers"].values()))["ngram_parameters"]
+def _shared(metrics: Mapping[str, Any]) -> str:
+    """What all layers have alike and the column of parameters leaves out."""
+    size = next(iter(metrics["layers"].values()))["ngram_parameters"]
+    return f" Params: without the {size:,} of n-grams, which all layers have." if size else ""
 
 
 def closing(metrics: Mapping[str, Any], out: Path) -> str:
@@ -112,10 +114,10 @@ def page(metrics: Mapping[str, Any]) -> Page:
     busy = [load["note"] for load in metrics["load"].values() if not load["idle"]]
     summary = [
         f"{', '.join(NAMES[name] for name in layers)}: each learned {text['name']} byte by byte "
-        f"for {settings['seconds']:g} seconds, with equal trainable parameters (±2 %) beside the "
-        f"{_shared(metrics):,} of n-grams that all have, and the same batches; depth, optimizer "
-        f"and learning rate suit each (see Layers). At equal time {NAMES[best]} is best on the "
-        f"test text, with {layers[best]['equal_time']:.3f} bits per byte.{_unbeaten(metrics)}",
+        f"for {settings['seconds']:g} seconds, with equal trainable parameters (±2 %) and the same "
+        "batches; depth, optimizer and learning rate suit each (see Layers). "
+        f"At equal time {NAMES[best]} is best on the test text, "
+        f"with {layers[best]['equal_time']:.3f} bits per byte.{_unbeaten(metrics)}",
     ]
     return Page(
         title=f"{_count(len(layers))}, one text, {settings['seconds']:g} seconds each",

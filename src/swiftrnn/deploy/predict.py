@@ -52,10 +52,14 @@ def _check_size(config: language_model.Config, weights: Path) -> None:
     """Refuse settings that are far too large for the file before memory is asked for them."""
     # an embedding and a read-out of 256 bytes each, 4 bytes a weight; a fourth of that is enough
     size = weights.stat().st_size if weights.is_file() else None
-    if size is not None and 2 * config.hidden * max(256, config.depth) > size:
+    least = 2 * config.hidden * max(256, config.depth)
+    if config.ngrams > 1:
+        least = max(least, config.ngram_rows, config.ngrams)
+    if size is not None and least > size:
         raise ValueError(
             f"{weights.name} needs to fit its config.json; got {size:,} bytes in {weights} for "
-            f"hidden {config.hidden}; one of them was cut short or changed, so train again"
+            f"hidden {config.hidden} and ngram_rows {config.ngram_rows}; one of them was cut short "
+            "or changed, so train again"
         )
 
 
@@ -103,11 +107,12 @@ def config_of(run: Path) -> language_model.Config:
                 f"config.json needs a {name} of the kind that was trained; got {value!r} "
                 f"in {path}; it was changed, so train again"
             )
-    if min(values["hidden"], values["depth"]) < 1:
-        raise ValueError(
-            f"config.json needs hidden and depth of at least 1; got {values['hidden']} and "
-            f"{values['depth']} in {path}; it was changed, so train again"
-        )
+    for name in ("hidden", "depth", "ngrams", "ngram_rows"):
+        if values[name] < 1 or (name == "ngram_rows" and values[name].bit_count() > 1):
+            raise ValueError(
+                f"config.json needs a {name} that can be trained; got {values[name]} in {path}; "
+                "it was changed, so train again"
+            )
     text = values["text"]
     return language_model.Config(**{**values, "text": None if text is None else Path(text)})
 

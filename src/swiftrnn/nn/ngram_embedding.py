@@ -73,14 +73,15 @@ class NgramEmbedding(nn.Module):
             self.ngrams = nn.Embedding(rows, size, **kind)  # EmbeddingBag takes twice as long
             self.project = nn.Linear(size, embedding_dim, bias=False, **kind)
             nn.init.normal_(self.ngrams.weight, std=0.01)  # an n-gram not met yet says nothing
+            powers = [pow(PRIME, i + 1, 1 << BITS) for i in range(longest)]
+            # kept with the weights: they are worth nothing with another hash
+            self.register_buffer("factors", torch.tensor(powers[::-1], device=device))
 
     def rows(self, tokens: Tensor, past: Tensor) -> Tensor:
         """The rows of F, (T, B, longest - 1), shortest n-gram first; `past` as in `forward`."""
-        powers = [pow(PRIME, i + 1, 1 << BITS) for i in range(self.longest)]
-        factors = torch.tensor(powers[::-1], device=tokens.device)
         text, T = torch.cat([past, tokens]), len(tokens)
         runs = torch.stack([text[i : i + T] for i in range(self.longest)], -1)  # the last is x[t]
-        sums = ((runs + 1) * factors).flip(-1).cumsum(-1)[..., 1:]
+        sums = ((runs + 1) * self.get_buffer("factors")).flip(-1).cumsum(-1)[..., 1:]
         return (sums & ((1 << BITS) - 1)) >> self.shift
 
     def forward(self, tokens: Tensor, past: Tensor | None = None) -> tuple[Tensor, Tensor]:

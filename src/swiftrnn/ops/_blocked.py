@@ -66,6 +66,14 @@ def _rows(x: Tensor, taps: Taps, block: slice) -> Tensor:
     return torch.cat(seen, -1, out=_pool.empty(shape, x.dtype)).view(-1, shape[2])
 
 
+def _give_back(d_x: Tensor, taps: Taps, block: slice, d_rows: Tensor, add: bool) -> None:
+    """The gradient of `_rows` to the rows of x that they came from."""
+    n, (B, I) = block.stop - block.start, d_x.shape[1:]
+    for tap, part in zip(taps, d_rows.view(n, B, len(taps), I).unbind(2), strict=True):
+        target = d_x[block.start + tap : block.stop + tap]
+        target.add_(part) if add or len(taps) > 1 else target.copy_(part)
+
+
 def _before(op: Op) -> int:
     """How many inputs come before `rest`."""
     return 2 if op.skips else 1
@@ -136,19 +144,14 @@ class _Blocked(torch.autograd.Function):
                 op, kept[block], x[block] if ctx.residual else None, (*rest, *ctx.flags), before,
                 block.start,
             )  # fmt: skip
-            n = block.stop - block.start
-            into = scratch[:n], *((d_skip,) * op.skips)
+            into = scratch[: block.stop - block.start], *((d_skip,) * op.skips)
             d_gates, *d_vectors, carry = op.kernel("backward")(
                 *inputs, states[block], grad[block], carry, *into, True
             )
             d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
             rows = d_gates.view(-1, G)
             if need_x:
-                products = rows_times(rows, weight_t).view(n, B, weight.shape[1])
-                for tap, product in zip(taps, products.chunk(len(taps), -1), strict=True):
-                    target = d_x[block.start + tap : block.stop + tap]
-                    fresh = len(taps) == 1 and not ctx.residual
-                    target.copy_(product) if fresh else target.add_(product)
+                _give_back(d_x, taps, block, rows_times(rows, weight_t), ctx.residual)
             if need_weight:
                 add_outer(d_weight, rows, _rows(x, taps, block))
             sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors

@@ -2,7 +2,7 @@
 
 from torch import Tensor, empty_like
 
-from swiftrnn.ops import _native
+from swiftrnn.ops import _native, _states
 
 _forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iii")
 _backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiii")
@@ -32,19 +32,12 @@ def forward(
     """
     (T, B, G), H = gates.shape, initial.shape[-1]
     output = gates.new_empty(T, B, H) if output is None else output
-    if not (keep and T):
-        states = initial.clone()
-    elif states is None:
-        states = initial.new_empty(T, B, H)
+    states = _states.room(initial, T, keep, states)
     _forward(
         gates.dtype, gates, bias, lengths, initial, states, output, kept, T, B, H, G,
         B * H if keep else 0, *_form(update), tanh, reverse, _native.threads(T * B * H),
     )  # fmt: skip
-    if not keep:
-        return output, states, states.new_empty(0)
-    if not T:
-        return output, states, states.new_empty(0, B, H)
-    return output, states[0 if reverse else -1].clone(), states
+    return _states.outputs(output, states, T, keep, reverse)
 
 
 def backward(

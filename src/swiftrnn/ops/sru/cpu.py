@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from swiftrnn.ops import _native
+from swiftrnn.ops import _native, _states
 
 _forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iii")
 _backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 7 + "d" + "iiii")
@@ -40,10 +40,7 @@ def forward(
     T, B, G = gates.shape
     H = initial.shape[-1]
     output = gates.new_empty(T, B, H) if output is None else output
-    if not (keep and T):
-        states = initial.clone()
-    elif states is None:
-        states = initial.new_empty(T, B, H)
+    states = _states.room(initial, T, keep, states)
     skip, skip_row = _rows(gates, skip, H)
     mask, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _forward(
@@ -51,11 +48,7 @@ def forward(
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
         _native.threads(T * B * H),
     )  # fmt: skip
-    if not keep:
-        return output, states, states.new_empty(0)
-    if not T:
-        return output, states, states.new_empty(0, B, H)
-    return output, states[0 if reverse else -1].clone(), states
+    return _states.outputs(output, states, T, keep, reverse)
 
 
 def backward(
