@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import rows
@@ -115,13 +116,18 @@ def kernels(results: Results) -> str:
 def products(results: Results) -> str:
     """The bare products at the headline's size: which library, how fast."""
     lines = []
-    for layer in OURS:
-        for name in PRODUCTS:
-            for dtype in ("float32", "bfloat16"):
-                if row := results.product(layer, name, HEADLINE, dtype):
-                    library = row.provider.removeprefix(f"{layer} ")
-                    lines.append([f"{layer} {name}", dtype, library, f"{row.median_s * 1e3:.1f}"])
-    return table(("product", "dtype", "fastest library", "ms"), lines) if lines else ""
+    for layer, name, dtype in product(OURS, PRODUCTS, ("float32", "bfloat16")):
+        if row := results.product(layer, name, HEADLINE, dtype):
+            ours = results.product(layer, name, HEADLINE, dtype, own=True)
+            lines.append(
+                [
+                    *(f"{layer} {name}", dtype, row.provider.removeprefix(f"{layer} ")),
+                    f"{row.median_s * 1e3:.1f}",
+                    f"{ours.median_s * 1e3:.1f}" if ours else "-",
+                ]
+            )
+    header = ("product", "dtype", "fastest library", "ms", "our own ms")
+    return table(header, lines) if lines else ""
 
 
 def grid(results: Results) -> str:

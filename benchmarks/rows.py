@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn import bench
-from swiftrnn.bench import PRODUCTS
+from swiftrnn.bench import OWN, PRODUCTS
 
 RESULTS = Path(__file__).parent / "results"
 NOT_TIMED = bench.Timing(0.0, 0.0, 1)
@@ -129,14 +129,20 @@ class Results:
         return row.median_s if row else None
 
     def product(
-        self, layer: str, name: str, cell: tuple[int, int, int], dtype: str = "float32"
+        self,
+        layer: str,
+        name: str,
+        cell: tuple[int, int, int],
+        dtype: str = "float32",
+        own: bool = False,
     ) -> Row | None:
-        """The fastest library for one bare product of a layer."""
+        """The fastest library for one bare product of a layer, or our own kernel."""
         found = [
             r
             for r in self.by_key.values()
             if r.subject == "product"
             and r.provider.startswith(f"{layer} ")
+            and (r.provider == f"{layer} {OWN}") == own
             and r.mode == name
             and r.cell == (*cell, dtype)
         ]

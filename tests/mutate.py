@@ -28,12 +28,13 @@ import build_kernels  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutate.json"
 SOURCES = (
-    *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "sru", "_transpose")),
+    *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "sru", "_matmul")),
+    "ops/_matmul/tile.h",
     "ops/_kernel.h",
 )
 TESTS = tuple(
     f"tests/ops/test_{n}.py"
-    for n in ("ops", "elementary", "blocked", "linear_scan", "gated_scan", "transpose")
+    for n in ("ops", "elementary", "blocked", "linear_scan", "gated_scan", "matmul")
 )
 SLOW = "not compiles and not exports and not registered and not finite_differences"
 HARMLESS = (  # in such lines a flip cannot change a result

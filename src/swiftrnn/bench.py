@@ -15,9 +15,9 @@ from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import (
     BLOCK_BYTES,
     add_outer,
+    for_onednn,
     onednn,
-    packed,
-    rows_times,
+    times,
     zeros_for_outer,
 )
 from swiftrnn.timing import Timing, copy_call, interleaved
@@ -44,6 +44,8 @@ Call = Callable[[], object]  # what it gives is dropped
 OURS = ("SRU", "QRNN", "MinGRU")
 RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
 COPY_BYTES = 128 << 20  # beyond any cache
+OUTER_BYTES = 4 << 20  # both factors of one product of oneDNN's weight gradient
+OWN = "swiftrnn"  # the products as our layers take them: shown, never part of the floor
 PRODUCTS = ("forward", "input gradient", "weight gradient")
 
 
@@ -122,26 +124,34 @@ def product_calls(rows: int, width: int, N: int, dtype: torch.dtype) -> dict[str
     Returns:
         forward, input gradient and weight gradient, each a dict from library to a call. "aten" is
         `mm` into a given tensor; oneDNN cannot write into one, so "oneDNN blocks" takes the rows in
-        blocks whose memory is used again, as our layers do, with the weight packed once.
+        blocks whose memory is used again, with the weight packed once. `OWN` is what our layers do.
     """
     x, w = torch.randn(N, width).to(dtype), torch.randn(rows, width).to(dtype)
     dy = torch.randn(N, rows).to(dtype)
-    calls = (_rows_calls(x, w), _rows_calls(dy, w.t().contiguous()), _outer_calls(dy, x))
+    calls = (_rows_calls(x, w), _rows_calls(dy, w.t()), _outer_calls(dy, x))
     return dict(zip(PRODUCTS, calls, strict=True))
 
 
 def _rows_calls(x: Tensor, weight: Tensor) -> dict[str, Call]:
     """Of x @ weight.T."""
     out = x @ weight.t()
-    calls: dict[str, Call] = {"aten": lambda: torch.mm(x, weight.t(), out=out)}
+    size = max(1, BLOCK_BYTES // (len(weight) * weight.element_size()))
+    pieces, targets = x.split(size), out.split(size)
+
+    def own() -> None:
+        product = times(weight, len(pieces[0]), len(pieces))
+        for piece, target in zip(pieces, targets, strict=True):
+            product(piece, target, False)
+
+    calls: dict[str, Call] = {"aten": lambda: torch.mm(x, weight.t(), out=out), OWN: own}
     if torch.backends.mkldnn.is_available() and len(x):
-        calls["oneDNN"] = lambda: onednn(x, weight)
-        pieces = x.split(max(1, BLOCK_BYTES // (len(weight) * weight.element_size())))
+        dense = weight.contiguous()
+        calls["oneDNN"] = lambda: onednn(x, dense)
 
         def in_blocks() -> None:
-            in_its_layout = packed(weight, len(pieces[0]), len(pieces))
+            in_its_layout = for_onednn(dense, len(pieces[0]), len(pieces))
             for piece in pieces:  # what each gives is dropped at once
-                rows_times(piece, in_its_layout)
+                onednn(piece, in_its_layout)
 
         if len(pieces) > 1:
             calls["oneDNN blocks"] = in_blocks
@@ -150,13 +160,22 @@ def _rows_calls(x: Tensor, weight: Tensor) -> dict[str, Call]:
 
 def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
     """Of dy.T @ x."""
-    out = dy.t() @ x
-    calls: dict[str, Call] = {"aten": lambda: torch.mm(dy.t(), x, out=out)}
+    out, total = dy.t() @ x, zeros_for_outer(dy.new_empty(dy.shape[1], x.shape[1]))
+    rows = max(1, OUTER_BYTES // ((dy.shape[1] + x.shape[1]) * x.element_size()))
+    pieces = list(zip(dy.split(rows), x.split(rows), strict=True))
+    calls: dict[str, Call] = {
+        "aten": lambda: torch.mm(dy.t(), x, out=out),
+        OWN: lambda: add_outer(total.zero_(), dy, x),
+    }
     if torch.backends.mkldnn.is_available() and len(x):
         calls["oneDNN"] = lambda: onednn(x.t(), dy.t()).t()
-        total = zeros_for_outer(out, len(x))
+
+        def in_blocks() -> None:
+            for a, b in pieces:
+                out.t().add_(onednn(b.t().contiguous(), a.t()))
+
         if x.dtype == torch.float32:
-            calls["oneDNN blocks"] = lambda: add_outer(total.zero_(), dy, x)
+            calls["oneDNN blocks"] = in_blocks
     return calls
 
 
@@ -308,7 +327,11 @@ def _print_layers(layers: tuple[str, ...], B: int, T: int, H: int) -> None:
     for provider in (*layers, *RIVALS):
         step, stream = times[provider, "step"], times.get((provider, "stream"))
         floor = sum(
-            min(t for (name, _), t in times.items() if name == f"{provider} {product}")
+            min(
+                t
+                for (name, library), t in times.items()
+                if name == f"{provider} {product}" and library != OWN
+            )
             for product in (PRODUCTS if provider in layers else ())
         )
         rows.append(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from swiftrnn.ops import _pool
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._product import BLOCK_BYTES, add_outer, packed, plain, rows_times, zeros_for_outer
+from swiftrnn.ops._product import BLOCK_BYTES, add_outer, plain, times, zeros_for_outer
 
 Taps = tuple[int, ...]
 
@@ -57,21 +57,9 @@ def _longest(blocks: list[slice]) -> int:
     return max(b.stop - b.start for b in blocks)
 
 
-def _rows(x: Tensor, taps: Taps, block: slice) -> Tensor:
-    """What the gates of a block see, one row per (t, b): a view of x where that is one row of x."""
-    seen = [x[block.start + tap : block.stop + tap] for tap in taps]
-    if len(taps) == 1:
-        return seen[0].reshape(-1, x.shape[2])
-    shape = (*seen[0].shape[:2], len(taps) * x.shape[2])
-    return torch.cat(seen, -1, out=_pool.empty(shape, x.dtype)).view(-1, shape[2])
-
-
-def _give_back(d_x: Tensor, taps: Taps, block: slice, d_rows: Tensor, add: bool) -> None:
-    """The gradient of `_rows` to the rows of x that they came from."""
-    n, (B, I) = block.stop - block.start, d_x.shape[1:]
-    for tap, part in zip(taps, d_rows.view(n, B, len(taps), I).unbind(2), strict=True):
-        target = d_x[block.start + tap : block.stop + tap]
-        target.add_(part) if add or len(taps) > 1 else target.copy_(part)
+def _rows(x: Tensor, block: slice, tap: int) -> Tensor:
+    """The rows of x that the gates of a block see through a tap, as a matrix."""
+    return x[block.start + tap : block.stop + tap].view(-1, x.shape[2])
 
 
 def _before(op: Op) -> int:
@@ -100,9 +88,13 @@ def _forward(
     kept = _pool.empty((T, B, G), x.dtype) if keep else None
     states = _pool.empty(output.shape, state.dtype) if keep else None
     blocks = _blocks(T, B * G * x.element_size(), reverse)
-    weight = packed(weight, B * _longest(blocks), len(blocks))
+    rows = B * _longest(blocks)
+    products = [times(part, rows, len(blocks)) for part in weight.chunk(len(taps), 1)]
+    room = _pool.empty((_longest(blocks), B, G), x.dtype)
     for block in blocks:
-        gates = rows_times(_rows(x, taps, block), weight).view(block.stop - block.start, B, G)
+        gates = room[: block.stop - block.start]
+        for i, (tap, product) in enumerate(zip(taps, products, strict=True)):
+            product(_rows(x, block, tap), gates.view(-1, G), i > 0)
         inputs = _inputs(op, gates, x[block] if residual else None, rest, state, block.start)
         given = (None if whole is None else whole[block] for whole in (output, states, kept))
         state = op.kernel("forward")(*inputs, keep, *given)[1]
@@ -127,15 +119,18 @@ class _Blocked(torch.autograd.Function):
         op, taps, T, B, G = ctx.op, ctx.taps, len(x) - max(ctx.taps), x.shape[1], len(weight)
         need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
         d_x = _pool.empty(x.shape, x.dtype)
+        sums_up = ctx.residual or len(taps) > 1
         if len(taps) > 1:
-            d_x.zero_()  # a sum over taps
-        d_weight = zeros_for_outer(weight, B * T)
+            d_x.zero_()
+        parts = weight.chunk(len(taps), 1)
+        d_parts = [zeros_for_outer(part) for part in parts]
         sums: list[Tensor] | None = None
         grad, carry = output_grads[0].contiguous(), output_grads[1]
         reverse = ctx.flags[-1]
         blocks = _blocks(T, B * G * x.element_size(), not reverse)
         scratch = _pool.empty((_longest(blocks), B, G), x.dtype)
-        weight_t = packed(weight.t(), B * _longest(blocks), len(blocks))
+        rows = B * _longest(blocks)
+        products = [times(part.t(), rows, len(blocks)) for part in parts if need_x]
         for block in blocks:
             d_skip = d_x[block] if ctx.residual else None
             earlier = block.stop if reverse else block.start - 1
@@ -150,12 +145,12 @@ class _Blocked(torch.autograd.Function):
             )
             d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
             rows = d_gates.view(-1, G)
-            if need_x:
-                _give_back(d_x, taps, block, rows_times(rows, weight_t), ctx.residual)
-            if need_weight:
-                add_outer(d_weight, rows, _rows(x, taps, block))
+            for tap, product in zip(taps, products, strict=False):
+                product(rows, _rows(d_x, block, tap), sums_up)
+            for tap, d_part in zip(taps, d_parts if need_weight else (), strict=False):
+                add_outer(d_part, rows, _rows(x, block, tap))
             sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
         nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # mask, lengths, flags
-        d_weight = d_weight.to(weight.dtype).contiguous() if need_weight else None
+        d_weight = torch.cat(d_parts, 1).to(weight.dtype).contiguous() if need_weight else None
         d_x = d_x if need_x else None
         return None, d_x, d_weight, None, None, *(sums or []), carry, *nothing

@@ -1,31 +1,60 @@
-"""The matrix products of a layer, each through the library that is fastest at it on a CPU.
+"""The matrix products of a layer, each by what is fastest at it on a CPU.
 
-Measured (benchmarks/README.md): oneDNN for all three, in blocks of rows whose operands and result
-stay in cache: it has no operator with a given output, and a fresh large tensor costs more than the
-work of filling it. float64, which oneDNN does not know, bfloat16's gradient of the weight, whose
-sums are kept in float32, and products of few rows go through torch's default.
+float32 and float64 on x86-64: our own kernel (`_matmul`), which needs no new memory and no
+transposition. Else, and for the forward product of few rows, a library: oneDNN, whose weight may be
+packed once for several blocks, and torch's default for what oneDNN does not know, for the gradient
+of the weight and for products so small that oneDNN's overhead of 10 to 20 microseconds shows.
+benchmarks/README.md has the measurements.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from swiftrnn.ops import _pool
+from swiftrnn.ops import _matmul, _pool
 from swiftrnn.ops._op import transformed
-from swiftrnn.ops._transpose import transposed
 
 BLOCK_BYTES = 6 << 20  # the result of one block of rows
-OUTER_BYTES = 4 << 20  # both factors of one product of the weight gradient; oneDNN copies them
-FEW_ROWS = 64  # below, oneDNN's overhead of 10 to 20 microseconds shows
+FEW_ROWS = 64  # below, oneDNN's overhead shows
+PACKED_ROWS = 512  # below, packing costs more than our kernel gains, if it has to transpose
+
+Times = Callable[[Tensor, Tensor, bool], None]
 
 
-def _onednn(dtype: torch.dtype, rows: int) -> bool:
-    return rows >= FEW_ROWS and dtype != torch.float64 and torch.backends.mkldnn.is_available()
+def times(weight: Tensor, rows: int, blocks: int) -> Times:
+    """How to multiply rows by a weight (G, I), of which several blocks are to come.
+
+    Args:
+        weight: either way round in memory.
+        rows: in the longest block.
+        blocks: how many of them.
+
+    Returns:
+        A function of x (R, I), out (R, G) and add: out = x @ weight.T, or += where add is true.
+    """
+    transposing = weight.stride(1) == 1
+    if _matmul.can_multiply(weight.dtype) and rows * blocks >= (
+        PACKED_ROWS if transposing else FEW_ROWS
+    ):
+        return _matmul.Packed(weight).times
+    packed = for_onednn(weight, rows, blocks)
+
+    def by_library(x: Tensor, out: Tensor, add: bool) -> None:
+        if _onednn(x.dtype, len(x)) or packed.is_mkldnn:
+            found = onednn(x, packed)
+            out.add_(found) if add else out.copy_(found)
+        elif add:
+            out.addmm_(x, packed.t())
+        else:
+            torch.mm(x, packed.t(), out=out)
+
+    return by_library
 
 
-def packed(weight: Tensor, rows: int, blocks: int) -> Tensor:
-    """The weight (G, I) in the layout in which `rows_times` is fastest, for several calls."""
+def for_onednn(weight: Tensor, rows: int, blocks: int) -> Tensor:
+    """The weight as oneDNN likes it, where it takes part."""
     if not _onednn(weight.dtype, rows):
         return weight  # the other library reads it either way round
     if blocks > 1:
@@ -33,50 +62,39 @@ def packed(weight: Tensor, rows: int, blocks: int) -> Tensor:
     return weight.contiguous()
 
 
-def rows_times(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """(R, I), a weight (G, I) that may be packed and a bias (G) to (R, G): x @ weight.T + bias."""
-    if _onednn(x.dtype, len(x)) or weight.is_mkldnn:
-        return onednn(x, weight, bias)
-    return nn.functional.linear(x, weight, bias)
+def _onednn(dtype: torch.dtype, rows: int) -> bool:
+    return rows >= FEW_ROWS and dtype != torch.float64 and torch.backends.mkldnn.is_available()
 
 
-def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """As `rows_times`, always through oneDNN."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+def onednn(x: Tensor, weight: Tensor) -> Tensor:
+    """x @ weight.T, with a weight that may be packed, always through oneDNN."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
-def zeros_for_outer(weight: Tensor, rows: int) -> Tensor:
+def zeros_for_outer(weight: Tensor) -> Tensor:
     """The sum (G, I) of the gradients of a weight before any, laid out as `add_outer` likes it."""
     G, I = weight.shape
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
-    if I < G and _outer_by_onednn(weight.dtype, rows):
+    if I < G and _matmul.can_multiply(weight.dtype):
         return weight.new_zeros(I, G, dtype=dtype).t()
     return weight.new_zeros(G, I, dtype=dtype)
 
 
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
     """total (G, I) += left.T (G, R) @ right (R, I); a float32 total beside bfloat16 rows."""
-    if _outer_by_onednn(left.dtype, len(left)):
-        if right.shape[1] < left.shape[1]:  # the smaller factor is the one to transpose
+    if _matmul.can_multiply(left.dtype):
+        if total.stride(1) != 1:
             total, left, right = total.t(), right, left
-        rows = max(
-            FEW_ROWS, OUTER_BYTES // ((left.shape[1] + right.shape[1]) * left.element_size())
-        )
-        for a, b in zip(left.split(rows), right.split(rows), strict=True):
-            total.add_(onednn(transposed(a), b.t()))
+        _matmul.add_outer(total, left, right)
     elif total.dtype == left.dtype:
         total.addmm_(left.t(), right)
     else:
         total.add_(left.t() @ right)
 
 
-def _outer_by_onednn(dtype: torch.dtype, rows: int) -> bool:
-    return dtype == torch.float32 and _onednn(dtype, rows // 4)
-
-
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """As `nn.functional.linear` (its float32 products on a CPU take torch's default library)."""
-    if x.dtype == torch.float32 and plain(x) and _onednn(x.dtype, x.numel() // x.shape[-1]):
+    if x.dtype == torch.float32 and plain(x) and x.numel() // max(1, x.shape[-1]) >= 4 * FEW_ROWS:
         return _Linear.apply(x, weight, bias)  # pyright: ignore
     return nn.functional.linear(x, weight, bias)
 
@@ -93,13 +111,13 @@ def plain(x: Tensor) -> bool:
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Any number of rows, in blocks."""
-    blocks = x.split(max(FEW_ROWS, BLOCK_BYTES // (len(weight) * x.element_size())))
-    weight = packed(weight, len(blocks[0]), len(blocks))
-    if len(blocks) == 1:
-        return rows_times(x, weight, bias)
-    output = _pool.empty((len(x), weight.shape[0]), x.dtype)
-    for piece, target in zip(blocks, output.split(len(blocks[0])), strict=True):
-        target.copy_(rows_times(piece, weight, bias))
+    output = _pool.empty((len(x), len(weight)), x.dtype)
+    size = max(FEW_ROWS, BLOCK_BYTES // (len(weight) * x.element_size()))
+    if bias is not None:
+        output.copy_(bias)
+    multiply = times(weight, min(size, len(x)), -(-len(x) // size))
+    for piece, target in zip(x.split(size), output.split(size), strict=True):
+        multiply(piece, target, bias is not None)
     return output
 
 
@@ -116,7 +134,7 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         rows, grad = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
         need_x, need_weight, need_bias = ctx.needs_input_grad
-        d_weight = zeros_for_outer(weight, len(rows))
+        d_weight = zeros_for_outer(weight)
         if need_weight:
             add_outer(d_weight, grad, rows)
         return (

@@ -1,0 +1,74 @@
+"""Matrix products of float32 and float64 on x86-64, in C: into memory that is given, from any rows.
+
+Libraries give each product a result of its own, want their operands in their own layout, and turn
+a matrix round in memory for the gradient of a weight. Here the layers' large arrays are read and
+written where they lie; only the weight is copied, once per pass.
+"""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native, _pool
+
+_level = _native.Kernel("matmul_level", "p")
+_pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
+_rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
+_outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "ii")
+AVX2, AVX512 = 1, 2  # instruction sets
+PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
+
+
+@cache
+def level() -> int:
+    """The best instruction set of this machine that the kernels know; 0 where there is none."""
+    if not hasattr(_native.library(), "matmul_level_float32"):
+        return 0
+    found = torch.zeros(1, dtype=torch.int64)
+    _level(torch.float32, found)
+    return int(found)
+
+
+def can_multiply(dtype: torch.dtype) -> bool:
+    """Whether the kernels run here and know a dtype."""
+    return dtype in (torch.float32, torch.float64) and level() > 0
+
+
+def _threads(*sizes: int) -> int:
+    return _native.threads(torch.Size(sizes).numel() // PRODUCTS_A_THREAD)
+
+
+def _dense_rows(x: Tensor) -> Tensor:
+    return x if x.stride(1) == 1 else x.contiguous()
+
+
+class Packed:
+    """A weight (G, I), either way round in memory, in the layout in which `times` reads it."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self.G, self.I = weight.shape
+        self.level = level()
+        self.panels = _pool.empty((self.I * (self.G + 15),), weight.dtype)
+        _pack(
+            weight.dtype, weight, weight.stride(1), weight.stride(0), self.panels, self.I, self.G,
+            self.level, _native.threads(weight.numel()),
+        )  # fmt: skip
+
+    def times(self, x: Tensor, out: Tensor, add: bool = False) -> None:
+        """out (R, G) = x (R, I) @ weight.T, or += where asked; rows of out lie dense."""
+        x, R = _dense_rows(x), len(x)
+        _rows(
+            x.dtype, x, x.stride(0), self.panels, out, out.stride(0), R, self.I, self.G, add,
+            self.level, _threads(R, self.I, self.G),
+        )  # fmt: skip
+
+
+def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total (G, I) += left.T (G, R) @ right (R, I); rows of total lie dense."""
+    left, right = _dense_rows(left), _dense_rows(right)
+    (R, G), I = left.shape, right.shape[1]
+    _outer(
+        total.dtype, left, left.stride(0), right, right.stride(0), total, total.stride(0), R, G, I,
+        level(), _threads(R, G, I),
+    )  # fmt: skip

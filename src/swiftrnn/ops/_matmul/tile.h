@@ -1,0 +1,154 @@
+/* Matrix products for one instruction set; cpu.c includes this once for each of them and defines
+ *
+ *   FOR(name)  the name with the instruction set's own ending
+ *   TARGET     the attribute that turns the instruction set on
+ *   BYTES      the width of a vector
+ *   ROWS       rows of a tile      } ROWS * VECTORS sums, VECTORS numbers to multiply with and one
+ *   VECTORS    vectors of its row  } more fit into the registers
+ *
+ * Everything comes down to `tile`: ROWS x WIDTH sums stay in registers while the numbers of `a` come
+ * one by one and those of `b` as whole vectors.  What is `b` was packed before into panels of WIDTH
+ * columns, [k][column], so it is read in order; `a` is read where it lies, by rows or by columns,
+ * so no matrix is ever transposed.  Every sum runs over k in order, whatever the tile: results do
+ * not depend on the number of rows beside them, nor on threads. */
+
+typedef real FOR(vec) __attribute__((vector_size(BYTES), may_alias));
+typedef real FOR(loose) __attribute__((vector_size(BYTES), may_alias, aligned(sizeof(real))));
+
+enum { FOR(LANES) = BYTES / sizeof(real), FOR(WIDTH) = VECTORS * FOR(LANES) };
+
+/* y (m, v vectors) = or += a b, where a's rows are a_row apart and its columns a_step. */
+INLINE TARGET void FOR(tile)(const real *a, int64_t a_row, int64_t a_step, const real *b, int64_t K,
+                             real *y, int64_t y_row, int64_t add, const int m, const int v)
+{
+    FOR(vec) sum[ROWS][VECTORS];
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < v; j++) {
+            __builtin_prefetch(y + i * y_row + j * FOR(LANES), 1, 3);
+            sum[i][j] = (FOR(vec)){0};
+        }
+    for (int64_t k = 0; k < K; k++) {
+        const FOR(vec) *row = (const FOR(vec) *)(b + k * v * FOR(LANES));
+        FOR(vec) w[VECTORS];
+        for (int j = 0; j < v; j++)
+            w[j] = row[j];
+#pragma GCC unroll 16
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < v; j++)
+                sum[i][j] += a[i * a_row + k * a_step] * w[j];
+    }
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < v; j++) {
+            FOR(loose) *to = (FOR(loose) *)(y + i * y_row + j * FOR(LANES));
+            if (add)
+                sum[i][j] += *to;
+            *to = sum[i][j];
+        }
+}
+
+/* How many vectors the panel that starts at a column has. */
+INLINE int FOR(vectors)(int64_t column, int64_t columns)
+{
+    return (int)((least(FOR(WIDTH), columns - column) + FOR(LANES) - 1) / FOR(LANES));
+}
+
+/* A tile at an edge: fewer rows, or columns that end within a vector. */
+static TARGET void FOR(edge)(const real *a, int64_t a_row, int64_t a_step, const real *b, int64_t K,
+                             real *y, int64_t y_row, int64_t add, int64_t rows, int64_t columns)
+{
+    real held[ROWS * FOR(WIDTH)];
+    const int v = FOR(vectors)(0, columns);
+    for (int64_t i = 0; i < rows; i += rows == ROWS ? ROWS : 1) {
+        const real *from = a + i * a_row;
+        real *to = held + i * FOR(WIDTH);
+#define HELD(m, v) FOR(tile)(from, a_row, a_step, b, K, to, FOR(WIDTH), 0, m, v)
+        switch ((rows == ROWS) * VECTORS + v) {
+        case 1: HELD(1, 1); break;
+        case 2: HELD(1, 2); break;
+#if VECTORS == 3
+        case 3: HELD(1, 3); break;
+#endif
+        case VECTORS + 1: HELD(ROWS, 1); break;
+        case VECTORS + 2: HELD(ROWS, 2); break;
+#if VECTORS == 3
+        case VECTORS + 3: HELD(ROWS, 3); break;
+#endif
+        }
+#undef HELD
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            y[i * y_row + j] = (add ? y[i * y_row + j] : 0) + held[i * FOR(WIDTH) + j];
+}
+
+INLINE TARGET void FOR(any)(const real *a, int64_t a_row, int64_t a_step, const real *b, int64_t K,
+                            real *y, int64_t y_row, int64_t add, int64_t rows, int64_t columns)
+{
+    if (rows >= ROWS && columns >= FOR(WIDTH))
+        FOR(tile)(a, a_row, a_step, b, K, y, y_row, add, ROWS, VECTORS);
+    else
+        FOR(edge)(a, a_row, a_step, b, K, y, y_row, add, least(ROWS, rows),
+                  least(FOR(WIDTH), columns));
+}
+
+/* One panel of `columns` columns, filled up with zeros to whole vectors. */
+static TARGET void FOR(pack)(const real *w, int64_t w_step, int64_t w_column, int64_t K,
+                             int64_t columns, real *panel)
+{
+    const int64_t width = FOR(vectors)(0, columns) * FOR(LANES);
+    if (columns == FOR(WIDTH) && w_column == 1)
+        for (int64_t k = 0; k < K; k++)
+            for (int j = 0; j < VECTORS; j++)
+                ((FOR(vec) *)panel)[k * VECTORS + j] = ((const FOR(loose) *)(w + k * w_step))[j];
+    else
+        for (int64_t k0 = 0; k0 < K; k0 += 64) /* such a part of the panel lies in the first level */
+            for (int64_t j = 0; j < width; j++)
+                for (int64_t k = k0; k < least(K, k0 + 64); k++)
+                    panel[k * width + j] = j < columns ? w[k * w_step + j * w_column] : 0;
+}
+
+/* The panels of columns `first` to `end`, of (K, G) numbers. */
+static TARGET void FOR(panels)(const real *w, int64_t w_step, int64_t w_column, int64_t K, int64_t G,
+                               int64_t first, int64_t end, real *panels)
+{
+    const int64_t padded = (G + FOR(LANES) - 1) / FOR(LANES) * FOR(LANES);
+    for (int64_t k = 0; k < K; k += DEPTH)
+        for (int64_t c = first; c < end; c += FOR(WIDTH))
+            FOR(pack)(w + k * w_step + c * w_column, w_step, w_column, least(DEPTH, K - k),
+                      least(FOR(WIDTH), G - c), panels + k * padded + c * least(DEPTH, K - k));
+}
+
+/* Rows `first` to `end` of y (R, G) = or += x (R, K) times the packed (K, G). */
+static TARGET void FOR(rows)(const real *x, int64_t x_row, const real *panels, real *y, int64_t y_row,
+                             int64_t first, int64_t end, int64_t K, int64_t G, int64_t add)
+{
+    const int64_t padded = (G + FOR(LANES) - 1) / FOR(LANES) * FOR(LANES);
+    const int64_t group = GROUP_BYTES / (DEPTH * BYTES * VECTORS) * FOR(WIDTH);
+    for (int64_t k = 0; k == 0 || k < K; k += DEPTH) { /* also where K is 0: sums of nothing */
+        const int64_t depth = least(DEPTH, K - k);
+        for (int64_t begin = 0; begin < G; begin += group)
+            for (int64_t r = first; r < end; r += ROWS)
+                for (int64_t c = begin; c < least(G, begin + group); c += FOR(WIDTH))
+                    FOR(any)(x + r * x_row + k, x_row, 1, panels + k * padded + c * depth, depth,
+                             y + r * y_row + c, y_row, add || k, end - r, G - c);
+    }
+}
+
+/* Columns `first` to `end` of total (G, I) += left (R, G) turned round times right (R, I). */
+static TARGET void FOR(outer)(const real *left, int64_t left_row, const real *right,
+                              int64_t right_row, real *total, int64_t total_row, int64_t R,
+                              int64_t G, int64_t first, int64_t end)
+{
+    FOR(vec) room[OUTER_DEPTH * VECTORS];
+    real *panel = (real *)room;
+    for (int64_t r = 0; r < R; r += OUTER_DEPTH) {
+        const int64_t depth = least(OUTER_DEPTH, R - r);
+        for (int64_t c = first; c < end; c += FOR(WIDTH)) {
+            FOR(pack)(right + r * right_row + c, right_row, 1, depth, least(FOR(WIDTH), end - c),
+                      panel);
+            for (int64_t g = 0; g < G; g += ROWS)
+                FOR(any)(left + r * left_row + g, 1, left_row, panel, depth,
+                         total + g * total_row + c, total_row, 1, G - g, end - c);
+        }
+    }
+}
