@@ -33,9 +33,16 @@ def test_blocks_change_nothing(monkeypatch, steps_per_block, reverse, residual, 
     check(monkeypatch, 5, steps_per_block, reverse, residual, ragged, dtype)
 
 
+@pytest.fixture(params=[0, 1000], ids=["chunked", "few rows"])
+def from_rows(request, monkeypatch):
+    """With gates chunk by chunk, as for many rows, and as for few."""
+    monkeypatch.setattr(_blocked, "PACKED_ROWS", request.param)
+
+
 @pytest.mark.parametrize("H", [127, 300])  # 128 channels to a chunk
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.usefixtures("from_rows")
 def test_chunks_of_channels_change_nothing(monkeypatch, H, residual, dtype):
     check(monkeypatch, H, 3, False, residual, True, dtype)
 
@@ -75,6 +82,7 @@ def same(blocked, plain, leaves, dtype):
 @pytest.mark.parametrize("form", [(True, False), (False, True)], ids=["tanh", "update"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.usefixtures("from_rows")
 def test_gated_scan_in_blocks(monkeypatch, H, gates, form, reverse, dtype):
     T, B, I, G = 8, 3, 4, gates * H
     step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
@@ -94,8 +102,10 @@ def test_gated_scan_in_blocks(monkeypatch, H, gates, form, reverse, dtype):
 
 @pytest.mark.parametrize("taps", [(1, 0), (0, 1), (3, 2, 1, 0), (0, 2)])
 @pytest.mark.parametrize("steps_per_block", [1, 3, 100])
-def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block):
-    T, B, I, H = 8, 3, 4, 5
+@pytest.mark.parametrize("H", [5, 300])
+@pytest.mark.usefixtures("from_rows")
+def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block, H):
+    T, B, I = 8, 3, 4
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * B * 3 * H * 8)
     x, weight = draw(T + max(taps), B, I), draw(3 * H, len(taps) * I)
     leaves = [x, weight, draw(3 * H), draw(B, H)]

@@ -4,6 +4,10 @@ The gates of a block are used while they are still in cache, and their memory se
 their gradient never exists as a whole either, it goes into the two other products block by block.
 On the CPU only and in eager mode only: a graph (torch.compile, torch.export) gets the product and
 the op one after the other.
+
+The rows of the weight are put in such an order that the gates of a chunk of channels come to lie
+together, as the kernels like them. Forward turns the gates, where they lie, into what backward
+reads.
 """
 
 from typing import Any
@@ -11,9 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn.ops import _pool
+from swiftrnn.ops import _native, _pool
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._product import BLOCK_BYTES, add_outer, plain, times, zeros_for_outer
+from swiftrnn.ops._product import (
+    BLOCK_BYTES,
+    PACKED_ROWS,
+    add_outer,
+    plain,
+    times,
+    write,
+    zeros_for_outer,
+)
 
 Taps = tuple[int, ...]
 
@@ -43,7 +55,7 @@ def project(
     tensors = (x, weight, *rest[: op.tensors - _before(op)])
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         return _Blocked.apply(op, x, weight, residual, taps, *rest)  # pyright: ignore
-    return _forward(op, x, weight, residual, taps, rest, False)[:2]
+    return _forward(op, x, weight, residual, taps, rest, False, False)[:2]
 
 
 def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
@@ -60,6 +72,19 @@ def _longest(blocks: list[slice]) -> int:
 def _rows(x: Tensor, block: slice, tap: int) -> Tensor:
     """The rows of x that the gates of a block see through a tap, as a matrix."""
     return x[block.start + tap : block.stop + tap].view(-1, x.shape[2])
+
+
+def _in_chunks(weight: Tensor, H: int) -> Tensor:
+    """The rows of a weight in the order in which the gates of a chunk come to lie together."""
+    starts, gates = range(0, H, _native.CHUNK), range(0, len(weight), H)
+    runs = [weight[gate + h : gate + min(h + _native.CHUNK, H)] for h in starts for gate in gates]
+    return torch.cat(runs, out=_pool.empty(weight.shape, weight.dtype))
+
+
+def _beside(sums: list[Tensor], dtype: torch.dtype) -> Tensor:
+    """The gradient of a weight from those of its taps."""
+    shape = len(sums[0]), sum(part.shape[1] for part in sums)
+    return torch.cat(sums, 1, out=_pool.empty(shape, sums[0].dtype)).to(dtype)
 
 
 def _before(op: Op) -> int:
@@ -79,26 +104,31 @@ def _inputs(
 
 
 def _forward(
-    op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, rest: tuple, keep: bool
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """Runs all blocks; output, final and, to keep, what the op keeps in place of gates, states."""
+    op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, rest: tuple, keep: bool,
+    chunked: bool,
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:  # fmt: skip
+    """Runs all blocks; output, final and, to keep, what replaces the gates for backward, states.
+
+    `chunked`: the rows of the weight are in chunks.
+    """
     T, B, G = len(x) - max(taps), x.shape[1], len(weight)
     state, reverse = rest[op.state - _before(op)], rest[-1]
     output = _pool.empty((T, B, state.shape[-1]), x.dtype)
-    kept = _pool.empty((T, B, G), x.dtype) if keep else None
-    states = _pool.empty(output.shape, state.dtype) if keep else None
     blocks = _blocks(T, B * G * x.element_size(), reverse)
+    kept = _pool.empty((T if keep else _longest(blocks), B, G), x.dtype)
+    states = _pool.empty(output.shape, state.dtype) if keep else None
     rows = B * _longest(blocks)
     products = [times(part, rows, len(blocks)) for part in weight.chunk(len(taps), 1)]
-    room = _pool.empty((_longest(blocks), B, G), x.dtype)
     for block in blocks:
-        gates = room[: block.stop - block.start]
+        room = kept[block] if keep else kept[: block.stop - block.start]
+        gates = room.view(-1, G)
         for i, (tap, product) in enumerate(zip(taps, products, strict=True)):
-            product(_rows(x, block, tap), gates.view(-1, G), i > 0)
-        inputs = _inputs(op, gates, x[block] if residual else None, rest, state, block.start)
-        given = (None if whole is None else whole[block] for whole in (output, states, kept))
-        state = op.kernel("forward")(*inputs, keep, *given)[1]
-    return output, state, kept, states
+            gates = product(_rows(x, block, tap), gates, i > 0)
+        skip = x[block] if residual else None
+        inputs = _inputs(op, gates.view(room.shape), skip, rest, state, block.start)
+        given = output[block], states[block] if states is not None else None
+        state = op.kernel("forward")(*inputs, keep, *given, room if keep else None, chunked)[1]
+    return output, state, kept if keep else None, states
 
 
 class _Blocked(torch.autograd.Function):
@@ -106,9 +136,13 @@ class _Blocked(torch.autograd.Function):
     def forward(
         ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, *rest: Any
     ) -> Any:
-        output, final, *kept = _forward(op, x, weight, residual, taps, rest, True)
+        (T, B, _), H = x.shape, rest[op.state - _before(op)].shape[-1]
+        chunked = T * B >= PACKED_ROWS and H > _native.CHUNK
+        gates_weight = _in_chunks(weight, H) if chunked else weight
+        output, final, *kept = _forward(op, x, gates_weight, residual, taps, rest, True, chunked)
         tensors = op.tensors - _before(op)
         ctx.op, ctx.residual, ctx.taps, ctx.flags = op, residual, taps, rest[tensors:]
+        ctx.chunked = chunked
         ctx.save_for_backward(*kept, x, weight, *rest[:tensors])
         return output, final
 
@@ -116,41 +150,38 @@ class _Blocked(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
         kept, states, x, weight, *rest = ctx.saved_tensors
-        op, taps, T, B, G = ctx.op, ctx.taps, len(x) - max(ctx.taps), x.shape[1], len(weight)
+        op, taps, (T, B, G) = ctx.op, ctx.taps, kept.shape
         need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
-        d_x = _pool.empty(x.shape, x.dtype)
-        sums_up = ctx.residual or len(taps) > 1
+        d_x, sums_up = _pool.empty(x.shape, x.dtype), ctx.residual or len(taps) > 1
         if len(taps) > 1:
             d_x.zero_()
         parts = weight.chunk(len(taps), 1)
-        d_parts = [zeros_for_outer(part) for part in parts]
+        d_parts = [zeros_for_outer(part) for part in parts if need_weight]
         sums: list[Tensor] | None = None
         grad, carry = output_grads[0].contiguous(), output_grads[1]
         reverse = ctx.flags[-1]
         blocks = _blocks(T, B * G * x.element_size(), not reverse)
         scratch = _pool.empty((_longest(blocks), B, G), x.dtype)
-        rows = B * _longest(blocks)
-        products = [times(part.t(), rows, len(blocks)) for part in parts if need_x]
+        most = B * _longest(blocks)
+        products = [times(part.t(), most, len(blocks)) for part in parts if need_x]
         for block in blocks:
             d_skip = d_x[block] if ctx.residual else None
             earlier = block.stop if reverse else block.start - 1
             before = states[earlier] if 0 <= earlier < T else rest[op.state - _before(op)]
-            inputs = _inputs(
-                op, kept[block], x[block] if ctx.residual else None, (*rest, *ctx.flags), before,
-                block.start,
-            )  # fmt: skip
+            skip = x[block] if ctx.residual else None
+            inputs = _inputs(op, kept[block], skip, (*rest, *ctx.flags), before, block.start)
             into = scratch[: block.stop - block.start], *((d_skip,) * op.skips)
             d_gates, *d_vectors, carry = op.kernel("backward")(
-                *inputs, states[block], grad[block], carry, *into, True
+                *inputs, states[block], grad[block], carry, *into, True, ctx.chunked
             )
             d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
             rows = d_gates.view(-1, G)
             for tap, product in zip(taps, products, strict=False):
-                product(rows, _rows(d_x, block, tap), sums_up)
-            for tap, d_part in zip(taps, d_parts if need_weight else (), strict=False):
+                write(product, rows, _rows(d_x, block, tap), sums_up)
+            for tap, d_part in zip(taps, d_parts, strict=False):
                 add_outer(d_part, rows, _rows(x, block, tap))
             sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
         nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # mask, lengths, flags
-        d_weight = torch.cat(d_parts, 1).to(weight.dtype).contiguous() if need_weight else None
+        d_weight = _beside(d_parts, weight.dtype) if need_weight else None
         d_x = d_x if need_x else None
         return None, d_x, d_weight, None, None, *(sums or []), carry, *nothing

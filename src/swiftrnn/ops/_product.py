@@ -20,7 +20,7 @@ BLOCK_BYTES = 6 << 20  # the result of one block of rows
 FEW_ROWS = 64  # below, oneDNN's overhead shows
 PACKED_ROWS = 512  # below, packing costs more than our kernel gains, if it has to transpose
 
-Times = Callable[[Tensor, Tensor, bool], None]
+Times = Callable[[Tensor, Tensor, bool], Tensor]
 
 
 def times(weight: Tensor, rows: int, blocks: int) -> Times:
@@ -32,7 +32,8 @@ def times(weight: Tensor, rows: int, blocks: int) -> Times:
         blocks: how many of them.
 
     Returns:
-        A function of x (R, I), out (R, G) and add: out = x @ weight.T, or += where add is true.
+        A function of x (R, I), out (R, G) and add, which gives x @ weight.T, or out += that where
+        add is true. What it gives is `out`, but where a library insists on memory of its own.
     """
     transposing = weight.stride(1) == 1
     if _matmul.can_multiply(weight.dtype) and rows * blocks >= (
@@ -41,14 +42,10 @@ def times(weight: Tensor, rows: int, blocks: int) -> Times:
         return _matmul.Packed(weight).times
     packed = for_onednn(weight, rows, blocks)
 
-    def by_library(x: Tensor, out: Tensor, add: bool) -> None:
+    def by_library(x: Tensor, out: Tensor, add: bool) -> Tensor:
         if _onednn(x.dtype, len(x)) or packed.is_mkldnn:
-            found = onednn(x, packed)
-            out.add_(found) if add else out.copy_(found)
-        elif add:
-            out.addmm_(x, packed.t())
-        else:
-            torch.mm(x, packed.t(), out=out)
+            return out.add_(onednn(x, packed)) if add else onednn(x, packed)
+        return out.addmm_(x, packed.t()) if add else torch.mm(x, packed.t(), out=out)
 
     return by_library
 
@@ -71,13 +68,20 @@ def onednn(x: Tensor, weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
 
+def write(product: Times, x: Tensor, out: Tensor, add: bool) -> None:
+    """As `product`, and what it gives lies in `out` in any case."""
+    found = product(x, out, add)
+    if found is not out:
+        out.copy_(found)
+
+
 def zeros_for_outer(weight: Tensor) -> Tensor:
     """The sum (G, I) of the gradients of a weight before any, laid out as `add_outer` likes it."""
     G, I = weight.shape
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
     if I < G and _matmul.can_multiply(weight.dtype):
-        return weight.new_zeros(I, G, dtype=dtype).t()
-    return weight.new_zeros(G, I, dtype=dtype)
+        return _pool.empty((I, G), dtype).zero_().t()
+    return _pool.empty((G, I), dtype).zero_()
 
 
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
@@ -117,7 +121,7 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         output.copy_(bias)
     multiply = times(weight, min(size, len(x)), -(-len(x) // size))
     for piece, target in zip(x.split(size), output.split(size), strict=True):
-        multiply(piece, target, bias is not None)
+        write(multiply, piece, target, bias is not None)
     return output
 
 

@@ -55,13 +55,14 @@ class Packed:
             self.level, _native.threads(weight.numel()),
         )  # fmt: skip
 
-    def times(self, x: Tensor, out: Tensor, add: bool = False) -> None:
-        """out (R, G) = x (R, I) @ weight.T, or += where asked; rows of out lie dense."""
+    def times(self, x: Tensor, out: Tensor, add: bool = False) -> Tensor:
+        """out (R, G) = x (R, I) @ weight.T, or += where asked; gives out, whose rows lie dense."""
         x, R = _dense_rows(x), len(x)
         _rows(
             x.dtype, x, x.stride(0), self.panels, out, out.stride(0), R, self.I, self.G, add,
             self.level, _threads(R, self.I, self.G),
         )  # fmt: skip
+        return out
 
 
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:

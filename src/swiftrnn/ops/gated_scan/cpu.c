@@ -4,10 +4,9 @@
  *   u = g(u' + b_u)     f = sigmoid(sign (f' + b_f))     o = sigmoid(o' + b_o), or 1 without
  *   c = f c' + (1 - f) u                                 h = o c                   c' = c[t-1]
  *
- * `at_u` and `at_f` say in which place of a row u' and f' stand; o' is the third.  `kept`, threads,
- * sums and lengths are those of sru/cpu.c: forward writes to `kept`, chunk by chunk, what backward
- * reads in place of the gates: u, f, o, or in 16 bits u', f', o'; backward computes what is not
- * there again. */
+ * `at_u` and `at_f` say in which place of a row u' and f' stand; o' is the third.  `kept`, `chunked`,
+ * threads, sums and lengths are those of sru/cpu.c: forward writes to `kept` what backward reads in
+ * place of the gates: u, f, o, or in 16 bits u', f', o'; backward computes what is not there again. */
 
 #include "../_kernel.h"
 
@@ -39,19 +38,19 @@ INLINE gate gates_at(const form *a, const io *row, int64_t apart, int64_t h, int
 }
 
 INLINE void forward_row(const form *a, const io *gates, const real *before, real *state,
-                        io *output, io *kept, int64_t h, int64_t n, const int tanh,
-                        const int has_output, const int keeps)
+                        io *output, io *kept, int64_t h, int64_t n, int64_t apart,
+                        const int tanh, const int has_output, const int keeps)
 {
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i];
-        const gate g = gates_at(a, gates, a->H, h, i, tanh, has_output);
+        const gate g = gates_at(a, gates, apart, h, i, tanh, has_output);
         const real c = g.u + g.f * (c0 - g.u);
         if (keeps) {
-            put(kept + a->at_u * n + i, GATED ? g.u : get(gates + a->at_u * a->H + i));
-            put(kept + a->at_f * n + i, GATED ? g.f : get(gates + a->at_f * a->H + i));
+            put(kept + a->at_u * apart + i, GATED ? g.u : get(gates + a->at_u * apart + i));
+            put(kept + a->at_f * apart + i, GATED ? g.f : get(gates + a->at_f * apart + i));
             if (has_output)
-                put(kept + 2 * n + i, GATED ? g.o : get(gates + 2 * a->H + i));
+                put(kept + 2 * apart + i, GATED ? g.o : get(gates + 2 * apart + i));
         }
         state[i] = c;
         put(output + i, g.o * c);
@@ -59,12 +58,13 @@ INLINE void forward_row(const form *a, const io *gates, const real *before, real
 }
 
 #define FORWARD(tanh, has_output, keeps) \
-    forward_row(&a, u, before, state, y, k, h, n, tanh, has_output, keeps)
+    forward_row(&a, u, before, state, y, k, h, n, apart, tanh, has_output, keeps)
 
 EXPORT EVERY_CPU void KERNEL(gated_scan_forward)(
     const io *gates, const real *bias, const int64_t *lengths, const real *initial, real *states,
     io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row, int64_t states_row,
-    int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse, int64_t n_threads)
+    int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse, int64_t chunked,
+    int64_t n_threads)
 {
     const form a = {bias, H, at_u, at_f, (real)sign};
     const int64_t per_row = chunks_per_row(H), units = B * per_row, n_gates = gates_row / H;
@@ -81,11 +81,12 @@ EXPORT EVERY_CPU void KERNEL(gated_scan_forward)(
                     step ? states_row ? states + (earlier * B + b) * H + h : states + column
                          : initial + column;
                 real *state = states_row ? states + row * H + h : states + column;
-                const io *u = gates + row * gates_row + h;
-                io *y = output + row * H + h;
-                io *k = kept ? kept + row * gates_row + h * n_gates : 0;
+                const int64_t apart = chunked ? n : H;
+                const int64_t at = row * gates_row + (chunked ? h * n_gates : h);
+                const io *u = gates + at;
+                io *y = output + row * H + h, *k = kept ? kept + at : 0;
                 for (int64_t i = 0; i < n_gates; i++)
-                    fetch(u + gates_row + i * H, n * (int64_t)sizeof(io));
+                    fetch(u + gates_row + i * apart, n * (int64_t)sizeof(io));
                 if (lengths && t >= lengths[b]) {
                     memset(y, 0, (size_t)n * sizeof(io));
                     if (state != before)
@@ -114,15 +115,15 @@ typedef struct {
 
 INLINE void backward_row(const form *a, const sums *d, const io *gates, const real *before,
                          const io *grad, io *d_gates, int64_t h, int64_t n0, int64_t n,
-                         const int tanh, const int has_output, const int packed)
+                         int64_t apart, const int tanh, const int has_output, const int kept)
 {
-    const int64_t H = a->H, N = d->N, apart = packed ? n : H;
+    const int64_t H = a->H, N = d->N;
     real *q = d->carry + n0, *db = d->bias + n0;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], gh = get(grad + i);
         gate g;
-        if (packed && GATED) {
+        if (kept && GATED) {
             g.u = get(gates + a->at_u * apart + i);
             g.f = get(gates + a->at_f * apart + i);
             g.o = has_output ? get(gates + 2 * apart + i) : 1;
@@ -145,14 +146,14 @@ INLINE void backward_row(const form *a, const sums *d, const io *gates, const re
     }
 }
 
-#define BACKWARD(tanh, has_output, packed) \
-    backward_row(&a, &d, u, before, gh, du, h, column, n, tanh, has_output, packed)
+#define BACKWARD(tanh, has_output, kept) \
+    backward_row(&a, &d, u, before, gh, du, h, column, n, apart, tanh, has_output, kept)
 
 EXPORT EVERY_CPU void KERNEL(gated_scan_backward)(
     const io *gates, const real *bias, const int64_t *lengths, const real *initial,
     const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
     int64_t B, int64_t H, int64_t gates_row, int64_t at_u, int64_t at_f, double sign,
-    int64_t tanh, int64_t reverse, int64_t packed, int64_t n_threads)
+    int64_t tanh, int64_t reverse, int64_t kept, int64_t chunked, int64_t n_threads)
 {
     const form a = {bias, H, at_u, at_f, (real)sign};
     const sums d = {carry, d_bias, B * H};
@@ -168,19 +169,20 @@ EXPORT EVERY_CPU void KERNEL(gated_scan_backward)(
                 const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
                     step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
-                const io *u = gates + row * gates_row + (packed ? h * n_gates : h);
-                const io *gh = grad + row * H + h;
+                const int64_t apart = chunked ? n : H;
+                const int64_t at = row * gates_row + (chunked ? h * n_gates : h);
+                const io *u = gates + at, *gh = grad + row * H + h;
                 io *du = d_gates + row * gates_row + h;
                 const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t i = 0; i < n_gates; i++)
-                    fetch(u + gates_row + i * (packed ? n : H), bytes);
+                    fetch(u + gates_row + i * apart, bytes);
                 fetch(gh + H, bytes);
                 fetch(before + H, n * (int64_t)sizeof(real));
                 if (lengths && t >= lengths[b]) {
                     for (int64_t i = 0; i < n_gates; i++)
                         memset(du + i * H, 0, (size_t)bytes);
                 } else {
-                    switch (tanh * 4 + (n_gates > 2) * 2 + packed) {
+                    switch (tanh * 4 + (n_gates > 2) * 2 + kept) {
                     case 0: BACKWARD(0, 0, 0); break;
                     case 1: BACKWARD(0, 0, 1); break;
                     case 2: BACKWARD(0, 1, 0); break;

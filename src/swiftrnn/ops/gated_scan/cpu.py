@@ -4,8 +4,8 @@ from torch import Tensor, empty_like
 
 from swiftrnn.ops import _native, _states
 
-_forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iii")
-_backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiii")
+_forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iiii")
+_backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiiii")
 
 
 def _form(update: bool) -> tuple[int, int, float]:
@@ -25,17 +25,18 @@ def forward(
     output: Tensor | None = None,
     states: Tensor | None = None,
     kept: Tensor | None = None,
+    chunked: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
 
-    `kept` as in `sru`: gets what backward reads in place of the gates (then they are `packed`).
+    `kept` and `chunked` as in `sru`.
     """
     (T, B, G), H = gates.shape, initial.shape[-1]
     output = gates.new_empty(T, B, H) if output is None else output
     states = _states.room(initial, T, keep, states)
     _forward(
         gates.dtype, gates, bias, lengths, initial, states, output, kept, T, B, H, G,
-        B * H if keep else 0, *_form(update), tanh, reverse, _native.threads(T * B * H),
+        B * H if keep else 0, *_form(update), tanh, reverse, chunked, _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
 
@@ -52,11 +53,12 @@ def backward(
     grad: Tensor,
     grad_final: Tensor,
     d_gates: Tensor | None = None,
-    packed: bool = False,
+    kept: bool = False,
+    chunked: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates (written where given), bias and initial.
 
-    `packed`: the gates are what forward kept.
+    `kept` and `chunked` as in `sru`.
     """
     (T, B, G), H = gates.shape, initial.shape[-1]
     d_gates = empty_like(gates) if d_gates is None else d_gates
@@ -64,6 +66,6 @@ def backward(
     sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
     _backward(
         gates.dtype, gates, bias, lengths, initial, states, grad, d_gates, carry, sums, T, B, H, G,
-        *_form(update), tanh, reverse, packed, _native.threads(T * B * H),
+        *_form(update), tanh, reverse, kept, chunked, _native.threads(T * B * H),
     )  # fmt: skip
     return d_gates, sums.sum(1).flatten(), carry

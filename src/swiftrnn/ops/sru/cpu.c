@@ -5,15 +5,15 @@
  *   c = f c' + (1 - f) u0               h = s + (g(c) - s) m r                 s = scale * skip
  *
  * Backward computes f and r again: two sigmoids cost less than two more arrays of memory traffic. A
- * caller whose gates are a block of time that is gone after the call gives an array `kept`, of the
- * size of the gates: forward writes there what backward is to read in their place, u, f and r, or
- * in 16 bits, where 1 - f would lose its digits, u0, u1 and u2; and the skip if it is a gate.  In
- * `kept` the gates of one chunk lie together: one run of memory to fetch in place of three.  The
+ * caller who needs the gates no more gives an array `kept` of their size, which may be the gates:
+ * forward writes there what backward is to read in their place, u, f and r, or in 16 bits, where
+ * 1 - f would lose its digits, u0, u1 and u2; and the skip if it is a gate.  If `chunked`, the gates
+ * of one chunk lie together in all such arrays: one run of memory to fetch in place of three.  The
  * gradients of v and b are summed over time for each (b, h) alone and over b by the caller, so the
  * number of threads changes no bit.
  *
- * An array that may be missing is given with its distance between rows: 0 with one row of zeros or
- * ones.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at
+ * No skip means that it is the fourth gate.  A mask or skip that says nothing is one row of ones or
+ * zeros with the distance 0 between rows.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at
  * or beyond a sequence's end pass the state on and put out 0.  `reverse` runs time from the end. */
 
 #include "../_kernel.h"
@@ -26,10 +26,10 @@ typedef struct {
 
 INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
                         const real *before, real *state, io *output, io *kept, int64_t h0,
-                        int64_t n, const int tanh, const int keeps)
+                        int64_t n, int64_t apart, const int tanh, const int keeps)
 {
     const int64_t H = a->H;
-    const io *u0 = gates, *u1 = gates + H, *u2 = gates + 2 * H;
+    const io *u0 = gates, *u1 = gates + apart, *u2 = gates + 2 * apart;
     const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
@@ -40,8 +40,8 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
         const real g = tanh ? hyperbolic_tangent(c) : c;
         if (keeps) {
             put(kept + i, u);
-            put(kept + n + i, GATED ? f : get(u1 + i));
-            put(kept + 2 * n + i, GATED ? r : get(u2 + i));
+            put(kept + apart + i, GATED ? f : get(u1 + i));
+            put(kept + 2 * apart + i, GATED ? r : get(u2 + i));
         }
         state[i] = c;
         put(output + i, s + (g - s) * mask[i] * r);
@@ -49,13 +49,14 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
 }
 
 #define FORWARD(tanh, keeps) \
-    forward_row(&a, u, x, m, before, state, y, k, h, n, tanh, keeps)
+    forward_row(&a, u, x, m, before, state, y, k, h, n, apart, tanh, keeps)
 
 EXPORT EVERY_CPU void KERNEL(sru_forward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, real *states, io *output, io *kept, int64_t T,
     int64_t B, int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row,
-    int64_t states_row, double scale, int64_t tanh, int64_t reverse, int64_t n_threads)
+    int64_t states_row, double scale, int64_t tanh, int64_t reverse, int64_t chunked,
+    int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
     const int64_t per_row = chunks_per_row(H), units = B * per_row;
@@ -72,13 +73,14 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                     step ? states_row ? states + (earlier * B + b) * H + h : states + column
                          : initial + column;
                 real *state = states_row ? states + row * H + h : states + column;
-                const io *u = gates + row * gates_row + h, *x = skip + row * skip_row + h;
+                const int64_t apart = chunked ? n : H;
+                const int64_t at = row * gates_row + (chunked ? h * (gates_row / H) : h);
+                const io *u = gates + at, *x = skip ? skip + row * skip_row + h : u + 3 * apart;
                 const real *m = mask + b * mask_row + h;
-                io *y = output + row * H + h;
-                io *k = kept ? kept + row * gates_row + h * (gates_row / H) : 0;
+                io *y = output + row * H + h, *k = kept ? kept + at : 0;
                 const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + gates_row + gate * H, bytes);
+                    fetch(u + gates_row + gate * apart, bytes);
                 fetch(x + skip_row, bytes);
                 if (lengths && t >= lengths[b]) {
                     memset(y, 0, (size_t)n * sizeof(io));
@@ -91,8 +93,8 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
                     case 2: FORWARD(1, 0); break;
                     case 3: FORWARD(1, 1); break;
                     }
-                    if (k && gates_row > 3 * H)
-                        memcpy(k + 3 * n, u + 3 * H, (size_t)bytes);
+                    if (k && k != u && !skip)
+                        memcpy(k + 3 * apart, x, (size_t)bytes);
                 }
             }
         }
@@ -106,11 +108,10 @@ typedef struct {
 
 INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io *skip,
                          const real *mask, const real *before, const io *grad, io *d_gates,
-                         io *d_skip, int64_t h0, int64_t n0, int64_t n, const int tanh,
-                         const int has_skip, const int packed)
+                         io *d_skip, int64_t h0, int64_t n0, int64_t n, int64_t apart,
+                         const int tanh, const int has_skip, const int kept)
 {
     const int64_t H = a->H, N = d->N;
-    const int64_t apart = packed ? n : H;
     const io *u0 = gates, *u1 = gates + apart, *u2 = gates + 2 * apart;
     const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
     real *q = d->carry + n0, *dv = d->weight_c + n0, *db = d->bias + n0;
@@ -118,7 +119,7 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
         real f = get(u1 + i), r = get(u2 + i);
-        if (!(packed && GATED))
+        if (!(kept && GATED))
             two_sigmoids(f + v[i] * c0 + b[i], r + v[H + i] * c0 + b[H + i], &f, &r);
         const real c = u + f * (c0 - u), g = tanh ? hyperbolic_tangent(c) : c;
         const real gh = get(grad + i), mr = mask[i] * r;
@@ -138,15 +139,15 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
     }
 }
 
-#define BACKWARD(tanh, has_skip, packed) \
-    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, tanh, has_skip, packed)
+#define BACKWARD(tanh, has_skip, kept) \
+    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, apart, tanh, has_skip, kept)
 
 EXPORT EVERY_CPU void KERNEL(sru_backward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
     io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
-    int64_t gates_row, int64_t skip_row, int64_t mask_row, int64_t d_skip_row, double scale,
-    int64_t tanh, int64_t reverse, int64_t packed, int64_t n_threads)
+    int64_t gates_row, int64_t skip_row, int64_t mask_row, double scale, int64_t tanh,
+    int64_t reverse, int64_t kept, int64_t chunked, int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
     const sums d = {carry, d_weight_c, d_bias, B * H};
@@ -162,24 +163,27 @@ EXPORT EVERY_CPU void KERNEL(sru_backward)(
                 const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
                     step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
-                const io *u = gates + row * gates_row + (packed ? h * (gates_row / H) : h);
-                const io *x = packed && gates_row > 3 * H ? u + 3 * n : skip + row * skip_row + h;
+                const int64_t apart = chunked ? n : H;
+                const int64_t at = row * gates_row + (chunked ? h * (gates_row / H) : h);
+                const io *u = gates + at;
+                const io *x = skip ? skip + row * skip_row + h : u + 3 * apart;
                 const real *m = mask + b * mask_row + h;
                 const io *gh = grad + row * H + h;
                 const int64_t bytes = n * (int64_t)sizeof(io);
                 for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + gates_row + gate * (packed ? n : H), bytes);
+                    fetch(u + gates_row + gate * apart, bytes);
                 fetch(x + skip_row, bytes);
                 fetch(gh + H, bytes);
                 fetch(before + H, n * (int64_t)sizeof(real));
-                io *du = d_gates + row * gates_row + h, *dx = d_skip + row * d_skip_row + h;
+                io *du = d_gates + row * gates_row + h;
+                io *dx = skip ? d_skip + row * skip_row + h : du + 3 * H;
                 if (lengths && t >= lengths[b]) {
                     for (int64_t gate = 0; gate < gates_row / H; gate++)
                         memset(du + gate * H, 0, (size_t)n * sizeof(io));
-                    if (d_skip_row)
+                    if (skip_row)
                         memset(dx, 0, (size_t)n * sizeof(io));
                 } else {
-                    switch (tanh * 4 + (d_skip_row != 0) * 2 + packed) {
+                    switch (tanh * 4 + (skip_row != 0) * 2 + kept) {
                     case 0: BACKWARD(0, 0, 0); break;
                     case 1: BACKWARD(0, 0, 1); break;
                     case 2: BACKWARD(0, 1, 0); break;

@@ -5,14 +5,14 @@ from torch import Tensor
 
 from swiftrnn.ops import _native, _states
 
-_forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iii")
-_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 7 + "d" + "iiii")
+_forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iiii")
+_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 6 + "d" + "iiiii")
 
 
-def _rows(gates: Tensor, skip: Tensor | None, H: int) -> tuple[Tensor, int]:
-    """The skip and the distance between its rows: in the gates, an array, or one row of zeros."""
+def _rows(gates: Tensor, skip: Tensor | None, H: int) -> tuple[Tensor | None, int]:
+    """The skip, None where it is a gate, or one row of zeros; and the distance between its rows."""
     if gates.shape[-1] == 4 * H:
-        return gates[..., 3 * H :], 4 * H
+        return None, 4 * H
     return (gates.new_zeros(H), 0) if skip is None else (skip, H)
 
 
@@ -31,11 +31,12 @@ def forward(
     output: Tensor | None = None,
     states: Tensor | None = None,
     kept: Tensor | None = None,
+    chunked: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
 
-    `kept` is for callers whose gates are gone after the call and who call backward themselves: an
-    array like the gates, which gets what backward reads in their place (then they are `packed`).
+    `kept` gets what backward reads in place of the gates; it may be the gates themselves.
+    `chunked`: the gates, and so what is kept, lie chunk by chunk.
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
@@ -46,7 +47,7 @@ def forward(
     _forward(
         gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output, kept,
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
-        _native.threads(T * B * H),
+        chunked, _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
 
@@ -67,11 +68,13 @@ def backward(
     grad_final: Tensor,
     d_gates: Tensor | None = None,
     d_skip: Tensor | None = None,
-    packed: bool = False,
+    kept: bool = False,
+    chunked: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial.
 
-    `packed`: the gates are what forward kept.
+    `kept`: the gates are what forward kept. `chunked`: they lie chunk by chunk, their gradients
+    never do.
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
@@ -81,12 +84,11 @@ def backward(
     x, skip_row = _rows(gates, skip, H)
     if d_skip is None:
         d_skip = gates.new_empty(0) if skip is None else torch.empty_like(skip)
-    dx = d_gates[..., 3 * H :] if G == 4 * H else d_skip
     ones, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _backward(
         gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
-        d_gates, dx, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row, skip_row,
-        scale, tanh, reverse, packed, _native.threads(T * B * H),
+        d_gates, d_skip, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row,
+        scale, tanh, reverse, kept, chunked, _native.threads(T * B * H),
     )  # fmt: skip
     d_weight_c, d_bias = (part.sum(1) for part in sums)
     return d_gates, d_skip, d_weight_c, d_bias, carry
