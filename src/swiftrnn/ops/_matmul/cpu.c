@@ -42,7 +42,8 @@ EXPORT void KERNEL(matmul_level)(int64_t *level)
 EXPORT void KERNEL(matmul_pack)(const real *w, int64_t w_step, int64_t w_column, real *panels,
                                 int64_t K, int64_t G, int64_t level, int64_t n_threads)
 {
-    const int64_t width = level == AVX512 ? WIDTH_avx512 : WIDTH_avx2, count = (G + width - 1) / width;
+    const int64_t width = level == AVX512 ? WIDTH_avx512 : WIDTH_avx2;
+    const int64_t count = (G + width - 1) / width;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++) {
         const int64_t first = count * thread / n_threads, end = count * (thread + 1) / n_threads;
@@ -59,7 +60,8 @@ EXPORT void KERNEL(matmul_rows)(const real *x, int64_t x_row, const real *panels
     const int64_t tiles = (R + 7) / 8;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = tiles * thread / n_threads * 8, end = tiles * (thread + 1) / n_threads * 8;
+        const int64_t first = tiles * thread / n_threads * 8;
+        const int64_t end = tiles * (thread + 1) / n_threads * 8;
         (level == AVX512 ? rows_avx512 : rows_avx2)(x, x_row, panels, y, y_row, first,
                                                     least(R, end), K, G, add);
     }
@@ -73,7 +75,8 @@ EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real 
     const int64_t runs = (I + 15) / 16;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = runs * thread / n_threads * 16, end = runs * (thread + 1) / n_threads * 16;
+        const int64_t first = runs * thread / n_threads * 16;
+        const int64_t end = runs * (thread + 1) / n_threads * 16;
         (level == AVX512 ? outer_avx512 : outer_avx2)(left, left_row, right, right_row, total,
                                                       total_row, R, G, first, least(I, end));
     }

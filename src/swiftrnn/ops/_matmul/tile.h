@@ -101,15 +101,15 @@ static TARGET void FOR(pack)(const real *w, int64_t w_step, int64_t w_column, in
             for (int j = 0; j < VECTORS; j++)
                 ((FOR(vec) *)panel)[k * VECTORS + j] = ((const FOR(loose) *)(w + k * w_step))[j];
     else
-        for (int64_t k0 = 0; k0 < K; k0 += 64) /* such a part of the panel lies in the first level */
+        for (int64_t k0 = 0; k0 < K; k0 += 64) /* such a part of it lies in the first level */
             for (int64_t j = 0; j < width; j++)
                 for (int64_t k = k0; k < least(K, k0 + 64); k++)
                     panel[k * width + j] = j < columns ? w[k * w_step + j * w_column] : 0;
 }
 
 /* The panels of columns `first` to `end`, of (K, G) numbers. */
-static TARGET void FOR(panels)(const real *w, int64_t w_step, int64_t w_column, int64_t K, int64_t G,
-                               int64_t first, int64_t end, real *panels)
+static TARGET void FOR(panels)(const real *w, int64_t w_step, int64_t w_column, int64_t K,
+                               int64_t G, int64_t first, int64_t end, real *panels)
 {
     const int64_t padded = (G + FOR(LANES) - 1) / FOR(LANES) * FOR(LANES);
     for (int64_t k = 0; k < K; k += DEPTH)
@@ -119,8 +119,8 @@ static TARGET void FOR(panels)(const real *w, int64_t w_step, int64_t w_column, 
 }
 
 /* Rows `first` to `end` of y (R, G) = or += x (R, K) times the packed (K, G). */
-static TARGET void FOR(rows)(const real *x, int64_t x_row, const real *panels, real *y, int64_t y_row,
-                             int64_t first, int64_t end, int64_t K, int64_t G, int64_t add)
+static TARGET void FOR(rows)(const real *x, int64_t x_row, const real *panels, real *y,
+                             int64_t y_row, int64_t first, int64_t end, int64_t K, int64_t G, int64_t add)
 {
     const int64_t padded = (G + FOR(LANES) - 1) / FOR(LANES) * FOR(LANES);
     const int64_t group = GROUP_BYTES / (DEPTH * BYTES * VECTORS) * FOR(WIDTH);

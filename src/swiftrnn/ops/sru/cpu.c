@@ -13,8 +13,9 @@
  * number of threads changes no bit.
  *
  * No skip means that it is the fourth gate.  A mask or skip that says nothing is one row of ones or
- * zeros with the distance 0 between rows.  `states` with distance 0 is a running state (inference).  Where lengths is given, steps at
- * or beyond a sequence's end pass the state on and put out 0.  `reverse` runs time from the end. */
+ * zeros with the distance 0 between rows.  `states` with distance 0 is a running state (inference).
+ * Where lengths is given, steps at or beyond a sequence's end pass the state on and put out 0.
+ * `reverse` runs time from the end. */
 
 #include "../_kernel.h"
 
