@@ -20,16 +20,24 @@ KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
 CHUNK = 128  # channels, as in _kernel.h
 WORTH_A_THREAD = 16384  # channels times steps; below, waking a second thread costs more
 
-_forked = False
+_forked = False  # from a process that kept OpenMP's threads: a parallel region here would hang
+_sent_home = False
+
+
+def _before_fork() -> None:
+    """End OpenMP's threads: they are not in the child, but its runtime would wait for them."""
+    global _sent_home
+    pause = getattr(library(), "omp_pause_resource_all", None)  # of OpenMP 5
+    _sent_home = not _forked and pause is not None and pause(1) == 0  # 1: soft, they come again
 
 
 def _after_fork() -> None:
     global _forked
-    _forked = True  # libgomp's threads are gone in the child: a parallel region would hang
+    _forked = not _sent_home
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 @cache
