@@ -127,7 +127,18 @@ def products(results: Results) -> str:
                 ]
             )
     header = ("product", "dtype", "fastest library", "ms", "our own ms")
-    return table(header, lines) if lines else ""
+    return f"{table(header, lines)}\n\n{over_own(results)}" if lines else ""
+
+
+def over_own(results: Results) -> str:
+    """What a step takes beside its products as we multiply."""
+    said = []
+    for layer in OURS:
+        found = [results.product(layer, name, HEADLINE, own=True) for name in PRODUCTS]
+        step = results.seconds(layer, "step", HEADLINE)
+        if step and all(found):
+            said.append(f"{layer} {step / sum(row.median_s for row in found if row):.2f}")
+    return f"A step in float32 over its products by our own kernel: {', '.join(said)}."
 
 
 def grid(results: Results) -> str:

@@ -70,6 +70,17 @@ def test_a_size_that_cannot_be_met_is_refused():
         build_layer("rnn", 8, 1)
 
 
+def test_the_read_out_sees_the_byte_beside_the_layer():
+    class Silent(torch.nn.Module):
+        def forward(self, x, state):
+            return torch.zeros_like(x), state
+
+    model = model_of("sru")
+    model.layer = Silent()
+    logits, _ = model(torch.tensor([[3, 7], [3, 3]]))
+    assert (logits[0, 0] - logits[0, 1]).abs().max() > 1e-3
+
+
 @each_layer
 def test_streaming_equals_the_whole(layer):
     model, tokens = model_of(layer), torch.randint(0, 256, (7, 3))

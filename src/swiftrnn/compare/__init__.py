@@ -34,12 +34,12 @@ class Tuned:
 
 
 TUNED = {
-    "sru": Tuned("muon", 8e-3, 3),
-    "qrnn": Tuned("muon", 8e-3, 3),
-    "mingru": Tuned("muon", 8e-3, 3),
-    "lstm": Tuned("muon", 8e-3, 3),
+    "sru": Tuned("adamw", 4e-3, 3),
+    "qrnn": Tuned("adamw", 4e-3, 2),
+    "mingru": Tuned("adamw", 4e-3, 3),
+    "lstm": Tuned("muon", 4e-3, 1),
     "gru": Tuned("muon", 4e-3, 1),
-    "conv": Tuned("adamw", 4e-3, 3),
+    "conv": Tuned("muon", 4e-3, 1),
 }
 LAYERS = tuple(TUNED)
 KIND = "compare"

@@ -1,4 +1,4 @@
-"""A linear layer whose products take the fastest library on a CPU."""
+"""A linear layer whose products take what is fastest on a CPU."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from swiftrnn.ops._product import linear
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear`, with its three products through oneDNN where that is faster.
+    """`torch.nn.Linear`, with its three products in float32 through the engine's own kernel.
 
-    torch's own takes its default library for float32 on a CPU, which is slower than oneDNN on some
+    torch's own takes its default library for float32 on a CPU, which takes twice as long on some
     CPUs, those of AMD among them. Arguments, parameters and results are those of
     `torch.nn.Linear`; few rows, other dtypes, other devices, autocast and graphs take its path. On
     the fast path gradients have no gradients of their own.

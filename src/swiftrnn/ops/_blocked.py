@@ -1,13 +1,12 @@
 """A product and the recurrence over it, block after block of time: `op(x @ weight.T, ...)`.
 
-The gates of a block are used while they are still in cache, and their memory serves the next block;
-their gradient never exists as a whole either, it goes into the two other products block by block.
+The gates of a block are used while they are still in cache: what backward needs takes their place,
+and without gradients their memory serves the next block. Their gradient never exists as a whole, it
+goes into the two other products block by block. Where rows are many, those of the weight are put in
+such an order that the gates of a chunk of channels come to lie together, as the kernels like them.
+
 On the CPU only and in eager mode only: a graph (torch.compile, torch.export) gets the product and
 the op one after the other.
-
-The rows of the weight are put in such an order that the gates of a chunk of channels come to lie
-together, as the kernels like them. Forward turns the gates, where they lie, into what backward
-reads.
 """
 
 from typing import Any
