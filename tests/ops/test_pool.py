@@ -43,6 +43,14 @@ def test_the_next_step_gets_the_same_memory():
     assert _pool.empty((MEGABYTE,), torch.float32).is_contiguous()
 
 
+def test_of_one_size_the_last_that_came_back_is_lent():
+    first, last = (_pool.empty((MEGABYTE,), torch.float32) for _ in range(2))
+    address = last.data_ptr()
+    del first
+    del last
+    assert address_of() == address
+
+
 def test_two_loans_never_overlap():
     loans = [_pool.empty((MEGABYTE,), torch.float32).fill_(k) for k in range(4)]
     assert [x.unique().tolist() for x in loans] == [[0], [1], [2], [3]]

@@ -47,8 +47,8 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _take(size: int) -> _Memory:
-    fitting = [m for m in list(_free) if size <= m.size <= SLACK * size]
-    for memory in sorted(fitting, key=lambda m: m.size):
+    fitting = [m for m in reversed(list(_free)) if size <= m.size <= SLACK * size]
+    for memory in sorted(fitting, key=lambda m: m.size):  # of one size the last: it may be cached
         try:
             _free.remove(memory)
         except ValueError:  # another thread was faster
