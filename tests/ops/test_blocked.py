@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from swiftrnn import nn as layers
 from swiftrnn import ops
-from swiftrnn.ops import OPS, _blocked, _native
+from swiftrnn.ops import OPS, _blocked, _matmul, _native
 
 SRU, GATED = (next(op for op in OPS if op.name == name) for name in ("sru", "gated_scan"))
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2}
@@ -33,18 +34,29 @@ def test_blocks_change_nothing(monkeypatch, steps_per_block, reverse, residual, 
     check(monkeypatch, 5, steps_per_block, reverse, residual, ragged, dtype)
 
 
-@pytest.fixture(params=[0, 1000], ids=["chunked", "few rows"])
+@pytest.fixture(params=["few rows", "chunked", "runs", "runs on 2 threads"])
 def from_rows(request, monkeypatch):
-    """With gates chunk by chunk, as for many rows, and as for few."""
-    monkeypatch.setattr(_blocked, "PACKED_ROWS", request.param)
+    """As for few rows; for many, whose gates lie in chunks; and computed by the kernel itself."""
+    few, runs = request.param == "few rows", request.param.startswith("runs")
+    before = torch.get_num_threads()
+    monkeypatch.setattr(_blocked, "PACKED_ROWS", 1000 if few else 0)
+    monkeypatch.setattr(_matmul, "RUN_ROWS", 7)  # two steps of three sequences
+    if not runs:
+        monkeypatch.setattr(_blocked, "can_multiply", lambda _: False)
+    if request.param.endswith("threads"):
+        monkeypatch.setattr(_native, "WORTH_A_THREAD", 1)
+        torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("H", [127, 300])  # 128 channels to a chunk
 @pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.usefixtures("from_rows")
-def test_chunks_of_channels_change_nothing(monkeypatch, H, residual, dtype):
-    check(monkeypatch, H, 3, False, residual, True, dtype)
+def test_chunks_of_channels_change_nothing(monkeypatch, H, residual, reverse, dtype):
+    check(monkeypatch, H, 3, reverse, residual, True, dtype)
 
 
 def check(monkeypatch, H, steps_per_block, reverse, residual, ragged, dtype):
@@ -141,3 +153,16 @@ def test_only_what_needs_a_gradient_gets_one():
     assert x.grad is None
     assert weight.grad.shape == weight.shape
     assert vectors[1].grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("layer", ["SRU", "QRNN", "MinGRU"])
+def test_without_gradients_the_output_is_the_same(monkeypatch, layer):
+    monkeypatch.setattr(_matmul, "RUN_ROWS", 7)  # room for two steps at a time
+    module, x = getattr(layers, layer)(260, 260), torch.randn(200, 3, 260)
+    output, state = module(x)
+    with torch.no_grad():
+        again, last = module(x)
+    assert torch.equal(output, again)
+    if layer == "QRNN":  # beside it, the window
+        state, last = state[0], last[0]
+    assert torch.equal(state, last)

@@ -1,9 +1,11 @@
 """A product and the recurrence over it, block after block of time: `op(x @ weight.T, ...)`.
 
 The gates of a block are used while they are still in cache: what backward needs takes their place,
-and without gradients their memory serves the next block. Their gradient never exists as a whole, it
-goes into the two other products block by block. Where rows are many, those of the weight are put in
-such an order that the gates of a chunk of channels come to lie together, as the kernels like them.
+and without gradients their memory serves the next block. Where our own product runs, the forward
+kernel calls it, for blocks so small that each thread finds its gates in its own cache and waits for
+no other. The gradient of the gates never exists as a whole, it goes into the two other products
+block by block. Where rows are many, those of the weight are put in such an order that the gates of
+a chunk of channels come to lie together, as the kernels like them.
 
 On the CPU only and in eager mode only: a graph (torch.compile, torch.export) gets the product and
 the op one after the other.
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native, _pool
+from swiftrnn.ops._matmul import Gates, can_multiply, chunks_of
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import (
     BLOCK_BYTES,
@@ -54,7 +57,7 @@ def project(
     tensors = (x, weight, *rest[: op.tensors - _before(op)])
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         return _Blocked.apply(op, x, weight, residual, taps, *rest)  # pyright: ignore
-    return _forward(op, x, weight, residual, taps, rest, False, False)[:2]
+    return _forward(op, x, weight, residual, taps, rest, False)[:2]
 
 
 def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
@@ -103,31 +106,45 @@ def _inputs(
 
 
 def _forward(
-    op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, rest: tuple, keep: bool,
-    chunked: bool,
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:  # fmt: skip
-    """Runs all blocks; output, final and, to keep, what replaces the gates for backward, states.
+    op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, rest: tuple, keep: bool
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, bool]:
+    """Output, final and, to keep, what replaces the gates for backward and the states.
 
-    `chunked`: the rows of the weight are in chunks.
+    And whether what replaces the gates lies chunk by chunk.
     """
     T, B, G = len(x) - max(taps), x.shape[1], len(weight)
     state, reverse = rest[op.state - _before(op)], rest[-1]
-    output = _pool.empty((T, B, state.shape[-1]), x.dtype)
-    blocks = _blocks(T, B * G * x.element_size(), reverse)
-    kept = _pool.empty((T if keep else _longest(blocks), B, G), x.dtype)
+    H, many = state.shape[-1], T * B >= PACKED_ROWS
+    threads = _native.threads(T * B * H)
+    alone = many and can_multiply(x.dtype) and threads <= chunks_of(H)  # the kernel multiplies
+    chunked = many and H > _native.CHUNK and (keep or alone)
+    weight = _in_chunks(weight, H) if chunked else weight
+    output = _pool.empty((T, B, H), x.dtype)
     states = _pool.empty(output.shape, state.dtype) if keep else None
+
+    def recur(block: slice, gates: Tensor, room: Tensor, source: Gates | None = None) -> Tensor:
+        skip = x[block] if residual else None
+        inputs = _inputs(op, gates.view(room.shape), skip, rest, state, block.start)
+        given = output[block], None if states is None else states[block]
+        kept = room if keep else None
+        return op.kernel("forward")(*inputs, keep, *given, kept, chunked, source)[1]
+
+    if alone:
+        source = Gates(x, weight, H, taps, threads)
+        kept = _pool.empty((T if keep else source.steps, B, G), x.dtype)
+        state = recur(slice(0, T), kept, kept, source)
+        return output, state, kept if keep else None, states, chunked
+    blocks = _blocks(T, B * G * x.element_size(), reverse)
     rows = B * _longest(blocks)
     products = [times(part, rows, len(blocks)) for part in weight.chunk(len(taps), 1)]
+    kept = _pool.empty((T if keep else _longest(blocks), B, G), x.dtype)
     for block in blocks:
         room = kept[block] if keep else kept[: block.stop - block.start]
         gates = room.view(-1, G)
         for i, (tap, product) in enumerate(zip(taps, products, strict=True)):
             gates = product(_rows(x, block, tap), gates, i > 0)
-        skip = x[block] if residual else None
-        inputs = _inputs(op, gates.view(room.shape), skip, rest, state, block.start)
-        given = output[block], states[block] if states is not None else None
-        state = op.kernel("forward")(*inputs, keep, *given, room if keep else None, chunked)[1]
-    return output, state, kept if keep else None, states
+        state = recur(block, gates, room)
+    return output, state, kept if keep else None, states, chunked
 
 
 class _Blocked(torch.autograd.Function):
@@ -135,10 +152,7 @@ class _Blocked(torch.autograd.Function):
     def forward(
         ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, *rest: Any
     ) -> Any:
-        (T, B, _), H = x.shape, rest[op.state - _before(op)].shape[-1]
-        chunked = T * B >= PACKED_ROWS and H > _native.CHUNK
-        gates_weight = _in_chunks(weight, H) if chunked else weight
-        output, final, *kept = _forward(op, x, gates_weight, residual, taps, rest, True, chunked)
+        output, final, *kept, chunked = _forward(op, x, weight, residual, taps, rest, True)
         tensors = op.tensors - _before(op)
         ctx.op, ctx.residual, ctx.taps, ctx.flags = op, residual, taps, rest[tensors:]
         ctx.chunked = chunked

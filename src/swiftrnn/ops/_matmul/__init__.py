@@ -6,6 +6,7 @@ written where they lie; only the weight is copied, once per pass.
 """
 
 from functools import cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ _pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
 _rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
 _outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "ii")
 AVX2, AVX512 = 1, 2  # instruction sets
+RUN_ROWS = 64  # of gates that a thread computes before it uses them: they fit into its own cache
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
 
 
@@ -63,6 +65,35 @@ class Packed:
             self.level, _threads(R, self.I, self.G),
         )  # fmt: skip
         return out
+
+
+class Gates:
+    """The gates (T * B, G) of a layer, computed by the kernel that uses them, see `gates.h`.
+
+    Args:
+        x: (T + max(taps), B, I), dense.
+        weight: (G, I * taps), its rows in chunks.
+        H: channels.
+        taps: the gates at t see x[t + tap] for each of these, in this order.
+        threads: at most as many as there are chunks; each computes the gates of its own.
+    """
+
+    def __init__(
+        self, x: Tensor, weight: Tensor, H: int, taps: tuple[int, ...], threads: int
+    ) -> None:
+        self.x, self.T, self.threads = x, len(x) - max(taps), threads
+        self.steps = max(1, RUN_ROWS // max(x.shape[1], 1))
+        cuts = [min(H, chunks_of(H) * i // threads * _native.CHUNK) for i in range(threads + 1)]
+        n, columns = len(weight) // H, weight.chunk(len(taps), 1)
+        self.packed = [Packed(each[n * a : n * b]) for a, b in pairwise(cuts) for each in columns]
+        addresses = [each.panels.data_ptr() for each in self.packed]
+        values = [x.data_ptr(), x.shape[2], self.steps, level(), len(taps), *taps, *addresses]
+        self.table = torch.tensor(values, dtype=torch.int64)
+
+
+def chunks_of(H: int) -> int:
+    """How many chunks so many channels are."""
+    return -(-H // _native.CHUNK)
 
 
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:

@@ -1,7 +1,7 @@
 /* Matrix products into memory that is given, over rows that lie anywhere, for x86-64 with AVX2 or
  * AVX-512.  `level` says which: 1, 2; `matmul_level` tells the best of this machine, 0 if none. */
 
-#include "../_kernel.h"
+#include "gates.h"
 
 #if defined(__x86_64__) && !defined(_WIN32) && !defined(BFLOAT16)
 
@@ -67,6 +67,12 @@ EXPORT void KERNEL(matmul_rows)(const real *x, int64_t x_row, const real *panels
     }
 }
 
+void KERNEL(matmul_part)(const real *x, int64_t x_row, const real *panels, real *y, int64_t y_row,
+                         int64_t R, int64_t I, int64_t G, int64_t add, int64_t level)
+{
+    (level == AVX512 ? rows_avx512 : rows_avx2)(x, x_row, panels, y, y_row, 0, R, I, G, add);
+}
+
 /* total (G, I) += left (R, G) turned round times right (R, I). */
 EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real *right,
                                  int64_t right_row, real *total, int64_t total_row, int64_t R,
@@ -80,6 +86,15 @@ EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real 
         (level == AVX512 ? outer_avx512 : outer_avx2)(left, left_row, right, right_row, total,
                                                       total_row, R, G, first, least(I, end));
     }
+}
+
+#else
+
+void KERNEL(matmul_part)(const io *x, int64_t x_row, const io *panels, io *y, int64_t y_row,
+                         int64_t R, int64_t I, int64_t G, int64_t add, int64_t level)
+{
+    (void)x, (void)x_row, (void)panels, (void)y, (void)y_row; /* never called: there is no level */
+    (void)R, (void)I, (void)G, (void)add, (void)level;
 }
 
 #endif

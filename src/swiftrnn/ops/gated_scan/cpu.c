@@ -8,7 +8,7 @@
  * threads, sums and lengths are those of sru/cpu.c: forward writes to `kept` what backward reads in
  * place of the gates: u, f, o, or in 16 bits u', f', o'; backward computes what is not there again. */
 
-#include "../_kernel.h"
+#include "../_matmul/gates.h"
 
 typedef struct {
     const real *bias; /* (gates, H) */
@@ -61,28 +61,32 @@ INLINE void forward_row(const form *a, const io *gates, const real *before, real
     forward_row(&a, u, before, state, y, k, h, n, apart, tanh, has_output, keeps)
 
 EXPORT EVERY_CPU void KERNEL(gated_scan_forward)(
-    const io *gates, const real *bias, const int64_t *lengths, const real *initial, real *states,
+    io *gates, const real *bias, const int64_t *lengths, const real *initial, real *states,
     io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row, int64_t states_row,
     int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse, int64_t chunked,
-    int64_t n_threads)
+    const int64_t *from, int64_t n_threads)
 {
     const form a = {bias, H, at_u, at_f, (real)sign};
-    const int64_t per_row = chunks_per_row(H), units = B * per_row, n_gates = gates_row / H;
+    const int64_t n_gates = gates_row / H;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
+        const share own = share_of(thread, n_threads, B, H, from != 0);
+        int64_t gates_from = 0; /* the row of time whose gates come first in `gates` */
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? T - 1 - step : step;
             const int64_t earlier = t + (reverse ? 1 : -1);
-            for (int64_t unit = first; unit < end; unit++) {
-                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+            if (from && step % from[FROM_STEPS] == 0)
+                gates_from = compute_gates(from, thread, &own, step, T, B, H, reverse, kept != 0,
+                                           gates, gates_row);
+            for (int64_t unit = own.first; unit < own.end; unit++) {
+                const int64_t b = unit / own.per_row, h = (own.chunk + unit % own.per_row) * CHUNK;
                 const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
                     step ? states_row ? states + (earlier * B + b) * H + h : states + column
                          : initial + column;
                 real *state = states_row ? states + row * H + h : states + column;
                 const int64_t apart = chunked ? n : H;
-                const int64_t at = row * gates_row + (chunked ? h * n_gates : h);
+                const int64_t at = (row - gates_from) * gates_row + (chunked ? h * n_gates : h);
                 const io *u = gates + at;
                 io *y = output + row * H + h, *k = kept ? kept + at : 0;
                 for (int64_t i = 0; i < n_gates; i++)

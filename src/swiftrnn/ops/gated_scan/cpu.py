@@ -3,8 +3,9 @@
 from torch import Tensor, empty_like
 
 from swiftrnn.ops import _native, _states
+from swiftrnn.ops._matmul import Gates
 
-_forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iiii")
+_forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iiipi")
 _backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiiii")
 
 
@@ -26,17 +27,20 @@ def forward(
     states: Tensor | None = None,
     kept: Tensor | None = None,
     chunked: bool = False,
+    source: Gates | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
 
-    `kept` and `chunked` as in `sru`.
+    `kept`, `chunked` and `source` as in `sru`.
     """
-    (T, B, G), H = gates.shape, initial.shape[-1]
+    (_, B, G), H = gates.shape, initial.shape[-1]
+    T = source.T if source else len(gates)
     output = gates.new_empty(T, B, H) if output is None else output
     states = _states.room(initial, T, keep, states)
     _forward(
         gates.dtype, gates, bias, lengths, initial, states, output, kept, T, B, H, G,
-        B * H if keep else 0, *_form(update), tanh, reverse, chunked, _native.threads(T * B * H),
+        B * H if keep else 0, *_form(update), tanh, reverse, chunked,
+        source and source.table, source.threads if source else _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
 

@@ -17,7 +17,7 @@
  * Where lengths is given, steps at or beyond a sequence's end pass the state on and put out 0.
  * `reverse` runs time from the end. */
 
-#include "../_kernel.h"
+#include "../_matmul/gates.h"
 
 typedef struct {
     const real *weight_c, *bias; /* (2, H), (2, H) */
@@ -53,29 +53,33 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
     forward_row(&a, u, x, m, before, state, y, k, h, n, apart, tanh, keeps)
 
 EXPORT EVERY_CPU void KERNEL(sru_forward)(
-    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
+    io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, real *states, io *output, io *kept, int64_t T,
     int64_t B, int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row,
     int64_t states_row, double scale, int64_t tanh, int64_t reverse, int64_t chunked,
-    int64_t n_threads)
+    const int64_t *from, int64_t n_threads)
 {
     const sru a = {weight_c, bias, H, (real)scale};
-    const int64_t per_row = chunks_per_row(H), units = B * per_row;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
+        const share own = share_of(thread, n_threads, B, H, from != 0);
+        int64_t gates_from = 0; /* the row of time whose gates come first in `gates` */
         for (int64_t step = 0; step < T; step++) {
             const int64_t t = reverse ? T - 1 - step : step;
             const int64_t earlier = t + (reverse ? 1 : -1);
-            for (int64_t unit = first; unit < end; unit++) {
-                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+            if (from && step % from[FROM_STEPS] == 0)
+                gates_from = compute_gates(from, thread, &own, step, T, B, H, reverse, kept != 0,
+                                           gates, gates_row);
+            for (int64_t unit = own.first; unit < own.end; unit++) {
+                const int64_t b = unit / own.per_row, h = (own.chunk + unit % own.per_row) * CHUNK;
                 const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
                 const real *before =
                     step ? states_row ? states + (earlier * B + b) * H + h : states + column
                          : initial + column;
                 real *state = states_row ? states + row * H + h : states + column;
                 const int64_t apart = chunked ? n : H;
-                const int64_t at = row * gates_row + (chunked ? h * (gates_row / H) : h);
+                const int64_t at = (row - gates_from) * gates_row
+                                   + (chunked ? h * (gates_row / H) : h);
                 const io *u = gates + at, *x = skip ? skip + row * skip_row + h : u + 3 * apart;
                 const real *m = mask + b * mask_row + h;
                 io *y = output + row * H + h, *k = kept ? kept + at : 0;

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native, _states
+from swiftrnn.ops._matmul import Gates
 
-_forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iiii")
+_forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iiipi")
 _backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 6 + "d" + "iiiii")
 
 
@@ -32,14 +33,16 @@ def forward(
     states: Tensor | None = None,
     kept: Tensor | None = None,
     chunked: bool = False,
+    source: Gates | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H); written where given.
 
     `kept` gets what backward reads in place of the gates; it may be the gates themselves.
-    `chunked`: the gates, and so what is kept, lie chunk by chunk.
+    `chunked`: the gates, and so what is kept, lie chunk by chunk. `source`: they are computed here,
+    and `gates` is only room: for all of them, if they are kept, else for those of one run.
     """
-    T, B, G = gates.shape
-    H = initial.shape[-1]
+    (_, B, G), H = gates.shape, initial.shape[-1]
+    T = source.T if source else len(gates)
     output = gates.new_empty(T, B, H) if output is None else output
     states = _states.room(initial, T, keep, states)
     skip, skip_row = _rows(gates, skip, H)
@@ -47,7 +50,7 @@ def forward(
     _forward(
         gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output, kept,
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
-        chunked, _native.threads(T * B * H),
+        chunked, source and source.table, source.threads if source else _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
 
