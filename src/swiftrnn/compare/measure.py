@@ -26,7 +26,7 @@ from swiftrnn.training.hooks import snapshots
 
 TIME = 256  # bytes that inference reads in one call
 STREAMED = 64  # bytes that one timed call reads one by one
-REPEATS, LIMIT = 11, 10.0  # rounds, and seconds for all of them
+REPEATS, LIMIT = 11, 10.0  # rounds, and seconds for all of them; at most twice a training
 PROMPT = "def "
 SAMPLE = 240  # bytes
 
@@ -43,7 +43,7 @@ def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
     try:
         models = {layer: predict.load(out / layer) for layer in options.layers}
         rows = {layer: _trained(out / layer, model) for layer, model in models.items()}
-        _speeds(rows, models, Vocabulary().encode(text.train))
+        _speeds(rows, models, Vocabulary().encode(text.train), min(LIMIT, 2 * options.seconds))
         common = _test(rows, models, out, text)
         best = min(rows, key=lambda layer: rows[layer]["equal_time"])
         return {
@@ -97,7 +97,9 @@ def _table(trained: Trained) -> int:
     return sum(p.numel() for name, p in trained.model.named_parameters() if "ngrams" in name)
 
 
-def _speeds(rows: dict[str, Any], models: dict[str, Trained], tokens: Tensor) -> None:
+def _speeds(
+    rows: dict[str, Any], models: dict[str, Trained], tokens: Tensor, limit_s: float
+) -> None:
     """Inference and streaming of all models in turns, so that a slow moment hits them all."""
     cases: dict[tuple[str, str], Callable[[], object]] = {}
     for layer, trained in models.items():
@@ -106,7 +108,7 @@ def _speeds(rows: dict[str, Any], models: dict[str, Trained], tokens: Tensor) ->
             cases[layer, f"batch_{batch}"] = _forward(trained.model, read)
         cases[layer, "stream"] = _stream(trained.model, tokens[:STREAMED].long())
     names = {" ".join(key): key for key in cases}
-    timings = interleaved({n: cases[key] for n, key in names.items()}, REPEATS, 2, LIMIT)
+    timings = interleaved({n: cases[key] for n, key in names.items()}, REPEATS, 2, limit_s)
     for layer, row in rows.items():
         row["inference_tokens_per_s"] = {
             f"batch_{batch}": batch * TIME / timings[f"{layer} batch_{batch}"].median
