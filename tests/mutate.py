@@ -30,6 +30,7 @@ RECORD = ROOT / "tests" / "mutate.json"
 SOURCES = (
     *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "sru", "_matmul")),
     "ops/_matmul/tile.h",
+    "ops/_matmul/gates.h",
     "ops/_kernel.h",
 )
 TESTS = tuple(
