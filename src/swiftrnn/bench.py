@@ -170,9 +170,12 @@ def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
     if torch.backends.mkldnn.is_available() and len(x):
         calls["oneDNN"] = lambda: onednn(x.t(), dy.t()).t()
 
+        turned = torch.empty(x.shape[1], dy.shape[1], dtype=x.dtype)
+
         def in_blocks() -> None:
-            for a, b in pieces:
-                out.t().add_(onednn(b.t().contiguous(), a.t()))
+            turned.zero_()
+            for a, b in pieces:  # the smaller factor is the one to transpose
+                turned.add_(onednn(b.t().contiguous(), a.t()))
 
         if x.dtype == torch.float32:
             calls["oneDNN blocks"] = in_blocks
