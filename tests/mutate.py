@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,7 @@ def is_noticed(folder: Path, limit_s: float) -> bool:
 
 def main() -> None:
     """Mutate, test, record."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the tests that run, too
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="only sources with this in their path")
     parser.add_argument("--first", type=int, help="only so many signs of each source")

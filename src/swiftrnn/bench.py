@@ -138,10 +138,11 @@ def _rows_calls(x: Tensor, weight: Tensor) -> dict[str, Call]:
     size = max(1, BLOCK_BYTES // (len(weight) * weight.element_size()))
     pieces, targets = x.split(size), out.split(size)
 
-    def own() -> None:
+    def own() -> Tensor:
         product = times(weight, len(pieces[0]), len(pieces))
         for piece, target in zip(pieces, targets, strict=True):
             product(piece, target, False)
+        return out
 
     calls: dict[str, Call] = {"aten": lambda: torch.mm(x, weight.t(), out=out), OWN: own}
     if torch.backends.mkldnn.is_available() and len(x):
@@ -163,19 +164,25 @@ def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
     out, total = dy.t() @ x, zeros_for_outer(dy.new_empty(dy.shape[1], x.shape[1]))
     rows = max(1, OUTER_BYTES // ((dy.shape[1] + x.shape[1]) * x.element_size()))
     pieces = list(zip(dy.split(rows), x.split(rows), strict=True))
+
+    def own() -> Tensor:
+        add_outer(total.zero_(), dy, x)
+        return total
+
     calls: dict[str, Call] = {
         "aten": lambda: torch.mm(dy.t(), x, out=out),
-        OWN: lambda: add_outer(total.zero_(), dy, x),
+        OWN: own,
     }
     if torch.backends.mkldnn.is_available() and len(x):
         calls["oneDNN"] = lambda: onednn(x.t(), dy.t()).t()
 
         turned = torch.empty(x.shape[1], dy.shape[1], dtype=x.dtype)
 
-        def in_blocks() -> None:
+        def in_blocks() -> Tensor:
             turned.zero_()
             for a, b in pieces:  # the smaller factor is the one to transpose
                 turned.add_(onednn(b.t().contiguous(), a.t()))
+            return turned.t()
 
         if x.dtype == torch.float32:
             calls["oneDNN blocks"] = in_blocks

@@ -30,7 +30,7 @@ def in_a_fresh_process(code, path=None):
 @pytest.mark.parametrize("can_send_home", [True, False])
 def test_a_fork_after_a_parallel_region_works(can_send_home):
     code = f"""
-import os, torch
+import os, torch, traceback
 from swiftrnn.ops import _native, linear_scan
 torch.set_num_threads(2)
 if not {can_send_home}:
@@ -39,14 +39,18 @@ if not {can_send_home}:
     _native.library = lambda: Old
 a, x = torch.rand(200, 8, 256), torch.randn(200, 8, 256)
 before, square = linear_scan(a, x)[0], x[0] @ x[1].T
-for generation in range(2):
-    child = os.fork()
-    if child:
-        raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    after = linear_scan(a, x)[0]
-    assert (after.numpy() == before.numpy()).all()
-    if {can_send_home}:
-        torch.testing.assert_close(torch.tanh(a) @ x.mT, torch.tanh(a) @ x.mT)
+try:
+    for generation in range(2):
+        child = os.fork()
+        if child:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        after = linear_scan(a, x)[0]
+        assert (after.numpy() == before.numpy()).all()
+        if {can_send_home}:  # no tanh: MKL's first one of two threads is inexact now and then
+            torch.testing.assert_close((a * a) @ x.mT, (a * a) @ x.mT)
+except BaseException:
+    traceback.print_exc()
+    os._exit(3)  # a fork that leaves through exit() would wait for a pool of torch's for ever
 os._exit(_native.threads(1 << 30))
 """
     openmp = hasattr(_native.library(), "omp_pause_resource_all")

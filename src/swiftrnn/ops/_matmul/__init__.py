@@ -17,14 +17,13 @@ _level = _native.Kernel("matmul_level", "p")
 _pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
 _rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
 _outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "ii")
-AVX2, AVX512 = 1, 2  # instruction sets
 RUN_ROWS = 64  # of gates that a thread computes before it uses them: they fit into its own cache
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
 
 
 @cache
 def level() -> int:
-    """The best instruction set of this machine that the kernels know; 0 where there is none."""
+    """The best instruction set here that the kernels know: 2 AVX-512, 1 AVX2, 0 neither."""
     if not hasattr(_native.library(), "matmul_level_float32"):
         return 0
     found = torch.zeros(1, dtype=torch.int64)

@@ -6,6 +6,7 @@
 #if defined(__x86_64__) && !defined(_WIN32) && !defined(BFLOAT16)
 
 enum {
+    VECTORS = 3,            /* of a row of a tile */
     DEPTH = 512,            /* of a panel: with AVX-512 it has 96 KiB */
     OUTER_DEPTH = 256,      /* rows summed up before the total is touched */
     GROUP_BYTES = 512 << 10 /* panels that serve all rows in turn: they stay in the second level */
@@ -15,19 +16,16 @@ enum {
 #define TARGET __attribute__((target("avx512f,fma")))
 #define BYTES 64
 #define ROWS 8
-#define VECTORS 3
 #include "tile.h"
 #undef FOR
 #undef TARGET
 #undef BYTES
 #undef ROWS
-#undef VECTORS
 
 #define FOR(name) name##_avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define BYTES 32
 #define ROWS 4
-#define VECTORS 3
 #include "tile.h"
 
 enum { AVX2 = 1, AVX512 = 2 };
@@ -52,25 +50,25 @@ EXPORT void KERNEL(matmul_pack)(const real *w, int64_t w_step, int64_t w_column,
     }
 }
 
-/* y (R, G) = or += x (R, K) times the packed (K, G). */
+void KERNEL(matmul_part)(const real *x, int64_t x_row, const real *panels, real *y, int64_t y_row,
+                         int64_t R, int64_t I, int64_t G, int64_t add, int64_t level)
+{
+    (level == AVX512 ? rows_avx512 : rows_avx2)(x, x_row, panels, y, y_row, R, I, G, add);
+}
+
+/* As matmul_part, with the rows shared out among threads. */
 EXPORT void KERNEL(matmul_rows)(const real *x, int64_t x_row, const real *panels, real *y,
-                                int64_t y_row, int64_t R, int64_t K, int64_t G, int64_t add,
+                                int64_t y_row, int64_t R, int64_t I, int64_t G, int64_t add,
                                 int64_t level, int64_t n_threads)
 {
     const int64_t tiles = (R + 7) / 8;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++) {
         const int64_t first = tiles * thread / n_threads * 8;
-        const int64_t end = tiles * (thread + 1) / n_threads * 8;
-        (level == AVX512 ? rows_avx512 : rows_avx2)(x, x_row, panels, y, y_row, first,
-                                                    least(R, end), K, G, add);
+        const int64_t end = least(R, tiles * (thread + 1) / n_threads * 8);
+        KERNEL(matmul_part)(x + first * x_row, x_row, panels, y + first * y_row, y_row, end - first,
+                            I, G, add, level);
     }
-}
-
-void KERNEL(matmul_part)(const real *x, int64_t x_row, const real *panels, real *y, int64_t y_row,
-                         int64_t R, int64_t I, int64_t G, int64_t add, int64_t level)
-{
-    (level == AVX512 ? rows_avx512 : rows_avx2)(x, x_row, panels, y, y_row, 0, R, I, G, add);
 }
 
 /* total (G, I) += left (R, G) turned round times right (R, I). */

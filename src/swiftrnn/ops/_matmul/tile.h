@@ -3,8 +3,8 @@
  *   FOR(name)  the name with the instruction set's own ending
  *   TARGET     the attribute that turns the instruction set on
  *   BYTES      the width of a vector
- *   ROWS       rows of a tile      } ROWS * VECTORS sums, VECTORS numbers to multiply with and one
- *   VECTORS    vectors of its row  } more fit into the registers
+ *   ROWS       rows of a tile: ROWS * VECTORS sums, VECTORS numbers to multiply with and one more
+ *              fit into the registers
  *
  * Everything comes down to `tile`: ROWS x WIDTH sums stay in registers while the numbers of `a` come
  * one by one and those of `b` as whole vectors.  What is `b` was packed before into panels of WIDTH
@@ -46,33 +46,25 @@ INLINE TARGET void FOR(tile)(const real *a, int64_t a_row, int64_t a_step, const
         }
 }
 
-/* How many vectors the panel that starts at a column has. */
-INLINE int FOR(vectors)(int64_t column, int64_t columns)
-{
-    return (int)((least(FOR(WIDTH), columns - column) + FOR(LANES) - 1) / FOR(LANES));
-}
+/* How many vectors so many columns take. */
+INLINE int64_t FOR(vectors)(int64_t columns) { return (columns + FOR(LANES) - 1) / FOR(LANES); }
 
 /* A tile at an edge: fewer rows, or columns that end within a vector. */
 static TARGET void FOR(edge)(const real *a, int64_t a_row, int64_t a_step, const real *b, int64_t K,
                              real *y, int64_t y_row, int64_t add, int64_t rows, int64_t columns)
 {
     real held[ROWS * FOR(WIDTH)];
-    const int v = FOR(vectors)(0, columns);
     for (int64_t i = 0; i < rows; i += rows == ROWS ? ROWS : 1) {
         const real *from = a + i * a_row;
         real *to = held + i * FOR(WIDTH);
 #define HELD(m, v) FOR(tile)(from, a_row, a_step, b, K, to, FOR(WIDTH), 0, m, v)
-        switch ((rows == ROWS) * VECTORS + v) {
+        switch ((rows == ROWS) * 3 + FOR(vectors)(columns)) {
         case 1: HELD(1, 1); break;
         case 2: HELD(1, 2); break;
-#if VECTORS == 3
         case 3: HELD(1, 3); break;
-#endif
-        case VECTORS + 1: HELD(ROWS, 1); break;
-        case VECTORS + 2: HELD(ROWS, 2); break;
-#if VECTORS == 3
-        case VECTORS + 3: HELD(ROWS, 3); break;
-#endif
+        case 4: HELD(ROWS, 1); break;
+        case 5: HELD(ROWS, 2); break;
+        case 6: HELD(ROWS, 3); break;
         }
 #undef HELD
     }
@@ -95,7 +87,7 @@ INLINE TARGET void FOR(any)(const real *a, int64_t a_row, int64_t a_step, const 
 static TARGET void FOR(pack)(const real *w, int64_t w_step, int64_t w_column, int64_t K,
                              int64_t columns, real *panel)
 {
-    const int64_t width = FOR(vectors)(0, columns) * FOR(LANES);
+    const int64_t width = FOR(vectors)(columns) * FOR(LANES);
     if (columns == FOR(WIDTH) && w_column == 1)
         for (int64_t k = 0; k < K; k++)
             for (int j = 0; j < VECTORS; j++)
@@ -111,26 +103,26 @@ static TARGET void FOR(pack)(const real *w, int64_t w_step, int64_t w_column, in
 static TARGET void FOR(panels)(const real *w, int64_t w_step, int64_t w_column, int64_t K,
                                int64_t G, int64_t first, int64_t end, real *panels)
 {
-    const int64_t padded = (G + FOR(LANES) - 1) / FOR(LANES) * FOR(LANES);
+    const int64_t padded = FOR(vectors)(G) * FOR(LANES);
     for (int64_t k = 0; k < K; k += DEPTH)
         for (int64_t c = first; c < end; c += FOR(WIDTH))
             FOR(pack)(w + k * w_step + c * w_column, w_step, w_column, least(DEPTH, K - k),
                       least(FOR(WIDTH), G - c), panels + k * padded + c * least(DEPTH, K - k));
 }
 
-/* Rows `first` to `end` of y (R, G) = or += x (R, K) times the packed (K, G). */
+/* y (R, G) = or += x (R, K) times the packed (K, G). */
 static TARGET void FOR(rows)(const real *x, int64_t x_row, const real *panels, real *y,
-                             int64_t y_row, int64_t first, int64_t end, int64_t K, int64_t G, int64_t add)
+                             int64_t y_row, int64_t R, int64_t K, int64_t G, int64_t add)
 {
-    const int64_t padded = (G + FOR(LANES) - 1) / FOR(LANES) * FOR(LANES);
+    const int64_t padded = FOR(vectors)(G) * FOR(LANES);
     const int64_t group = GROUP_BYTES / (DEPTH * BYTES * VECTORS) * FOR(WIDTH);
     for (int64_t k = 0; k == 0 || k < K; k += DEPTH) { /* also where K is 0: sums of nothing */
         const int64_t depth = least(DEPTH, K - k);
         for (int64_t begin = 0; begin < G; begin += group)
-            for (int64_t r = first; r < end; r += ROWS)
+            for (int64_t r = 0; r < R; r += ROWS)
                 for (int64_t c = begin; c < least(G, begin + group); c += FOR(WIDTH))
                     FOR(any)(x + r * x_row + k, x_row, 1, panels + k * padded + c * depth, depth,
-                             y + r * y_row + c, y_row, add || k, end - r, G - c);
+                             y + r * y_row + c, y_row, add || k, R - r, G - c);
     }
 }
 
