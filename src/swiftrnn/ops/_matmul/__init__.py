@@ -16,8 +16,9 @@ from swiftrnn.ops import _native, _pool
 _level = _native.Kernel("matmul_level", "p")
 _pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
 _rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
-_outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "ii")
+_outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "pii")
 RUN_ROWS = 64  # of gates that a thread computes before it uses them: they fit into its own cache
+OUTER_ROOM = 256 * 512  # numbers a thread turns round at a time, as in cpu.c
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
 
 
@@ -99,7 +100,8 @@ def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
     """total (G, I) += left.T (G, R) @ right (R, I); rows of total lie dense."""
     left, right = _dense_rows(left), _dense_rows(right)
     (R, G), I = left.shape, right.shape[1]
+    threads = _threads(R, G, I)
     _outer(
         total.dtype, left, left.stride(0), right, right.stride(0), total, total.stride(0), R, G, I,
-        level(), _threads(R, G, I),
+        _pool.empty((threads * OUTER_ROOM,), total.dtype), level(), threads,
     )  # fmt: skip

@@ -8,7 +8,9 @@
 enum {
     VECTORS = 3,            /* of a row of a tile */
     DEPTH = 512,            /* of a panel: with AVX-512 it has 96 KiB */
+    PART_ROWS = 256,        /* of x that all panels meet before the next ones */
     OUTER_DEPTH = 256,      /* rows summed up before the total is touched */
+    OUTER_COLUMNS = 512,    /* of what is turned round at a time */
     GROUP_BYTES = 512 << 10 /* panels that serve all rows in turn: they stay in the second level */
 };
 
@@ -71,10 +73,12 @@ EXPORT void KERNEL(matmul_rows)(const real *x, int64_t x_row, const real *panels
     }
 }
 
-/* total (G, I) += left (R, G) turned round times right (R, I). */
+/* total (G, I) += left (R, G) turned round times right (R, I); for each thread `room` has OUTER_DEPTH
+ * * OUTER_COLUMNS numbers. */
 EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real *right,
                                  int64_t right_row, real *total, int64_t total_row, int64_t R,
-                                 int64_t G, int64_t I, int64_t level, int64_t n_threads)
+                                 int64_t G, int64_t I, real *room, int64_t level,
+                                 int64_t n_threads)
 {
     const int64_t runs = (I + 15) / 16;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
@@ -82,7 +86,8 @@ EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real 
         const int64_t first = runs * thread / n_threads * 16;
         const int64_t end = runs * (thread + 1) / n_threads * 16;
         (level == AVX512 ? outer_avx512 : outer_avx2)(left, left_row, right, right_row, total,
-                                                      total_row, R, G, first, least(I, end));
+                                                      total_row, R, G, first, least(I, end),
+                                                      room + thread * OUTER_DEPTH * OUTER_COLUMNS);
     }
 }
 

@@ -8,9 +8,10 @@
  *
  * Everything comes down to `tile`: ROWS x WIDTH sums stay in registers while the numbers of `a` come
  * one by one and those of `b` as whole vectors.  What is `b` was packed before into panels of WIDTH
- * columns, [k][column], so it is read in order; `a` is read where it lies, by rows or by columns,
- * so no matrix is ever transposed.  Every sum runs over k in order, whatever the tile: results do
- * not depend on the number of rows beside them, nor on threads. */
+ * columns, [k][column], so it is read in order; `a` is read where it lies by rows, and copied into
+ * slices of ROWS columns, [k][row], where it lies by columns: down a column the numbers would fall
+ * into few sets of a cache.  Every sum runs over k in order, whatever the tile: results do not depend
+ * on the number of rows beside them, nor on threads. */
 
 typedef real FOR(vec) __attribute__((vector_size(BYTES), may_alias));
 typedef real FOR(loose) __attribute__((vector_size(BYTES), may_alias, aligned(sizeof(real))));
@@ -110,37 +111,59 @@ static TARGET void FOR(panels)(const real *w, int64_t w_step, int64_t w_column, 
                       least(FOR(WIDTH), G - c), panels + k * padded + c * least(DEPTH, K - k));
 }
 
-/* y (R, G) = or += x (R, K) times the packed (K, G). */
+/* y (R, G) = or += x (R, K) times the packed (K, G): a part of x and a group of panels at a time, so
+ * that both stay in the second level. */
 static TARGET void FOR(rows)(const real *x, int64_t x_row, const real *panels, real *y,
                              int64_t y_row, int64_t R, int64_t K, int64_t G, int64_t add)
 {
     const int64_t padded = FOR(vectors)(G) * FOR(LANES);
     const int64_t group = GROUP_BYTES / (DEPTH * BYTES * VECTORS) * FOR(WIDTH);
-    for (int64_t k = 0; k == 0 || k < K; k += DEPTH) { /* also where K is 0: sums of nothing */
-        const int64_t depth = least(DEPTH, K - k);
-        for (int64_t begin = 0; begin < G; begin += group)
-            for (int64_t r = 0; r < R; r += ROWS)
-                for (int64_t c = begin; c < least(G, begin + group); c += FOR(WIDTH))
-                    FOR(any)(x + r * x_row + k, x_row, 1, panels + k * padded + c * depth, depth,
-                             y + r * y_row + c, y_row, add || k, R - r, G - c);
-    }
+    for (int64_t part = 0; part < R; part += PART_ROWS)
+        for (int64_t k = 0; k == 0 || k < K; k += DEPTH) { /* also where K is 0: sums of nothing */
+            const int64_t depth = least(DEPTH, K - k), end = least(R, part + PART_ROWS);
+            for (int64_t begin = 0; begin < G; begin += group)
+                for (int64_t r = part; r < end; r += ROWS)
+                    for (int64_t c = begin; c < least(G, begin + group); c += FOR(WIDTH))
+                        FOR(any)(x + r * x_row + k, x_row, 1, panels + k * padded + c * depth,
+                                 depth, y + r * y_row + c, y_row, add || k, end - r, G - c);
+        }
 }
 
-/* Columns `first` to `end` of total (G, I) += left (R, G) turned round times right (R, I). */
+/* Columns `first` to `end` of left (K, G) as slices of ROWS columns, [k][column]; in the last slice
+ * what lies beyond `end` stays as it was and is never used. */
+static TARGET void FOR(slices)(const real *left, int64_t left_row, int64_t K, int64_t first,
+                               int64_t end, real *slices)
+{
+    for (int64_t k0 = 0; k0 < K; k0 += 32) /* so many rows at a time stay in the first level */
+        for (int64_t g = first; g < end; g += ROWS) {
+            const int64_t n = least(ROWS, end - g);
+            real *to = slices + (g - first) * K;
+            for (int64_t k = k0; k < least(K, k0 + 32); k++)
+                if (n == ROWS)
+                    memcpy(to + k * ROWS, left + k * left_row + g, ROWS * sizeof(real));
+                else
+                    memcpy(to + k * ROWS, left + k * left_row + g, (size_t)n * sizeof(real));
+        }
+}
+
+/* Columns `first` to `end` of total (G, I) += left (R, G) turned round times right (R, I); `room`
+ * has OUTER_DEPTH * OUTER_COLUMNS numbers. */
 static TARGET void FOR(outer)(const real *left, int64_t left_row, const real *right,
                               int64_t right_row, real *total, int64_t total_row, int64_t R,
-                              int64_t G, int64_t first, int64_t end)
+                              int64_t G, int64_t first, int64_t end, real *room)
 {
-    FOR(vec) room[OUTER_DEPTH * VECTORS];
-    real *panel = (real *)room;
-    for (int64_t r = 0; r < R; r += OUTER_DEPTH) {
-        const int64_t depth = least(OUTER_DEPTH, R - r);
-        for (int64_t c = first; c < end; c += FOR(WIDTH)) {
-            FOR(pack)(right + r * right_row + c, right_row, 1, depth, least(FOR(WIDTH), end - c),
-                      panel);
-            for (int64_t g = 0; g < G; g += ROWS)
-                FOR(any)(left + r * left_row + g, 1, left_row, panel, depth,
-                         total + g * total_row + c, total_row, 1, G - g, end - c);
+    FOR(vec) held[OUTER_DEPTH * VECTORS];
+    real *panel = (real *)held;
+    for (int64_t r = 0; r < R; r += OUTER_DEPTH)
+        for (int64_t part = 0; part < G; part += OUTER_COLUMNS) {
+            const int64_t depth = least(OUTER_DEPTH, R - r), stop = least(G, part + OUTER_COLUMNS);
+            FOR(slices)(left + r * left_row, left_row, depth, part, stop, room);
+            for (int64_t c = first; c < end; c += FOR(WIDTH)) {
+                FOR(pack)(right + r * right_row + c, right_row, 1, depth,
+                          least(FOR(WIDTH), end - c), panel);
+                for (int64_t g = part; g < stop; g += ROWS)
+                    FOR(any)(room + (g - part) * depth, 1, ROWS, panel, depth,
+                             total + g * total_row + c, total_row, 1, stop - g, end - c);
+            }
         }
-    }
 }
