@@ -1,11 +1,11 @@
 """A product and the recurrence over it, block after block of time: `op(x @ weight.T, ...)`.
 
 The gates of a block are used while they are still in cache: what backward needs takes their place,
-and without gradients their memory serves the next block. Where our own product runs, the forward
-kernel calls it, for blocks so small that each thread finds its gates in its own cache and waits for
-no other. The gradient of the gates never exists as a whole, it goes into the two other products
-block by block. Where rows are many, those of the weight are put in such an order that the gates of
-a chunk of channels come to lie together, as the kernels like them.
+and without gradients their memory serves the next block. The gradient of the gates never exists as
+a whole, it goes into the two other products block by block. Where our own product runs, the kernels
+call it themselves, for blocks so small that each thread finds what it needs in its own cache. Where
+rows are many, those of the weight are put in such an order that the gates of a chunk of channels
+come to lie together, as the kernels like them.
 
 On the CPU only and in eager mode only: a graph (torch.compile, torch.export) gets the product and
 the op one after the other.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native, _pool
-from swiftrnn.ops._matmul import Gates, can_multiply, chunks_of
+from swiftrnn.ops._matmul import Gates, Sink, can_multiply, chunks_of
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import (
     BLOCK_BYTES,
@@ -162,39 +162,66 @@ class _Blocked(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
-        kept, states, x, weight, *rest = ctx.saved_tensors
-        op, taps, (T, B, G) = ctx.op, ctx.taps, kept.shape
-        need_x, need_weight = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
-        d_x, sums_up = _pool.empty(x.shape, x.dtype), ctx.residual or len(taps) > 1
-        if len(taps) > 1:
+        (T, B), x, op = ctx.saved_tensors[0].shape[:2], ctx.saved_tensors[2], ctx.op
+        d_x = _pool.empty(x.shape, x.dtype)
+        if len(ctx.taps) > 1:
             d_x.zero_()
-        parts = weight.chunk(len(taps), 1)
-        d_parts = [zeros_for_outer(part) for part in parts if need_weight]
-        sums: list[Tensor] | None = None
-        grad, carry = output_grads[0].contiguous(), output_grads[1]
-        reverse = ctx.flags[-1]
-        blocks = _blocks(T, B * G * x.element_size(), not reverse)
-        scratch = _pool.empty((_longest(blocks), B, G), x.dtype)
-        most = B * _longest(blocks)
-        products = [times(part.t(), most, len(blocks)) for part in parts if need_x]
-        for block in blocks:
-            d_skip = d_x[block] if ctx.residual else None
-            earlier = block.stop if reverse else block.start - 1
-            before = states[earlier] if 0 <= earlier < T else rest[op.state - _before(op)]
-            skip = x[block] if ctx.residual else None
-            inputs = _inputs(op, kept[block], skip, (*rest, *ctx.flags), before, block.start)
-            into = scratch[: block.stop - block.start], *((d_skip,) * op.skips)
-            d_gates, *d_vectors, carry = op.kernel("backward")(
-                *inputs, states[block], grad[block], carry, *into, True, ctx.chunked
-            )
-            d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
-            rows = d_gates.view(-1, G)
-            for tap, product in zip(taps, products, strict=False):
-                write(product, rows, _rows(d_x, block, tap), sums_up)
-            for tap, d_part in zip(taps, d_parts, strict=False):
-                add_outer(d_part, rows, _rows(x, block, tap))
-            sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
+        grads = output_grads[0].contiguous(), output_grads[1]
+        alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
+        multiply = _backward_alone if alone else _backward_in_blocks
+        d_weight, *d_rest = multiply(ctx, d_x, *grads)
         nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # mask, lengths, flags
-        d_weight = _beside(d_parts, weight.dtype) if need_weight else None
-        d_x = d_x if need_x else None
-        return None, d_x, d_weight, None, None, *(sums or []), carry, *nothing
+        d_x = d_x if ctx.needs_input_grad[1] else None
+        return None, d_x, d_weight, None, None, *d_rest, *nothing
+
+
+def _backward_alone(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> list[Tensor | None]:
+    """Gradients of weight, vectors and first state; that of x into d_x: by the kernel alone."""
+    kept, states, x, weight, *rest = ctx.saved_tensors
+    op, sums_up, threads = (
+        ctx.op,
+        ctx.residual or len(ctx.taps) > 1,
+        _native.threads(states.numel()),
+    )
+    need_x, need_weight = ctx.needs_input_grad[1:3]
+    sink = Sink(x, d_x if need_x else None, weight, ctx.taps, threads, sums_up, need_weight)
+    first = rest[op.state - _before(op)]
+    inputs = _inputs(op, kept, x if ctx.residual else None, (*rest, *ctx.flags), first, 0)
+    room = _pool.empty((sink.room, *kept.shape[1:]), x.dtype)
+    into = room, *((d_x if ctx.residual else None,) * op.skips)
+    _, *d_rest = op.kernel("backward")(*inputs, states, grad, carry, *into, True, ctx.chunked, sink)
+    d_weight = _beside(sink.d_weight, weight.dtype) if need_weight else None
+    return [d_weight, *d_rest[op.skips :]]  # the skip's went into d_x
+
+
+def _backward_in_blocks(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> list[Tensor | None]:
+    """The same: kernel and products by turns, block after block."""
+    kept, states, x, weight, *rest = ctx.saved_tensors
+    op, taps, (T, B, G), reverse = ctx.op, ctx.taps, kept.shape, ctx.flags[-1]
+    need_x, need_weight = ctx.needs_input_grad[1:3]
+    parts = weight.chunk(len(taps), 1)
+    d_parts = [zeros_for_outer(part) for part in parts if need_weight]
+    sums: list[Tensor] | None = None
+    blocks = _blocks(T, B * G * x.element_size(), not reverse)
+    scratch = _pool.empty((_longest(blocks), B, G), x.dtype)
+    most = B * _longest(blocks)
+    products = [times(part.t(), most, len(blocks)) for part in parts if need_x]
+    for block in blocks:
+        d_skip = d_x[block] if ctx.residual else None
+        earlier = block.stop if reverse else block.start - 1
+        before = states[earlier] if 0 <= earlier < T else rest[op.state - _before(op)]
+        skip = x[block] if ctx.residual else None
+        inputs = _inputs(op, kept[block], skip, (*rest, *ctx.flags), before, block.start)
+        into = scratch[: block.stop - block.start], *((d_skip,) * op.skips)
+        d_gates, *d_vectors, carry = op.kernel("backward")(
+            *inputs, states[block], grad[block], carry, *into, True, ctx.chunked
+        )
+        d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
+        rows = d_gates.view(-1, G)
+        for tap, product in zip(taps, products, strict=False):
+            write(product, rows, _rows(d_x, block, tap), ctx.residual or len(taps) > 1)
+        for tap, d_part in zip(taps, d_parts, strict=False):
+            add_outer(d_part, rows, _rows(x, block, tap))
+        sums = [a + b for a, b in zip(sums, d_vectors, strict=True)] if sums else d_vectors
+    d_weight = _beside(d_parts, weight.dtype) if need_weight else None
+    return [d_weight, *(sums or []), carry]

@@ -12,6 +12,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(_OPENMP)
+#include <omp.h>
+#else
+static inline int omp_get_thread_num(void) { return 0; }
+static inline int omp_get_num_threads(void) { return 1; }
+#endif
+
 #if defined(SOURCE_HASH)
 /* In every library, so that the tests notice one that is older than its sources. */
 static const char source[] __attribute__((used)) = "swiftrnn-source:" SOURCE_HASH;

@@ -18,6 +18,7 @@ _pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
 _rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
 _outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "pii")
 RUN_ROWS = 64  # of gates that a thread computes before it uses them: they fit into its own cache
+SINK_ROWS = 512  # of gradients of gates before they enter products: so many pay for their weight
 OUTER_ROOM = 256 * 512  # numbers a thread turns round at a time, as in cpu.c
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
 
@@ -89,6 +90,50 @@ class Gates:
         addresses = [each.panels.data_ptr() for each in self.packed]
         values = [x.data_ptr(), x.shape[2], self.steps, level(), len(taps), *taps, *addresses]
         self.table = torch.tensor(values, dtype=torch.int64)
+
+
+class Sink:
+    """Where the gradient of the gates goes, run by run, from the kernel that computes it.
+
+    Args:
+        x: (T + max(taps), B, I), dense.
+        d_x: its gradient so far, which is added to if `add`; None if none is wanted.
+        weight: (G, I * taps).
+        taps: as in `Gates`.
+        threads: of the kernel.
+        add: whether d_x holds something.
+        need_weight: whether the weight's gradient is wanted.
+
+    Attributes:
+        d_weight: for each tap (G, I), zero before the kernel ran; [] if not wanted.
+        room: how many steps of d_gates the kernel needs room for.
+    """
+
+    def __init__(
+        self, x: Tensor, d_x: Tensor | None, weight: Tensor, taps: tuple[int, ...], threads: int,
+        add: bool, need_weight: bool,
+    ) -> None:  # fmt: skip
+        (_, B, I), parts = x.shape, weight.chunk(len(taps), 1)
+        steps = max(1, SINK_ROWS // max(B, 1))
+        self.threads, self.room = threads, 2 * steps
+        shape = len(weight), I
+        self.d_weight = [_pool.empty(shape, x.dtype).zero_() for _ in taps if need_weight]
+        cuts = [min(I, -(-I // 16) * i // threads * 16) for i in range(threads + 1)]
+        wanted = parts if d_x is not None else ()
+        own = [(a, b, *(Packed(p[:, a:b].t()) for p in wanted)) for a, b in pairwise(cuts)]
+        space = _pool.empty((threads * OUTER_ROOM,), x.dtype)
+        self.held = x, d_x, own, space  # as long as the table has their addresses
+        values = [
+            x, 0 if d_x is None else d_x, I, steps, level(), add, space, len(taps), *taps,
+            *(self.d_weight or [0] * len(taps)), *(v for each in own for v in each),
+        ]  # fmt: skip
+        self.table = torch.tensor([_number(v) for v in values], dtype=torch.int64)
+
+
+def _number(value: Tensor | Packed | int) -> int:
+    """What a table holds of a value: itself, or where it lies."""
+    value = value.panels if isinstance(value, Packed) else value
+    return value.data_ptr() if isinstance(value, Tensor) else value
 
 
 def chunks_of(H: int) -> int:

@@ -9,8 +9,6 @@ enum {
     VECTORS = 3,            /* of a row of a tile */
     DEPTH = 512,            /* of a panel: with AVX-512 it has 96 KiB */
     PART_ROWS = 256,        /* of x that all panels meet before the next ones */
-    OUTER_DEPTH = 256,      /* rows summed up before the total is touched */
-    OUTER_COLUMNS = 512,    /* of what is turned round at a time */
     GROUP_BYTES = 512 << 10 /* panels that serve all rows in turn: they stay in the second level */
 };
 
@@ -73,8 +71,15 @@ EXPORT void KERNEL(matmul_rows)(const real *x, int64_t x_row, const real *panels
     }
 }
 
-/* total (G, I) += left (R, G) turned round times right (R, I); for each thread `room` has OUTER_DEPTH
- * * OUTER_COLUMNS numbers. */
+void KERNEL(matmul_outer_part)(const real *left, int64_t left_row, const real *right,
+                               int64_t right_row, real *total, int64_t total_row, int64_t R,
+                               int64_t G, int64_t first, int64_t end, real *room, int64_t level)
+{
+    (level == AVX512 ? outer_avx512 : outer_avx2)(left, left_row, right, right_row, total, total_row,
+                                                  R, G, first, end, room);
+}
+
+/* As matmul_outer_part, with all columns shared out among threads; each has a room of its own. */
 EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real *right,
                                  int64_t right_row, real *total, int64_t total_row, int64_t R,
                                  int64_t G, int64_t I, real *room, int64_t level,
@@ -85,9 +90,8 @@ EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real 
     for (int64_t thread = 0; thread < n_threads; thread++) {
         const int64_t first = runs * thread / n_threads * 16;
         const int64_t end = runs * (thread + 1) / n_threads * 16;
-        (level == AVX512 ? outer_avx512 : outer_avx2)(left, left_row, right, right_row, total,
-                                                      total_row, R, G, first, least(I, end),
-                                                      room + thread * OUTER_DEPTH * OUTER_COLUMNS);
+        KERNEL(matmul_outer_part)(left, left_row, right, right_row, total, total_row, R, G, first,
+                                  least(I, end), room + thread * OUTER_ROOM, level);
     }
 }
 
@@ -100,4 +104,66 @@ void KERNEL(matmul_part)(const io *x, int64_t x_row, const io *panels, io *y, in
     (void)R, (void)I, (void)G, (void)add, (void)level;
 }
 
+void KERNEL(matmul_outer_part)(const io *left, int64_t left_row, const io *right, int64_t right_row,
+                               io *total, int64_t total_row, int64_t R, int64_t G, int64_t first,
+                               int64_t end, io *room, int64_t level)
+{
+    (void)left, (void)left_row, (void)right, (void)right_row, (void)total, (void)total_row;
+    (void)R, (void)G, (void)first, (void)end, (void)room, (void)level;
+}
+
 #endif
+
+/* What a thread adds to the gradient of the weight, some of its rows, from a run of time. */
+static void weight_gradient(const int64_t *into, int64_t thread, int64_t n_threads,
+                            const extent *all, const io *d_gates, int64_t t, int64_t rows)
+{
+    const int64_t I = into[INTO_I], n = into[INTO_TAPS], *taps = into + INTO_FIRST_TAP;
+    const int64_t G = all->gates_row, tiles = (G + 7) / 8;
+    const int64_t g = tiles * thread / n_threads * 8;
+    const int64_t end = least(G, tiles * (thread + 1) / n_threads * 8);
+    for (int64_t i = 0; i < n; i++)
+        if (taps[n + i])
+            KERNEL(matmul_outer_part)(d_gates + g, G,
+                                      (const io *)into[INTO_X] + (t + taps[i]) * all->B * I, I,
+                                      (io *)taps[n + i] + g * I, I, rows, end - g, 0, I,
+                                      (io *)into[INTO_ROOM] + thread * OUTER_ROOM,
+                                      into[INTO_LEVEL]);
+}
+
+/* A thread's columns of the gradient of the input, from a run of time. */
+static void input_gradient(const int64_t *into, int64_t thread, const extent *all,
+                           const io *d_gates, int64_t t, int64_t rows)
+{
+    const int64_t I = into[INTO_I], n = into[INTO_TAPS], *taps = into + INTO_FIRST_TAP;
+    const int64_t *own = taps + 2 * n + thread * (2 + n), first = own[0], end = own[1];
+    for (int64_t i = 0; i < n; i++)
+        KERNEL(matmul_part)(d_gates, all->gates_row, (const io *)own[2 + i],
+                            (io *)into[INTO_D_X] + (t + taps[i]) * all->B * I + first, I, rows,
+                            all->gates_row, end - first, into[INTO_ADD], into[INTO_LEVEL]);
+}
+
+/* One barrier a run: a buffer is written again only after the barrier of the run in between. */
+void KERNEL(backward_runs)(KERNEL(steps) *steps, const void *call, const extent *all, io *d_gates,
+                           const int64_t *into, int64_t n_threads)
+{
+    const int64_t T = all->T, B = all->B, run = into ? into[INTO_STEPS] : T;
+#pragma omp parallel num_threads(n_threads) if (n_threads > 1)
+    for (int64_t first = 0; first < T; first += run) {
+        const int64_t end = least(T, first + run), t = all->reverse ? first : T - end;
+        const int64_t rows = (end - first) * B, team = omp_get_num_threads();
+        io *gates = d_gates + first / run % 2 * run * B * all->gates_row;
+        for (int64_t thread = omp_get_thread_num(); thread < n_threads; thread += team) {
+            const share own = share_of(thread, n_threads, B, all->H, 0);
+            steps(call, &own, first, end, gates, into ? t * B : 0);
+        }
+        if (into) {
+#pragma omp barrier
+            for (int64_t thread = omp_get_thread_num(); thread < n_threads; thread += team) {
+                weight_gradient(into, thread, n_threads, all, gates, t, rows);
+                if (into[INTO_D_X])
+                    input_gradient(into, thread, all, gates, t, rows);
+            }
+        }
+    }
+}

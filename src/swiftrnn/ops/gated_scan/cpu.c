@@ -113,16 +113,23 @@ EXPORT EVERY_CPU void KERNEL(gated_scan_forward)(
 }
 
 typedef struct {
-    real *carry, *bias; /* (B, H), (gates, B, H): running sums over time */
-    int64_t N;
-} sums;
+    const io *gates, *grad;
+    const real *initial, *states;
+    const int64_t *lengths;
+    real *carry, *d_bias; /* (B, H), (gates, B, H): running sums over time */
+    form a;
+    extent all;
+    int64_t tanh, kept, chunked;
+} backward_call;
 
-INLINE void backward_row(const form *a, const sums *d, const io *gates, const real *before,
+INLINE void backward_row(const backward_call *k, const io *gates, const real *before,
                          const io *grad, io *d_gates, int64_t h, int64_t n0, int64_t n,
-                         int64_t apart, const int tanh, const int has_output, const int kept)
+                         int64_t apart, const int tanh, const int has_output,
+                         const int kept)
 {
-    const int64_t H = a->H, N = d->N;
-    real *q = d->carry + n0, *db = d->bias + n0;
+    const form *a = &k->a;
+    const int64_t H = a->H, N = k->all.B * H;
+    real *q = k->carry + n0, *db = k->d_bias + n0;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], gh = get(grad + i);
@@ -151,53 +158,59 @@ INLINE void backward_row(const form *a, const sums *d, const io *gates, const re
 }
 
 #define BACKWARD(tanh, has_output, kept) \
-    backward_row(&a, &d, u, before, gh, du, h, column, n, apart, tanh, has_output, kept)
+    backward_row(k, u, before, gh, du, h, column, n, apart, tanh, has_output, kept)
 
-EXPORT EVERY_CPU void KERNEL(gated_scan_backward)(
-    const io *gates, const real *bias, const int64_t *lengths, const real *initial,
-    const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
-    int64_t B, int64_t H, int64_t gates_row, int64_t at_u, int64_t at_f, double sign,
-    int64_t tanh, int64_t reverse, int64_t kept, int64_t chunked, int64_t n_threads)
+static EVERY_CPU void KERNEL(gated_scan_steps)(const void *call, const share *own, int64_t first,
+                                               int64_t end, io *d_gates, int64_t from_row)
 {
-    const form a = {bias, H, at_u, at_f, (real)sign};
-    const sums d = {carry, d_bias, B * H};
-    const int64_t per_row = chunks_per_row(H), units = B * per_row, n_gates = gates_row / H;
-#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
-        for (int64_t step = 0; step < T; step++) {
-            const int64_t t = reverse ? step : T - 1 - step;
-            const int64_t earlier = t + (reverse ? 1 : -1);
-            for (int64_t unit = first; unit < end; unit++) {
-                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
-                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-                const real *before =
-                    step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
-                const int64_t apart = chunked ? n : H;
-                const int64_t at = row * gates_row + (chunked ? h * n_gates : h);
-                const io *u = gates + at, *gh = grad + row * H + h;
-                io *du = d_gates + row * gates_row + h;
-                const int64_t bytes = n * (int64_t)sizeof(io);
+    const backward_call *k = call;
+    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
+    const int64_t n_gates = gates_row / H;
+    for (int64_t step = first; step < end; step++) {
+        const int64_t t = k->all.reverse ? step : T - 1 - step;
+        const int64_t earlier = t + (k->all.reverse ? 1 : -1);
+        for (int64_t unit = own->first; unit < own->end; unit++) {
+            const int64_t b = unit / own->per_row, h = unit % own->per_row * CHUNK;
+            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
+            const real *before =
+                step < T - 1 ? k->states + (earlier * B + b) * H + h : k->initial + column;
+            const int64_t apart = k->chunked ? n : H;
+            const io *u = k->gates + row * gates_row + (k->chunked ? h * n_gates : h);
+            const io *gh = k->grad + row * H + h;
+            io *du = d_gates + (row - from_row) * gates_row + h;
+            const int64_t bytes = n * (int64_t)sizeof(io);
+            for (int64_t i = 0; i < n_gates; i++)
+                fetch(u + gates_row + i * apart, bytes);
+            fetch(gh + H, bytes);
+            fetch(before + H, n * (int64_t)sizeof(real));
+            if (k->lengths && t >= k->lengths[b]) {
                 for (int64_t i = 0; i < n_gates; i++)
-                    fetch(u + gates_row + i * apart, bytes);
-                fetch(gh + H, bytes);
-                fetch(before + H, n * (int64_t)sizeof(real));
-                if (lengths && t >= lengths[b]) {
-                    for (int64_t i = 0; i < n_gates; i++)
-                        memset(du + i * H, 0, (size_t)bytes);
-                } else {
-                    switch (tanh * 4 + (n_gates > 2) * 2 + kept) {
-                    case 0: BACKWARD(0, 0, 0); break;
-                    case 1: BACKWARD(0, 0, 1); break;
-                    case 2: BACKWARD(0, 1, 0); break;
-                    case 3: BACKWARD(0, 1, 1); break;
-                    case 4: BACKWARD(1, 0, 0); break;
-                    case 5: BACKWARD(1, 0, 1); break;
-                    case 6: BACKWARD(1, 1, 0); break;
-                    case 7: BACKWARD(1, 1, 1); break;
-                    }
+                    memset(du + i * H, 0, (size_t)bytes);
+            } else {
+                switch (k->tanh * 4 + (n_gates > 2) * 2 + k->kept) {
+                case 0: BACKWARD(0, 0, 0); break;
+                case 1: BACKWARD(0, 0, 1); break;
+                case 2: BACKWARD(0, 1, 0); break;
+                case 3: BACKWARD(0, 1, 1); break;
+                case 4: BACKWARD(1, 0, 0); break;
+                case 5: BACKWARD(1, 0, 1); break;
+                case 6: BACKWARD(1, 1, 0); break;
+                case 7: BACKWARD(1, 1, 1); break;
                 }
             }
         }
     }
+}
+
+EXPORT void KERNEL(gated_scan_backward)(
+    const io *gates, const real *bias, const int64_t *lengths, const real *initial,
+    const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
+    int64_t B, int64_t H, int64_t gates_row, int64_t at_u, int64_t at_f, double sign,
+    int64_t tanh, int64_t reverse, int64_t kept, int64_t chunked, const int64_t *into,
+    int64_t n_threads)
+{
+    const backward_call call = {
+        gates, grad, initial, states, lengths, carry, d_bias, {bias, H, at_u, at_f, (real)sign},
+        {T, B, H, gates_row, reverse}, tanh, kept, chunked};
+    KERNEL(backward_runs)(KERNEL(gated_scan_steps), &call, &call.all, d_gates, into, n_threads);
 }

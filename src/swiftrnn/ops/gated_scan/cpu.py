@@ -3,10 +3,10 @@
 from torch import Tensor, empty_like
 
 from swiftrnn.ops import _native, _states
-from swiftrnn.ops._matmul import Gates
+from swiftrnn.ops._matmul import Gates, Sink
 
 _forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iiipi")
-_backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiiii")
+_backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiiipi")
 
 
 def _form(update: bool) -> tuple[int, int, float]:
@@ -59,10 +59,11 @@ def backward(
     d_gates: Tensor | None = None,
     kept: bool = False,
     chunked: bool = False,
+    sink: Sink | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates (written where given), bias and initial.
 
-    `kept` and `chunked` as in `sru`.
+    `kept`, `chunked` and `sink` as in `sru`.
     """
     (T, B, G), H = gates.shape, initial.shape[-1]
     d_gates = empty_like(gates) if d_gates is None else d_gates
@@ -70,6 +71,7 @@ def backward(
     sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
     _backward(
         gates.dtype, gates, bias, lengths, initial, states, grad, d_gates, carry, sums, T, B, H, G,
-        *_form(update), tanh, reverse, kept, chunked, _native.threads(T * B * H),
+        *_form(update), tanh, reverse, kept, chunked,
+        sink and sink.table, sink.threads if sink else _native.threads(T * B * H),
     )  # fmt: skip
     return d_gates, sums.sum(1).flatten(), carry

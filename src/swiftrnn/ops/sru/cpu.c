@@ -107,19 +107,25 @@ EXPORT EVERY_CPU void KERNEL(sru_forward)(
 }
 
 typedef struct {
-    real *carry, *weight_c, *bias; /* (B, H), (2, B, H), (2, B, H): running sums over time */
-    int64_t N;
-} sums;
+    const io *gates, *skip, *grad;
+    const real *mask, *initial, *states;
+    const int64_t *lengths;
+    io *d_skip;
+    real *carry, *d_weight_c, *d_bias; /* (B, H), (2, B, H), (2, B, H): running sums over time */
+    sru a;
+    extent all;
+    int64_t skip_row, mask_row, tanh, kept, chunked;
+} backward_call;
 
-INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io *skip,
-                         const real *mask, const real *before, const io *grad, io *d_gates,
-                         io *d_skip, int64_t h0, int64_t n0, int64_t n, int64_t apart,
-                         const int tanh, const int has_skip, const int kept)
+INLINE void backward_row(const backward_call *k, const io *gates, const io *skip, const real *mask,
+                         const real *before, const io *grad, io *d_gates, io *d_skip, int64_t h0,
+                         int64_t n0, int64_t n, int64_t apart, const int tanh,
+                         const int has_skip, const int kept)
 {
-    const int64_t H = a->H, N = d->N;
+    const int64_t H = k->all.H, N = k->all.B * H;
     const io *u0 = gates, *u1 = gates + apart, *u2 = gates + 2 * apart;
-    const real *v = a->weight_c + h0, *b = a->bias + h0, scale = a->scale;
-    real *q = d->carry + n0, *dv = d->weight_c + n0, *db = d->bias + n0;
+    const real *v = k->a.weight_c + h0, *b = k->a.bias + h0, scale = k->a.scale;
+    real *q = k->carry + n0, *dv = k->d_weight_c + n0, *db = k->d_bias + n0;
 #pragma GCC ivdep
     for (int64_t i = 0; i < n; i++) {
         const real c0 = before[i], u = get(u0 + i), s = has_skip ? scale * get(skip + i) : 0;
@@ -145,61 +151,66 @@ INLINE void backward_row(const sru *a, const sums *d, const io *gates, const io 
 }
 
 #define BACKWARD(tanh, has_skip, kept) \
-    backward_row(&a, &d, u, x, m, before, gh, du, dx, h, column, n, apart, tanh, has_skip, kept)
+    backward_row(k, u, x, m, before, gh, du, dx, h, column, n, apart, tanh, has_skip, kept)
 
-EXPORT EVERY_CPU void KERNEL(sru_backward)(
-    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
-    const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
-    io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
-    int64_t gates_row, int64_t skip_row, int64_t mask_row, double scale, int64_t tanh,
-    int64_t reverse, int64_t kept, int64_t chunked, int64_t n_threads)
+static EVERY_CPU void KERNEL(sru_steps)(const void *call, const share *own, int64_t first,
+                                        int64_t end, io *d_gates, int64_t from_row)
 {
-    const sru a = {weight_c, bias, H, (real)scale};
-    const sums d = {carry, d_weight_c, d_bias, B * H};
-    const int64_t per_row = chunks_per_row(H), units = B * per_row;
-#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = units * thread / n_threads, end = units * (thread + 1) / n_threads;
-        for (int64_t step = 0; step < T; step++) {
-            const int64_t t = reverse ? step : T - 1 - step;
-            const int64_t earlier = t + (reverse ? 1 : -1);
-            for (int64_t unit = first; unit < end; unit++) {
-                const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
-                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-                const real *before =
-                    step < T - 1 ? states + (earlier * B + b) * H + h : initial + column;
-                const int64_t apart = chunked ? n : H;
-                const int64_t at = row * gates_row + (chunked ? h * (gates_row / H) : h);
-                const io *u = gates + at;
-                const io *x = skip ? skip + row * skip_row + h : u + 3 * apart;
-                const real *m = mask + b * mask_row + h;
-                const io *gh = grad + row * H + h;
-                const int64_t bytes = n * (int64_t)sizeof(io);
-                for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + gates_row + gate * apart, bytes);
-                fetch(x + skip_row, bytes);
-                fetch(gh + H, bytes);
-                fetch(before + H, n * (int64_t)sizeof(real));
-                io *du = d_gates + row * gates_row + h;
-                io *dx = skip ? d_skip + row * skip_row + h : du + 3 * H;
-                if (lengths && t >= lengths[b]) {
-                    for (int64_t gate = 0; gate < gates_row / H; gate++)
-                        memset(du + gate * H, 0, (size_t)n * sizeof(io));
-                    if (skip_row)
-                        memset(dx, 0, (size_t)n * sizeof(io));
-                } else {
-                    switch (tanh * 4 + (skip_row != 0) * 2 + kept) {
-                    case 0: BACKWARD(0, 0, 0); break;
-                    case 1: BACKWARD(0, 0, 1); break;
-                    case 2: BACKWARD(0, 1, 0); break;
-                    case 3: BACKWARD(0, 1, 1); break;
-                    case 4: BACKWARD(1, 0, 0); break;
-                    case 5: BACKWARD(1, 0, 1); break;
-                    case 6: BACKWARD(1, 1, 0); break;
-                    case 7: BACKWARD(1, 1, 1); break;
-                    }
+    const backward_call *k = call;
+    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
+    for (int64_t step = first; step < end; step++) {
+        const int64_t t = k->all.reverse ? step : T - 1 - step;
+        const int64_t earlier = t + (k->all.reverse ? 1 : -1);
+        for (int64_t unit = own->first; unit < own->end; unit++) {
+            const int64_t b = unit / own->per_row, h = unit % own->per_row * CHUNK;
+            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
+            const real *before =
+                step < T - 1 ? k->states + (earlier * B + b) * H + h : k->initial + column;
+            const int64_t apart = k->chunked ? n : H;
+            const io *u =
+                k->gates + row * gates_row + (k->chunked ? h * (gates_row / H) : h);
+            const io *x = k->skip ? k->skip + row * k->skip_row + h : u + 3 * apart;
+            const real *m = k->mask + b * k->mask_row + h;
+            const io *gh = k->grad + row * H + h;
+            const int64_t bytes = n * (int64_t)sizeof(io);
+            for (int64_t gate = 0; gate < 3; gate++)
+                fetch(u + gates_row + gate * apart, bytes);
+            fetch(x + k->skip_row, bytes);
+            fetch(gh + H, bytes);
+            fetch(before + H, n * (int64_t)sizeof(real));
+            io *du = d_gates + (row - from_row) * gates_row + h;
+            io *dx = k->skip ? k->d_skip + row * k->skip_row + h : du + 3 * H;
+            if (k->lengths && t >= k->lengths[b]) {
+                for (int64_t gate = 0; gate < gates_row / H; gate++)
+                    memset(du + gate * H, 0, (size_t)bytes);
+                if (k->skip_row)
+                    memset(dx, 0, (size_t)bytes);
+            } else {
+                switch (k->tanh * 4 + (k->skip_row != 0) * 2 + k->kept) {
+                case 0: BACKWARD(0, 0, 0); break;
+                case 1: BACKWARD(0, 0, 1); break;
+                case 2: BACKWARD(0, 1, 0); break;
+                case 3: BACKWARD(0, 1, 1); break;
+                case 4: BACKWARD(1, 0, 0); break;
+                case 5: BACKWARD(1, 0, 1); break;
+                case 6: BACKWARD(1, 1, 0); break;
+                case 7: BACKWARD(1, 1, 1); break;
                 }
             }
         }
     }
+}
+
+EXPORT void KERNEL(sru_backward)(
+    const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
+    const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
+    io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
+    int64_t gates_row, int64_t skip_row, int64_t mask_row, double scale, int64_t tanh,
+    int64_t reverse, int64_t kept, int64_t chunked, const int64_t *into, int64_t n_threads)
+{
+    const backward_call call = {
+        gates, skip, grad, mask, initial, states, lengths, d_skip, carry, d_weight_c, d_bias,
+        {weight_c, bias, H, (real)scale}, {T, B, H, gates_row, reverse},
+        skip_row, mask_row, tanh, kept, chunked};
+    KERNEL(backward_runs)(KERNEL(sru_steps), &call, &call.all, d_gates, into, n_threads);
 }

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native, _states
-from swiftrnn.ops._matmul import Gates
+from swiftrnn.ops._matmul import Gates, Sink
 
 _forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iiipi")
-_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 6 + "d" + "iiiii")
+_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 6 + "d" + "iiiipi")
 
 
 def _rows(gates: Tensor, skip: Tensor | None, H: int) -> tuple[Tensor | None, int]:
@@ -73,11 +73,12 @@ def backward(
     d_skip: Tensor | None = None,
     kept: bool = False,
     chunked: bool = False,
+    sink: Sink | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial.
 
-    `kept`: the gates are what forward kept. `chunked`: they lie chunk by chunk, their gradients
-    never do.
+    `kept`: the gates are what forward kept. `chunked`: they lie chunk by chunk. `sink`: their
+    gradients enter products here, and `d_gates` is only room for those of two runs.
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
@@ -91,7 +92,8 @@ def backward(
     _backward(
         gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
         d_gates, d_skip, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row,
-        scale, tanh, reverse, kept, chunked, _native.threads(T * B * H),
+        scale, tanh, reverse, kept, chunked,
+        sink and sink.table, sink.threads if sink else _native.threads(T * B * H),
     )  # fmt: skip
     d_weight_c, d_bias = (part.sum(1) for part in sums)
     return d_gates, d_skip, d_weight_c, d_bias, carry
