@@ -17,7 +17,7 @@ _level = _native.Kernel("matmul_level", "p")
 _pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
 _rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
 _outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "pii")
-RUN_ROWS = 64  # of gates that a thread computes before it uses them: they fit into its own cache
+RUN_ROWS = 128  # of gates that a thread computes before it uses them: they fit into its own cache
 SINK_ROWS = 512  # of gradients of gates before they enter products: so many pay for their weight
 OUTER_ROOM = 256 * 512  # numbers a thread turns round at a time, as in cpu.c
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
@@ -116,8 +116,9 @@ class Sink:
         (_, B, I), parts = x.shape, weight.chunk(len(taps), 1)
         steps = max(1, SINK_ROWS // max(B, 1))
         self.threads, self.room = threads, 2 * steps
-        shape = len(weight), I
-        self.d_weight = [_pool.empty(shape, x.dtype).zero_() for _ in taps if need_weight]
+        turned = I, len(weight)
+        totals = [_pool.empty(turned, x.dtype).zero_() for _ in taps if need_weight]
+        self.d_weight = [total.t() for total in totals]
         cuts = [min(I, -(-I // 16) * i // threads * 16) for i in range(threads + 1)]
         wanted = parts if d_x is not None else ()
         own = [(a, b, *(Packed(p[:, a:b].t()) for p in wanted)) for a, b in pairwise(cuts)]
@@ -125,7 +126,7 @@ class Sink:
         self.held = x, d_x, own, space  # as long as the table has their addresses
         values = [
             x, 0 if d_x is None else d_x, I, steps, level(), add, space, len(taps), *taps,
-            *(self.d_weight or [0] * len(taps)), *(v for each in own for v in each),
+            *(totals or [0] * len(taps)), *(v for each in own for v in each),
         ]  # fmt: skip
         self.table = torch.tensor([_number(v) for v in values], dtype=torch.int64)
 

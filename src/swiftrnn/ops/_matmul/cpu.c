@@ -3,6 +3,12 @@
 
 #include "gates.h"
 
+/* Where a thread's columns begin, at the beginning of a panel. */
+static int64_t first_column(int64_t thread, int64_t n_threads, int64_t columns)
+{
+    return least(columns, (columns + 47) / 48 * thread / n_threads * 48);
+}
+
 #if defined(__x86_64__) && !defined(_WIN32) && !defined(BFLOAT16)
 
 enum {
@@ -85,14 +91,12 @@ EXPORT void KERNEL(matmul_outer)(const real *left, int64_t left_row, const real 
                                  int64_t G, int64_t I, real *room, int64_t level,
                                  int64_t n_threads)
 {
-    const int64_t runs = (I + 15) / 16;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = runs * thread / n_threads * 16;
-        const int64_t end = runs * (thread + 1) / n_threads * 16;
-        KERNEL(matmul_outer_part)(left, left_row, right, right_row, total, total_row, R, G, first,
-                                  least(I, end), room + thread * OUTER_ROOM, level);
-    }
+    for (int64_t thread = 0; thread < n_threads; thread++)
+        KERNEL(matmul_outer_part)(left, left_row, right, right_row, total, total_row, R, G,
+                                  first_column(thread, n_threads, I),
+                                  first_column(thread + 1, n_threads, I),
+                                  room + thread * OUTER_ROOM, level);
 }
 
 #else
@@ -114,19 +118,18 @@ void KERNEL(matmul_outer_part)(const io *left, int64_t left_row, const io *right
 
 #endif
 
-/* What a thread adds to the gradient of the weight, some of its rows, from a run of time. */
+/* What a thread adds to the gradient of the weight, turned round, from a run of time. */
 static void weight_gradient(const int64_t *into, int64_t thread, int64_t n_threads,
                             const extent *all, const io *d_gates, int64_t t, int64_t rows)
 {
     const int64_t I = into[INTO_I], n = into[INTO_TAPS], *taps = into + INTO_FIRST_TAP;
-    const int64_t G = all->gates_row, tiles = (G + 7) / 8;
-    const int64_t g = tiles * thread / n_threads * 8;
-    const int64_t end = least(G, tiles * (thread + 1) / n_threads * 8);
+    const int64_t G = all->gates_row;
     for (int64_t i = 0; i < n; i++)
         if (taps[n + i])
-            KERNEL(matmul_outer_part)(d_gates + g, G,
-                                      (const io *)into[INTO_X] + (t + taps[i]) * all->B * I, I,
-                                      (io *)taps[n + i] + g * I, I, rows, end - g, 0, I,
+            KERNEL(matmul_outer_part)((const io *)into[INTO_X] + (t + taps[i]) * all->B * I, I,
+                                      d_gates, G, (io *)taps[n + i], G, rows, I,
+                                      first_column(thread, n_threads, G),
+                                      first_column(thread + 1, n_threads, G),
                                       (io *)into[INTO_ROOM] + thread * OUTER_ROOM,
                                       into[INTO_LEVEL]);
 }

@@ -36,7 +36,7 @@ INLINE int64_t compute_gates(const int64_t *from, int64_t thread, const share *o
 /* `into`, as Python gives it: addresses of x and of its gradient (0: none is wanted), both (T + the
  * largest tap, B, I); I; time steps of a run; level; whether the gradient of x is added to; room of
  * matmul_outer for each thread; number of taps, the taps, for each the address of the gradient of its
- * weight (G, I) (0: none is wanted); and for each thread the columns of x's gradient that are its
+ * weight, turned round (I, G) (0: none is wanted); and for each thread the columns of x's gradient that are its
  * own, first and end, and the addresses of their packed weights, by tap. */
 enum {
     INTO_X, INTO_D_X, INTO_I, INTO_STEPS, INTO_LEVEL, INTO_ADD, INTO_ROOM, INTO_TAPS, INTO_FIRST_TAP
