@@ -1,5 +1,6 @@
 """The same conditions for every test, and no parity of the reference with itself."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import torch.utils.deterministic
 from swiftrnn.ops import _native
 
 ROOT = Path(__file__).parent.parent
+PROCESSES = ("bench", "cli", "compare", "docs", "fit")  # start whole programs, with all threads
 sys.path.insert(0, str(ROOT))
 
 import build_kernels  # noqa: E402
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # programs leave the cores to other tests
 torch.set_num_threads(1)  # steady on busy machines: spinning threads cost 12x there
 torch.use_deterministic_algorithms(True)
 torch.utils.deterministic.fill_uninitialized_memory = True  # torch.empty is NaN: no lucky zeros
@@ -39,6 +42,15 @@ def pytest_configure(config):
             f"the tests need kernels built from the present sources; {_native.PATH} is older; "
             "install again or run `python build_kernels.py`"
         )
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Tests of whole programs run one after the other, and first; all others beside them."""
+    whole = [i for i in items if i.path.stem.removeprefix("test_") in PROCESSES]
+    for item in whole:
+        item.add_marker(pytest.mark.xdist_group("processes"))
+    items.sort(key=lambda item: item not in whole)
 
 
 @pytest.fixture(autouse=True)

@@ -69,7 +69,7 @@ def is_noticed(folder: Path, limit_s: float) -> bool:
         build_kernels.compile_kernels(package, ("-O1", "-DONE_TARGET"))
     except RuntimeError:
         return True
-    command = [sys.executable, "-m", "pytest", *TESTS, "-x", "-q", "-k", SLOW, "--no-kernels"]
+    command = [sys.executable, "-m", "pytest", *TESTS, "-x", "-n", "0", "-k", SLOW, "--no-kernels"]
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "2"}
     try:
         run = subprocess.run(
