@@ -1,9 +1,9 @@
 """Flips the signs of the C kernels one at a time and looks whether a test turns red.
 
-Run by hand, from the root of a checkout (about ten seconds a sign):
+Run by hand, from the root of a checkout (about ten seconds a sign, on as many cores as it gets):
 
     python tests/mutate.py                 # all signs; writes tests/mutate.json
-    python tests/mutate.py --only sru --first 10
+    python tests/mutate.py --only sru --first 10 --jobs 1
 
 A survivor is a flip that no test of `tests/ops` noticed. Those that cannot change a result (what is
 fetched into the cache, the share of a thread) are listed as harmless; any other is a hole in the
@@ -13,6 +13,7 @@ tests, and the exit status is 1.
 import argparse
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +38,7 @@ SOURCES = (
 )
 TESTS = tuple(
     f"tests/ops/test_{n}.py"
-    for n in ("ops", "elementary", "blocked", "linear_scan", "gated_scan", "matmul")
+    for n in ("blocked", "matmul", "ops", "linear_scan", "gated_scan", "elementary")
 )
 SLOW = "not compiles and not exports and not registered and not finite_differences"
 HARMLESS = (  # in such lines a flip cannot change a result
@@ -81,47 +83,70 @@ def is_noticed(folder: Path, limit_s: float) -> bool:
     return run.returncode != 0
 
 
+class Flips:
+    """Copies of the package, one for each job, in which signs are flipped."""
+
+    def __init__(self, folder: Path, jobs: int) -> None:
+        self.free: queue.Queue[Path] = queue.Queue()
+        for number in range(jobs):
+            shutil.copytree(ROOT / "src" / "swiftrnn", folder / str(number) / "swiftrnn")
+            self.free.put(folder / str(number))
+
+    def survives(self, source: str, at: int, limit_s: float) -> bool:
+        """Whether no test notices the flip of the sign that stands at a place of a source."""
+        folder = self.free.get()
+        path = folder / "swiftrnn" / source
+        text = path.read_text()
+        try:
+            path.write_text(flip(text, at))
+            return not is_noticed(folder, limit_s)
+        finally:
+            path.write_text(text)
+            self.free.put(folder)
+
+
+def mutate(source: str, flips: Flips, first: int | None, limit_s: float, jobs: int) -> list[str]:
+    """Flip the signs of a source, record what survived, and give the survivors."""
+    text = (ROOT / "src" / "swiftrnn" / source).read_text()
+    places = signs(text)[:first]
+    survivors: list[str] = []
+    harmless: list[str] = []
+    with ThreadPoolExecutor(jobs) as pool:
+        found = pool.map(lambda at: flips.survives(source, at, limit_s), places)
+        for count, (at, survived) in enumerate(zip(places, found, strict=True), 1):
+            line = text[: text.find("\n", at)].rsplit("\n", 1)[-1].strip()
+            if survived:
+                into = harmless if any(word in line for word in HARMLESS) else survivors
+                into.append(f"{source}:{text.count(chr(10), 0, at) + 1}: {line}")
+            said = "SURVIVED" if survived else "noticed"
+            print(f"{source} {count}/{len(places)} {said} {line}", flush=True)
+    if not first:
+        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+        record[source] = {
+            "signs": len(places), "survivors": survivors, "harmless": harmless,
+            "source_hash": build_kernels.source_hash(ROOT / "src" / "swiftrnn"),
+        }  # fmt: skip
+        RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    return survivors
+
+
 def main() -> None:
     """Mutate, test, record."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the tests that run, too
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="only sources with this in their path")
     parser.add_argument("--first", type=int, help="only so many signs of each source")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="flips at a time")
     arguments = parser.parse_args()
     holes: list[str] = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copytree(ROOT / "src" / "swiftrnn", folder / "swiftrnn")
+        flips = Flips(Path(name), arguments.jobs)
         began = time.monotonic()
-        if is_noticed(folder, 900):
+        if is_noticed(Path(name) / "0", 900):
             sys.exit("mutate: the tests fail before anything is flipped; make them pass first")
         limit_s = 60 + 10 * (time.monotonic() - began)
         for source in (s for s in SOURCES if arguments.only in s):
-            path = folder / "swiftrnn" / source
-            text = path.read_text()
-            places = signs(text)[: arguments.first]
-            survivors, harmless = [], []
-            for count, at in enumerate(places, 1):
-                line = text[: text.find("\n", at)].rsplit("\n", 1)[-1].strip()
-                path.write_text(flip(text, at))
-                noticed = is_noticed(folder, limit_s)
-                if not noticed:
-                    quiet = any(word in line for word in HARMLESS)
-                    (harmless if quiet else survivors).append(
-                        f"{source}:{text.count(chr(10), 0, at) + 1}: {line}"
-                    )
-                print(
-                    f"{source} {count}/{len(places)} {'noticed' if noticed else 'SURVIVED'} {line}"
-                )
-            path.write_text(text)
-            record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-            record[source] = {
-                "signs": len(places), "survivors": survivors, "harmless": harmless,
-                "source_hash": build_kernels.source_hash(ROOT / "src" / "swiftrnn"),
-            }  # fmt: skip
-            if not arguments.first:
-                RECORD.write_text(json.dumps(record, indent=1) + "\n")
-            holes += survivors
+            holes += mutate(source, flips, arguments.first, limit_s, arguments.jobs)
     print("\n".join(["survivors:", *holes]) if holes else "no survivors")
     sys.exit(1 if holes else 0)
 

@@ -41,6 +41,7 @@ def from_rows(request, monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(_blocked, "PACKED_ROWS", 1000 if few else 0)
     monkeypatch.setattr(_matmul, "RUN_ROWS", 7)  # two steps of three sequences
+    monkeypatch.setattr(_matmul, "SINK_ROWS", 7)
     if not runs:
         monkeypatch.setattr(_blocked, "can_multiply", lambda _: False)
     if request.param.endswith("threads"):
@@ -131,6 +132,25 @@ def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block, H):
         return _blocked.project(GATED, x, weight, False, *rest, *flags, taps=taps)
 
     same(blocked, plain, leaves, torch.float64)
+
+
+@pytest.mark.parametrize("layer", ["SRU", "QRNN", "MinGRU"])
+def test_threads_change_no_bit(monkeypatch, layer):
+    monkeypatch.setattr(_matmul, "SINK_ROWS", 100)  # 12 runs, the last one shorter
+    monkeypatch.setattr(_native, "WORTH_A_THREAD", 1)
+    module, x = getattr(layers, layer)(260, 260), torch.randn(400, 3, 260, requires_grad=True)
+    results, before = [], torch.get_num_threads()
+    for threads in (1, 2, 5):  # five: more than there are chunks of channels
+        torch.set_num_threads(threads)
+        try:
+            output, _ = module(x)
+            loss = (output * torch.linspace(-1, 1, 260)).sum()
+            results.append([output, *torch.autograd.grad(loss, [x, *module.parameters()])])
+        finally:
+            torch.set_num_threads(before)
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            assert torch.equal(a, b)
 
 
 def test_a_graph_can_be_walked_twice():
