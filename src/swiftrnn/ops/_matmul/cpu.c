@@ -3,7 +3,7 @@
 
 #include "gates.h"
 
-/* Where a thread's columns begin, at the beginning of a panel. */
+/* Where a thread's columns begin, at the beginning of a panel: 48 is a multiple of every WIDTH. */
 static int64_t first_column(int64_t thread, int64_t n_threads, int64_t columns)
 {
     return least(columns, (columns + 47) / 48 * thread / n_threads * 48);
@@ -46,14 +46,11 @@ EXPORT void KERNEL(matmul_level)(int64_t *level)
 EXPORT void KERNEL(matmul_pack)(const real *w, int64_t w_step, int64_t w_column, real *panels,
                                 int64_t K, int64_t G, int64_t level, int64_t n_threads)
 {
-    const int64_t width = level == AVX512 ? WIDTH_avx512 : WIDTH_avx2;
-    const int64_t count = (G + width - 1) / width;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        const int64_t first = count * thread / n_threads, end = count * (thread + 1) / n_threads;
-        (level == AVX512 ? panels_avx512 : panels_avx2)(w, w_step, w_column, K, G, first * width,
-                                                        least(G, end * width), panels);
-    }
+    for (int64_t thread = 0; thread < n_threads; thread++)
+        (level == AVX512 ? panels_avx512 : panels_avx2)(
+            w, w_step, w_column, K, G, first_column(thread, n_threads, G),
+            first_column(thread + 1, n_threads, G), panels);
 }
 
 void KERNEL(matmul_part)(const real *x, int64_t x_row, const real *panels, real *y, int64_t y_row,
