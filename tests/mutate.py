@@ -48,6 +48,9 @@ HARMLESS = (  # in such lines a flip cannot change a result
 )
 
 
+RUNNING: set[subprocess.Popen] = set()
+
+
 def signs(text: str) -> list[int]:
     """Where the signs + and - of a C text stand, comments, directives and `++`, `->` left out."""
     blank = re.sub(
@@ -73,14 +76,26 @@ def is_noticed(folder: Path, limit_s: float) -> bool:
         return True
     command = [sys.executable, "-m", "pytest", *TESTS, "-x", "-n", "0", "-k", SLOW, "--no-kernels"]
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "2"}
-    try:
-        run = subprocess.run(
-            [*command, "-p", "no:cacheprovider"], cwd=ROOT, env=environment, capture_output=True,
-            timeout=limit_s,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return True
-    return run.returncode != 0
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(
+        [*command, "-p", "no:cacheprovider"], cwd=ROOT, env=environment, stdout=nowhere,
+        stderr=nowhere,
+    ) as run:  # fmt: skip
+        RUNNING.add(run)
+        try:
+            return run.wait(limit_s) != 0
+        except subprocess.TimeoutExpired:
+            return True
+        finally:
+            run.kill()
+            RUNNING.discard(run)
+
+
+def stop(*_: object) -> None:
+    """End the tests that run, and this program."""
+    for run in tuple(RUNNING):
+        run.kill()
+    sys.exit(1)
 
 
 class Flips:
@@ -111,7 +126,8 @@ def mutate(source: str, flips: Flips, first: int | None, limit_s: float, jobs: i
     places = signs(text)[:first]
     survivors: list[str] = []
     harmless: list[str] = []
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         found = pool.map(lambda at: flips.survives(source, at, limit_s), places)
         for count, (at, survived) in enumerate(zip(places, found, strict=True), 1):
             line = text[: text.find("\n", at)].rsplit("\n", 1)[-1].strip()
@@ -120,6 +136,8 @@ def mutate(source: str, flips: Flips, first: int | None, limit_s: float, jobs: i
                 into.append(f"{source}:{text.count(chr(10), 0, at) + 1}: {line}")
             said = "SURVIVED" if survived else "noticed"
             print(f"{source} {count}/{len(places)} {said} {line}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
     if not first:
         record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
         record[source] = {
@@ -132,7 +150,7 @@ def mutate(source: str, flips: Flips, first: int | None, limit_s: float, jobs: i
 
 def main() -> None:
     """Mutate, test, record."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the tests that run, too
+    signal.signal(signal.SIGTERM, stop)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="only sources with this in their path")
     parser.add_argument("--first", type=int, help="only so many signs of each source")
