@@ -3,8 +3,8 @@
 The gates of a block are used while they are still in cache: what backward needs takes their place,
 and without gradients their memory serves the next block. The gradient of the gates never exists as
 a whole, it goes into the two other products block by block. Where our own product runs, the kernels
-call it themselves, for blocks so small that each thread finds what it needs in its own cache. Where
-rows are many, those of the weight are put in such an order that the gates of a chunk of channels
+call it themselves, for runs of time so short that they stay in the caches of the cores. Where rows
+are many, those of the weight are put in such an order that the gates of a chunk of channels
 come to lie together, as the kernels like them.
 
 On the CPU only and in eager mode only: a graph (torch.compile, torch.export) gets the product and
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native, _pool
-from swiftrnn.ops._matmul import Gates, Sink, can_multiply, chunks_of
+from swiftrnn.ops._matmul import Gates, Sink, can_multiply
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import (
     BLOCK_BYTES,
@@ -115,8 +115,7 @@ def _forward(
     T, B, G = len(x) - max(taps), x.shape[1], len(weight)
     state, reverse = rest[op.state - _before(op)], rest[-1]
     H, many = state.shape[-1], T * B >= PACKED_ROWS
-    threads = _native.threads(T * B * H)
-    alone = many and can_multiply(x.dtype) and threads <= chunks_of(H)  # the kernel multiplies
+    alone = many and can_multiply(x.dtype)  # the kernel multiplies
     chunked = many and H > _native.CHUNK and (keep or alone)
     weight = _in_chunks(weight, H) if chunked else weight
     output = _pool.empty((T, B, H), x.dtype)
@@ -130,8 +129,8 @@ def _forward(
         return op.kernel("forward")(*inputs, keep, *given, kept, chunked, source)[1]
 
     if alone:
-        source = Gates(x, weight, H, taps, threads)
-        kept = _pool.empty((T if keep else source.steps, B, G), x.dtype)
+        source = Gates(x, weight, taps)
+        kept = _pool.empty((T if keep else source.room, B, G), x.dtype)
         state = recur(slice(0, T), kept, kept, source)
         return output, state, kept if keep else None, states, chunked
     blocks = _blocks(T, B * G * x.element_size(), reverse)

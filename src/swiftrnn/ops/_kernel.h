@@ -208,22 +208,6 @@ enum { CHUNK = 128 }; /* channels; the unit of work and of fetching; chosen by b
  * a compiler rounds the last channels, does not depend on the number of threads. */
 INLINE int64_t chunks_per_row(int64_t H) { return (H + CHUNK - 1) / CHUNK; }
 
-/* What a thread does: the units first to end, of which per_row make a row of its chunks. */
-typedef struct {
-    int64_t first, end, per_row, chunk;
-} share;
-
-/* An equal run of all units, rows before chunks; or all rows of an equal run of chunks, whose gates
- * the thread computes itself. */
-INLINE share share_of(int64_t thread, int64_t n_threads, int64_t B, int64_t H, int by_chunk)
-{
-    const int64_t chunks = chunks_per_row(H), units = B * chunks;
-    const int64_t c = chunks * thread / n_threads, n = chunks * (thread + 1) / n_threads - c;
-    if (by_chunk)
-        return (share){0, B * n, n, c};
-    return (share){units * thread / n_threads, units * (thread + 1) / n_threads, chunks, 0};
-}
-
 /* Ask for memory that is needed one row later: the runs of a row are too short for the hardware.
  * Into the second level: rows of 2 KiB would push one another out of the few sets of the first. */
 INLINE void fetch(const void *p, int64_t bytes)

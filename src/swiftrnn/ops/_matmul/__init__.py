@@ -17,7 +17,7 @@ _level = _native.Kernel("matmul_level", "p")
 _pack = _native.Kernel("matmul_pack", "piip" + "ii" + "ii")
 _rows = _native.Kernel("matmul_rows", "pippi" + "iii" + "iii")
 _outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "pii")
-RUN_ROWS = 128  # of gates that a thread computes before it uses them: they fit into its own cache
+RUN_ROWS = 256  # of gates before they are used: they stay in the caches of the cores
 SINK_ROWS = 512  # of gradients of gates before they enter products: so many pay for their weight
 OUTER_ROOM = 256 * 512  # numbers a thread turns round at a time, as in cpu.c
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
@@ -73,23 +73,20 @@ class Gates:
 
     Args:
         x: (T + max(taps), B, I), dense.
-        weight: (G, I * taps), its rows in chunks.
-        H: channels.
+        weight: (G, I * taps).
         taps: the gates at t see x[t + tap] for each of these, in this order.
-        threads: at most as many as there are chunks; each computes the gates of its own.
+
+    Attributes:
+        room: how many steps of gates the kernel needs room for, if they are not kept.
     """
 
-    def __init__(
-        self, x: Tensor, weight: Tensor, H: int, taps: tuple[int, ...], threads: int
-    ) -> None:
-        self.x, self.T, self.threads = x, len(x) - max(taps), threads
-        self.steps = max(1, RUN_ROWS // max(x.shape[1], 1))
-        cuts = [min(H, chunks_of(H) * i // threads * _native.CHUNK) for i in range(threads + 1)]
-        n, columns = len(weight) // H, weight.chunk(len(taps), 1)
-        self.packed = [Packed(each[n * a : n * b]) for a, b in pairwise(cuts) for each in columns]
-        addresses = [each.panels.data_ptr() for each in self.packed]
-        values = [x.data_ptr(), x.shape[2], self.steps, level(), len(taps), *taps, *addresses]
-        self.table = torch.tensor(values, dtype=torch.int64)
+    def __init__(self, x: Tensor, weight: Tensor, taps: tuple[int, ...]) -> None:
+        self.T, (_, B, I) = len(x) - max(taps), x.shape
+        steps = max(1, RUN_ROWS // max(B, 1))
+        self.room = 2 * steps
+        packed = [Packed(part) for part in weight.chunk(len(taps), 1)]
+        self.held = x, packed  # as long as the table has their addresses
+        self.table = _table(x, I, steps, level(), len(taps), *taps, *packed)
 
 
 class Sink:
@@ -124,22 +121,17 @@ class Sink:
         own = [(a, b, *(Packed(p[:, a:b].t()) for p in wanted)) for a, b in pairwise(cuts)]
         space = _pool.empty((threads * OUTER_ROOM,), x.dtype)
         self.held = x, d_x, own, space  # as long as the table has their addresses
-        values = [
+        self.table = _table(
             x, 0 if d_x is None else d_x, I, steps, level(), add, space, len(taps), *taps,
             *(totals or [0] * len(taps)), *(v for each in own for v in each),
-        ]  # fmt: skip
-        self.table = torch.tensor([_number(v) for v in values], dtype=torch.int64)
+        )  # fmt: skip
 
 
-def _number(value: Tensor | Packed | int) -> int:
-    """What a table holds of a value: itself, or where it lies."""
-    value = value.panels if isinstance(value, Packed) else value
-    return value.data_ptr() if isinstance(value, Tensor) else value
-
-
-def chunks_of(H: int) -> int:
-    """How many chunks so many channels are."""
-    return -(-H // _native.CHUNK)
+def _table(*values: Tensor | Packed | int) -> Tensor:
+    """Numbers, and where arrays lie, for a kernel that reads one after the other."""
+    arrays = [v.panels if isinstance(v, Packed) else v for v in values]
+    numbers = [a.data_ptr() if isinstance(a, Tensor) else a for a in arrays]
+    return torch.tensor(numbers, dtype=torch.int64)
 
 
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:

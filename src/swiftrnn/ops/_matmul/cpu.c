@@ -115,6 +115,19 @@ void KERNEL(matmul_outer_part)(const io *left, int64_t left_row, const io *right
 
 #endif
 
+/* A thread's rows of the gates of a run of time. */
+static void multiply(const int64_t *from, int64_t thread, int64_t n_threads, const extent *all,
+                     io *gates, int64_t t, int64_t rows)
+{
+    const int64_t I = from[FROM_I], n = from[FROM_TAPS], *taps = from + FROM_FIRST_TAP;
+    const int64_t tiles = (rows + 7) / 8, r = tiles * thread / n_threads * 8;
+    const int64_t end = least(rows, tiles * (thread + 1) / n_threads * 8);
+    for (int64_t i = 0; i < n; i++)
+        KERNEL(matmul_part)((const io *)from[FROM_X] + ((t + taps[i]) * all->B + r) * I, I,
+                            (const io *)taps[n + i], gates + r * all->gates_row, all->gates_row,
+                            end - r, I, all->gates_row, i > 0, from[FROM_LEVEL]);
+}
+
 /* What a thread adds to the gradient of the weight, turned round, from a run of time. */
 static void weight_gradient(const int64_t *into, int64_t thread, int64_t n_threads,
                             const extent *all, const io *d_gates, int64_t t, int64_t rows)
@@ -143,27 +156,34 @@ static void input_gradient(const int64_t *into, int64_t thread, const extent *al
                             all->gates_row, end - first, into[INTO_ADD], into[INTO_LEVEL]);
 }
 
-/* One barrier a run: a buffer is written again only after the barrier of the run in between. */
-void KERNEL(backward_runs)(KERNEL(steps) *steps, const void *call, const extent *all, io *d_gates,
-                           const int64_t *into, int64_t n_threads)
+/* One barrier a run is enough: a buffer is filled again only after that of the run in between. */
+void KERNEL(in_runs)(KERNEL(steps) *steps, const void *call, const extent *all, io *gates,
+                     int64_t whole, const int64_t *from, const int64_t *into, int64_t n_threads)
 {
-    const int64_t T = all->T, B = all->B, run = into ? into[INTO_STEPS] : T;
+    const int64_t T = all->T, B = all->B, units = B * chunks_per_row(all->H);
+    const int64_t run = from ? from[FROM_STEPS] : into ? into[INTO_STEPS] : T;
 #pragma omp parallel num_threads(n_threads) if (n_threads > 1)
     for (int64_t first = 0; first < T; first += run) {
-        const int64_t end = least(T, first + run), t = all->reverse ? first : T - end;
-        const int64_t rows = (end - first) * B, team = omp_get_num_threads();
-        io *gates = d_gates + first / run % 2 * run * B * all->gates_row;
-        for (int64_t thread = omp_get_thread_num(); thread < n_threads; thread += team) {
-            const share own = share_of(thread, n_threads, B, all->H, 0);
-            steps(call, &own, first, end, gates, into ? t * B : 0);
+        const int64_t end = least(T, first + run), t = all->falling ? T - end : first;
+        const int64_t rows = (end - first) * B, from_row = whole ? 0 : t * B;
+        const int64_t self = omp_get_thread_num(), team = omp_get_num_threads();
+        io *room = gates + (whole ? 0 : first / run % 2 * run * B * all->gates_row);
+        io *here = room + (t * B - from_row) * all->gates_row;
+        for (int64_t thread = self; from && thread < n_threads; thread += team)
+            multiply(from, thread, n_threads, all, here, t, rows);
+        if (from) {
+#pragma omp barrier
         }
+        for (int64_t thread = self; thread < n_threads; thread += team)
+            steps(call, units * thread / n_threads, units * (thread + 1) / n_threads, first, end,
+                  room, from_row);
         if (into) {
 #pragma omp barrier
-            for (int64_t thread = omp_get_thread_num(); thread < n_threads; thread += team) {
-                weight_gradient(into, thread, n_threads, all, gates, t, rows);
-                if (into[INTO_D_X])
-                    input_gradient(into, thread, all, gates, t, rows);
-            }
+        }
+        for (int64_t thread = self; into && thread < n_threads; thread += team) {
+            weight_gradient(into, thread, n_threads, all, here, t, rows);
+            if (into[INTO_D_X])
+                input_gradient(into, thread, all, here, t, rows);
         }
     }
 }

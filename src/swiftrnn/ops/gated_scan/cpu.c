@@ -37,6 +37,16 @@ INLINE gate gates_at(const form *a, const io *row, int64_t apart, int64_t h, int
     return g;
 }
 
+typedef struct {
+    const real *initial;
+    const int64_t *lengths;
+    real *states;
+    io *output, *kept;
+    form a;
+    extent all;
+    int64_t states_row, tanh, chunked;
+} forward_call;
+
 INLINE void forward_row(const form *a, const io *gates, const real *before, real *state,
                         io *output, io *kept, int64_t h, int64_t n, int64_t apart,
                         const int tanh, const int has_output, const int keeps)
@@ -58,58 +68,62 @@ INLINE void forward_row(const form *a, const io *gates, const real *before, real
 }
 
 #define FORWARD(tanh, has_output, keeps) \
-    forward_row(&a, u, before, state, y, k, h, n, apart, tanh, has_output, keeps)
+    forward_row(&k->a, u, before, state, y, kept, h, n, apart, tanh, has_output, keeps)
 
-EXPORT EVERY_CPU void KERNEL(gated_scan_forward)(
+static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t begin,
+                                                       int64_t stop, int64_t first, int64_t end,
+                                                       io *gates, int64_t from_row)
+{
+    const forward_call *k = call;
+    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
+    const int64_t n_gates = gates_row / H, per_row = chunks_per_row(H);
+    for (int64_t step = first; step < end; step++) {
+        const int64_t t = k->all.falling ? T - 1 - step : step;
+        const int64_t earlier = t + (k->all.falling ? 1 : -1);
+        for (int64_t unit = begin; unit < stop; unit++) {
+            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
+            real *state = k->states + (k->states_row ? row * H + h : column);
+            const real *before = k->initial + column;
+            if (step)
+                before = k->states + (k->states_row ? (earlier * B + b) * H + h : column);
+            const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * n_gates : h;
+            const io *u = gates + (row - from_row) * gates_row + in_row;
+            io *y = k->output + row * H + h;
+            io *kept = k->kept ? k->kept + row * gates_row + in_row : 0;
+            for (int64_t i = 0; i < n_gates; i++)
+                fetch(u + gates_row + i * apart, n * (int64_t)sizeof(io));
+            if (k->lengths && t >= k->lengths[b]) {
+                memset(y, 0, (size_t)n * sizeof(io));
+                if (state != before)
+                    memcpy(state, before, (size_t)n * sizeof(real));
+            } else {
+                switch (k->tanh * 4 + (n_gates > 2) * 2 + (kept != 0)) {
+                case 0: FORWARD(0, 0, 0); break;
+                case 1: FORWARD(0, 0, 1); break;
+                case 2: FORWARD(0, 1, 0); break;
+                case 3: FORWARD(0, 1, 1); break;
+                case 4: FORWARD(1, 0, 0); break;
+                case 5: FORWARD(1, 0, 1); break;
+                case 6: FORWARD(1, 1, 0); break;
+                case 7: FORWARD(1, 1, 1); break;
+                }
+            }
+        }
+    }
+}
+
+EXPORT void KERNEL(gated_scan_forward)(
     io *gates, const real *bias, const int64_t *lengths, const real *initial, real *states,
     io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row, int64_t states_row,
     int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse, int64_t chunked,
     const int64_t *from, int64_t n_threads)
 {
-    const form a = {bias, H, at_u, at_f, (real)sign};
-    const int64_t n_gates = gates_row / H;
-#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        const share own = share_of(thread, n_threads, B, H, from != 0);
-        int64_t gates_from = 0; /* the row of time whose gates come first in `gates` */
-        for (int64_t step = 0; step < T; step++) {
-            const int64_t t = reverse ? T - 1 - step : step;
-            const int64_t earlier = t + (reverse ? 1 : -1);
-            if (from && step % from[FROM_STEPS] == 0)
-                gates_from = compute_gates(from, thread, &own, step, T, B, H, reverse, kept != 0,
-                                           gates, gates_row);
-            for (int64_t unit = own.first; unit < own.end; unit++) {
-                const int64_t b = unit / own.per_row, h = (own.chunk + unit % own.per_row) * CHUNK;
-                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-                const real *before =
-                    step ? states_row ? states + (earlier * B + b) * H + h : states + column
-                         : initial + column;
-                real *state = states_row ? states + row * H + h : states + column;
-                const int64_t apart = chunked ? n : H;
-                const int64_t at = (row - gates_from) * gates_row + (chunked ? h * n_gates : h);
-                const io *u = gates + at;
-                io *y = output + row * H + h, *k = kept ? kept + at : 0;
-                for (int64_t i = 0; i < n_gates; i++)
-                    fetch(u + gates_row + i * apart, n * (int64_t)sizeof(io));
-                if (lengths && t >= lengths[b]) {
-                    memset(y, 0, (size_t)n * sizeof(io));
-                    if (state != before)
-                        memcpy(state, before, (size_t)n * sizeof(real));
-                } else {
-                    switch (tanh * 4 + (n_gates > 2) * 2 + (k != 0)) {
-                    case 0: FORWARD(0, 0, 0); break;
-                    case 1: FORWARD(0, 0, 1); break;
-                    case 2: FORWARD(0, 1, 0); break;
-                    case 3: FORWARD(0, 1, 1); break;
-                    case 4: FORWARD(1, 0, 0); break;
-                    case 5: FORWARD(1, 0, 1); break;
-                    case 6: FORWARD(1, 1, 0); break;
-                    case 7: FORWARD(1, 1, 1); break;
-                    }
-                }
-            }
-        }
-    }
+    const forward_call call = {
+        initial, lengths, states, output, kept, {bias, H, at_u, at_f, (real)sign},
+        {T, B, H, gates_row, reverse}, states_row, tanh, chunked};
+    KERNEL(in_runs)(KERNEL(gated_scan_forward_steps), &call, &call.all, gates, !from || kept, from,
+                    0, n_threads);
 }
 
 typedef struct {
@@ -160,17 +174,18 @@ INLINE void backward_row(const backward_call *k, const io *gates, const real *be
 #define BACKWARD(tanh, has_output, kept) \
     backward_row(k, u, before, gh, du, h, column, n, apart, tanh, has_output, kept)
 
-static EVERY_CPU void KERNEL(gated_scan_steps)(const void *call, const share *own, int64_t first,
-                                               int64_t end, io *d_gates, int64_t from_row)
+static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_t begin, int64_t stop,
+                                               int64_t first, int64_t end, io *d_gates,
+                                               int64_t from_row)
 {
     const backward_call *k = call;
     const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
-    const int64_t n_gates = gates_row / H;
+    const int64_t n_gates = gates_row / H, per_row = chunks_per_row(H);
     for (int64_t step = first; step < end; step++) {
-        const int64_t t = k->all.reverse ? step : T - 1 - step;
-        const int64_t earlier = t + (k->all.reverse ? 1 : -1);
-        for (int64_t unit = own->first; unit < own->end; unit++) {
-            const int64_t b = unit / own->per_row, h = unit % own->per_row * CHUNK;
+        const int64_t t = k->all.falling ? T - 1 - step : step;
+        const int64_t earlier = t + (k->all.falling ? -1 : 1);
+        for (int64_t unit = begin; unit < stop; unit++) {
+            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
             const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
             const real *before =
                 step < T - 1 ? k->states + (earlier * B + b) * H + h : k->initial + column;
@@ -211,6 +226,6 @@ EXPORT void KERNEL(gated_scan_backward)(
 {
     const backward_call call = {
         gates, grad, initial, states, lengths, carry, d_bias, {bias, H, at_u, at_f, (real)sign},
-        {T, B, H, gates_row, reverse}, tanh, kept, chunked};
-    KERNEL(backward_runs)(KERNEL(gated_scan_steps), &call, &call.all, d_gates, into, n_threads);
+        {T, B, H, gates_row, !reverse}, tanh, kept, chunked};
+    KERNEL(in_runs)(KERNEL(gated_scan_backward_steps), &call, &call.all, d_gates, !into, 0, into, n_threads);
 }

@@ -40,7 +40,7 @@ def forward(
     _forward(
         gates.dtype, gates, bias, lengths, initial, states, output, kept, T, B, H, G,
         B * H if keep else 0, *_form(update), tanh, reverse, chunked,
-        source and source.table, source.threads if source else _native.threads(T * B * H),
+        source and source.table, _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
 

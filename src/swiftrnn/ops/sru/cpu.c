@@ -25,6 +25,17 @@ typedef struct {
     real scale;
 } sru;
 
+typedef struct {
+    const io *skip;
+    const real *mask, *initial;
+    const int64_t *lengths;
+    real *states;
+    io *output, *kept;
+    sru a;
+    extent all;
+    int64_t skip_row, mask_row, states_row, tanh, chunked;
+} forward_call;
+
 INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
                         const real *before, real *state, io *output, io *kept, int64_t h0,
                         int64_t n, int64_t apart, const int tanh, const int keeps)
@@ -50,60 +61,65 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
 }
 
 #define FORWARD(tanh, keeps) \
-    forward_row(&a, u, x, m, before, state, y, k, h, n, apart, tanh, keeps)
+    forward_row(&k->a, u, x, m, before, state, y, kept, h, n, apart, tanh, keeps)
 
-EXPORT EVERY_CPU void KERNEL(sru_forward)(
+static EVERY_CPU void KERNEL(sru_forward_steps)(const void *call, int64_t begin, int64_t stop,
+                                                int64_t first, int64_t end, io *gates,
+                                                int64_t from_row)
+{
+    const forward_call *k = call;
+    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
+    const int64_t per_row = chunks_per_row(H);
+    for (int64_t step = first; step < end; step++) {
+        const int64_t t = k->all.falling ? T - 1 - step : step;
+        const int64_t earlier = t + (k->all.falling ? 1 : -1);
+        for (int64_t unit = begin; unit < stop; unit++) {
+            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
+            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
+            real *state = k->states + (k->states_row ? row * H + h : column);
+            const real *before = k->initial + column;
+            if (step)
+                before = k->states + (k->states_row ? (earlier * B + b) * H + h : column);
+            const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * (gates_row / H) : h;
+            const io *u = gates + (row - from_row) * gates_row + in_row;
+            const io *x = k->skip ? k->skip + row * k->skip_row + h : u + 3 * apart;
+            const real *m = k->mask + b * k->mask_row + h;
+            io *y = k->output + row * H + h;
+            io *kept = k->kept ? k->kept + row * gates_row + in_row : 0;
+            const int64_t bytes = n * (int64_t)sizeof(io);
+            for (int64_t gate = 0; gate < 3; gate++)
+                fetch(u + gates_row + gate * apart, bytes);
+            fetch(x + k->skip_row, bytes);
+            if (k->lengths && t >= k->lengths[b]) {
+                memset(y, 0, (size_t)bytes);
+                if (state != before)
+                    memcpy(state, before, (size_t)n * sizeof(real));
+            } else {
+                switch (k->tanh * 2 + (kept != 0)) {
+                case 0: FORWARD(0, 0); break;
+                case 1: FORWARD(0, 1); break;
+                case 2: FORWARD(1, 0); break;
+                case 3: FORWARD(1, 1); break;
+                }
+                if (kept && kept != u && !k->skip)
+                    memcpy(kept + 3 * apart, x, (size_t)bytes);
+            }
+        }
+    }
+}
+
+EXPORT void KERNEL(sru_forward)(
     io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
     const int64_t *lengths, const real *initial, real *states, io *output, io *kept, int64_t T,
     int64_t B, int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row,
     int64_t states_row, double scale, int64_t tanh, int64_t reverse, int64_t chunked,
     const int64_t *from, int64_t n_threads)
 {
-    const sru a = {weight_c, bias, H, (real)scale};
-#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        const share own = share_of(thread, n_threads, B, H, from != 0);
-        int64_t gates_from = 0; /* the row of time whose gates come first in `gates` */
-        for (int64_t step = 0; step < T; step++) {
-            const int64_t t = reverse ? T - 1 - step : step;
-            const int64_t earlier = t + (reverse ? 1 : -1);
-            if (from && step % from[FROM_STEPS] == 0)
-                gates_from = compute_gates(from, thread, &own, step, T, B, H, reverse, kept != 0,
-                                           gates, gates_row);
-            for (int64_t unit = own.first; unit < own.end; unit++) {
-                const int64_t b = unit / own.per_row, h = (own.chunk + unit % own.per_row) * CHUNK;
-                const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-                const real *before =
-                    step ? states_row ? states + (earlier * B + b) * H + h : states + column
-                         : initial + column;
-                real *state = states_row ? states + row * H + h : states + column;
-                const int64_t apart = chunked ? n : H;
-                const int64_t at = (row - gates_from) * gates_row
-                                   + (chunked ? h * (gates_row / H) : h);
-                const io *u = gates + at, *x = skip ? skip + row * skip_row + h : u + 3 * apart;
-                const real *m = mask + b * mask_row + h;
-                io *y = output + row * H + h, *k = kept ? kept + at : 0;
-                const int64_t bytes = n * (int64_t)sizeof(io);
-                for (int64_t gate = 0; gate < 3; gate++)
-                    fetch(u + gates_row + gate * apart, bytes);
-                fetch(x + skip_row, bytes);
-                if (lengths && t >= lengths[b]) {
-                    memset(y, 0, (size_t)n * sizeof(io));
-                    if (state != before)
-                        memcpy(state, before, (size_t)n * sizeof(real));
-                } else {
-                    switch (tanh * 2 + (k != 0)) {
-                    case 0: FORWARD(0, 0); break;
-                    case 1: FORWARD(0, 1); break;
-                    case 2: FORWARD(1, 0); break;
-                    case 3: FORWARD(1, 1); break;
-                    }
-                    if (k && k != u && !skip)
-                        memcpy(k + 3 * apart, x, (size_t)bytes);
-                }
-            }
-        }
-    }
+    const forward_call call = {
+        skip, mask, initial, lengths, states, output, kept, {weight_c, bias, H, (real)scale},
+        {T, B, H, gates_row, reverse}, skip_row, mask_row, states_row, tanh, chunked};
+    KERNEL(in_runs)(KERNEL(sru_forward_steps), &call, &call.all, gates, !from || kept, from, 0,
+                    n_threads);
 }
 
 typedef struct {
@@ -153,16 +169,17 @@ INLINE void backward_row(const backward_call *k, const io *gates, const io *skip
 #define BACKWARD(tanh, has_skip, kept) \
     backward_row(k, u, x, m, before, gh, du, dx, h, column, n, apart, tanh, has_skip, kept)
 
-static EVERY_CPU void KERNEL(sru_steps)(const void *call, const share *own, int64_t first,
-                                        int64_t end, io *d_gates, int64_t from_row)
+static EVERY_CPU void KERNEL(sru_backward_steps)(const void *call, int64_t begin, int64_t stop,
+                                        int64_t first, int64_t end, io *d_gates, int64_t from_row)
 {
     const backward_call *k = call;
     const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
+    const int64_t per_row = chunks_per_row(H);
     for (int64_t step = first; step < end; step++) {
-        const int64_t t = k->all.reverse ? step : T - 1 - step;
-        const int64_t earlier = t + (k->all.reverse ? 1 : -1);
-        for (int64_t unit = own->first; unit < own->end; unit++) {
-            const int64_t b = unit / own->per_row, h = unit % own->per_row * CHUNK;
+        const int64_t t = k->all.falling ? T - 1 - step : step;
+        const int64_t earlier = t + (k->all.falling ? -1 : 1);
+        for (int64_t unit = begin; unit < stop; unit++) {
+            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
             const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
             const real *before =
                 step < T - 1 ? k->states + (earlier * B + b) * H + h : k->initial + column;
@@ -210,7 +227,7 @@ EXPORT void KERNEL(sru_backward)(
 {
     const backward_call call = {
         gates, skip, grad, mask, initial, states, lengths, d_skip, carry, d_weight_c, d_bias,
-        {weight_c, bias, H, (real)scale}, {T, B, H, gates_row, reverse},
+        {weight_c, bias, H, (real)scale}, {T, B, H, gates_row, !reverse},
         skip_row, mask_row, tanh, kept, chunked};
-    KERNEL(backward_runs)(KERNEL(sru_steps), &call, &call.all, d_gates, into, n_threads);
+    KERNEL(in_runs)(KERNEL(sru_backward_steps), &call, &call.all, d_gates, !into, 0, into, n_threads);
 }

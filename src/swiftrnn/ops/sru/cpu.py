@@ -39,7 +39,7 @@ def forward(
 
     `kept` gets what backward reads in place of the gates; it may be the gates themselves.
     `chunked`: the gates, and so what is kept, lie chunk by chunk. `source`: they are computed here,
-    and `gates` is only room: for all of them, if they are kept, else for those of one run.
+    and `gates` is only room: for all of them, if they are kept, else for those of two runs.
     """
     (_, B, G), H = gates.shape, initial.shape[-1]
     T = source.T if source else len(gates)
@@ -50,7 +50,7 @@ def forward(
     _forward(
         gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output, kept,
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
-        chunked, source and source.table, source.threads if source else _native.threads(T * B * H),
+        chunked, source and source.table, _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
 
