@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from swiftrnn.nn import QRNN, SRU, CausalConv, Linear, MinGRU
+from swiftrnn.nn import QRNN, SRU, CausalConv, Linear, MinGRU, MinLSTM
 
 
 def draw(*shape):
@@ -39,6 +39,30 @@ def test_mingru_follows_its_equation():
         h = (1 - z) * h + z * (x[t] @ weight[5:].T + bias[5:])
         torch.testing.assert_close(output[t], h)
     torch.testing.assert_close(last[0], h)
+
+
+def test_minlstm_follows_its_equation():
+    layer, x, h = MinLSTM(3, 5, dtype=torch.float64), draw(9, 2, 3), draw(1, 2, 5)
+    output, last = layer(x, h)
+    gates, h = x @ layer.weight_ih_l0.T + layer.bias_ih_l0, h[0]
+    i, f, new = gates[..., :5].sigmoid(), gates[..., 5:10].sigmoid(), gates[..., 10:]
+    for t in range(9):
+        h = (f[t] * h + i[t] * new[t]) / (f[t] + i[t])
+        torch.testing.assert_close(output[t], h)
+    torch.testing.assert_close(last[0], h)
+
+
+@pytest.mark.parametrize("bias", [-1e4, 1e4])
+def test_minlstm_with_both_gates_shut_or_open_takes_half_of_each(bias):
+    layer, x = MinLSTM(3, 5), torch.randn(4, 2, 3)
+    with torch.no_grad():
+        layer.weight_ih_l0[:10] = 0
+        layer.bias_ih_l0[:10] = bias  # f / (f + i) would be 0 / 0
+    output, _ = layer(x, torch.ones(1, 2, 5))
+    new = x[0] @ layer.weight_ih_l0[10:].T + layer.bias_ih_l0[10:]
+    torch.testing.assert_close(output[0], (1 + new) / 2)
+    output.sum().backward()
+    assert torch.isfinite(layer.weight_ih_l0.grad).all()
 
 
 @pytest.mark.parametrize("I", [5, 3])

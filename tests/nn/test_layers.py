@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
-from swiftrnn.nn import QRNN, SRU, MinGRU
+from swiftrnn.nn import QRNN, SRU, MinGRU, MinLSTM
 
-LAYERS = [SRU, QRNN, MinGRU]
+LAYERS = [SRU, QRNN, MinGRU, MinLSTM]
 each_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
 each_direction = pytest.mark.parametrize("bidirectional", [False, True])
 

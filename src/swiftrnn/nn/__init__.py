@@ -3,8 +3,9 @@
 from swiftrnn.nn.causal_conv import CausalConv
 from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
+from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.sru import SRU
 
-__all__ = ["QRNN", "SRU", "CausalConv", "Linear", "MinGRU", "NgramEmbedding"]
+__all__ = ["QRNN", "SRU", "CausalConv", "Linear", "MinGRU", "MinLSTM", "NgramEmbedding"]

@@ -77,8 +77,8 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates and skip (written where given), weight_c, bias, initial.
 
-    `kept`: the gates are what forward kept. `chunked`: they lie chunk by chunk. `sink`: their
-    gradients enter products here, and `d_gates` is only room for those of two runs.
+    `kept`: the gates are what forward kept. `chunked`: they lie chunk by chunk, their gradients
+    never do. `sink`: those enter products here, and `d_gates` is only room for two runs of them.
     """
     T, B, G = gates.shape
     H = initial.shape[-1]
