@@ -28,6 +28,7 @@ INLINE TARGET void FOR(tile)(const real *a, int64_t a_row, int64_t a_step, const
             __builtin_prefetch(y + i * y_row + j * FOR(LANES), 1, 3);
             sum[i][j] = (FOR(vec)){0};
         }
+#pragma GCC unroll 4
     for (int64_t k = 0; k < K; k++) {
         const FOR(vec) *row = (const FOR(vec) *)(b + k * v * FOR(LANES));
         FOR(vec) w[VECTORS];
