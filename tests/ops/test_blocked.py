@@ -153,6 +153,20 @@ def test_threads_change_no_bit(monkeypatch, layer):
             assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("op", [SRU, GATED], ids=lambda op: op.name)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_is_kept_may_lie_apart_from_the_gates(op, dtype, chunked):
+    """As where a library gives a product in memory of its own; SRU's skip is a gate here."""
+    inputs = op.sample(6, 3, 130, dtype, **({"skip": 4} if op is SRU else {"output": 1}))
+    here, apart = inputs[0].clone(), torch.full_like(inputs[0], torch.nan)
+    forward = op.kernel("forward")
+    first = forward(here, *inputs[1:], True, None, None, here, chunked)
+    second = forward(*inputs, True, None, None, apart, chunked)
+    for a, b in zip([here, *first], [apart, *second], strict=True):
+        assert torch.equal(a, b)
+
+
 def test_a_graph_can_be_walked_twice():
     x = torch.randn(6, 2, 4, requires_grad=True)
     weight = torch.randn(12, 4, requires_grad=True)
