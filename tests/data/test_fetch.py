@@ -72,7 +72,10 @@ def test_a_file_that_lies_there_needs_no_network(dataset, server, tmp_path):
     assert server.asked == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"junk", gzip.compress(CONTENT)[:-20]])
+CUT = gzip.compress(CONTENT)[:-20]
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", CUT], ids=["empty", "junk", "cut"])
 def test_a_damaged_file_is_fetched_again(dataset, server, tmp_path, damage):
     path = tmp_path / "kept/plays/plays.txt.gz"
     path.parent.mkdir(parents=True)
