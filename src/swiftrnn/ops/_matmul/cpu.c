@@ -156,6 +156,17 @@ static void input_gradient(const int64_t *into, int64_t thread, const extent *al
                             all->gates_row, end - first, into[INTO_ADD], into[INTO_LEVEL]);
 }
 
+#ifdef STAGGER /* for tests: now one thread is late, now another, so that a missing barrier shows */
+#include <threads.h>
+static void stagger(int64_t turn)
+{
+    if (turn % 2)
+        thrd_sleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+#else
+static void stagger(int64_t turn) { (void)turn; }
+#endif
+
 /* One barrier a run is enough: a buffer is filled again only after that of the run in between. */
 void KERNEL(in_runs)(KERNEL(steps) *steps, const void *call, const extent *all, io *gates,
                      int64_t whole, const int64_t *from, const int64_t *into, int64_t n_threads)
@@ -169,17 +180,20 @@ void KERNEL(in_runs)(KERNEL(steps) *steps, const void *call, const extent *all, 
         const int64_t self = omp_get_thread_num(), team = omp_get_num_threads();
         io *room = gates + (whole ? 0 : first / run % 2 * run * B * all->gates_row);
         io *here = room + (t * B - from_row) * all->gates_row;
+        stagger(self + first / run);
         for (int64_t thread = self; from && thread < n_threads; thread += team)
             multiply(from, thread, n_threads, all, here, t, rows);
         if (from) {
 #pragma omp barrier
         }
+        stagger(self + first / run);
         for (int64_t thread = self; thread < n_threads; thread += team)
             steps(call, units * thread / n_threads, units * (thread + 1) / n_threads, first, end,
                   room, from_row);
         if (into) {
 #pragma omp barrier
         }
+        stagger(self + first / run);
         for (int64_t thread = self; into && thread < n_threads; thread += team) {
             weight_gradient(into, thread, n_threads, all, here, t, rows);
             if (into[INTO_D_X])
