@@ -70,15 +70,15 @@ def check(monkeypatch, H, steps_per_block, reverse, residual, ragged, dtype):
     x, weight = torch.randn(T, B, I).to(dtype), (torch.randn(G, I) / I**0.5).to(dtype)
     vectors = [torch.randn(2, H).to(real) / 2, torch.randn(2, H).to(real)]
     initial, mask = torch.randn(B, H).to(real), torch.rand(B, H).to(real)
-    lengths = torch.tensor([8, 0, 5]) if ragged else None
+    ends = (torch.tensor([8, 0, 5]), torch.rand(T, B) < 0.3) if ragged else (None, None)
     flags = (1.25, True, reverse)
 
     def plain(x, weight, *rest):
         gates = nn.functional.linear(x, weight)
-        return ops.sru(gates, x if residual else None, *rest, mask, lengths, *flags)
+        return ops.sru(gates, x if residual else None, *rest, mask, *ends, *flags)
 
     def blocked(x, weight, *rest):
-        return _blocked.project(SRU, x, weight, residual, *rest, mask, lengths, *flags)
+        return _blocked.project(SRU, x, weight, residual, *rest, mask, *ends, *flags)
 
     leaves = [x, weight, *vectors, initial]
     same(blocked, plain, leaves, dtype)
@@ -100,15 +100,15 @@ def test_gated_scan_in_blocks(monkeypatch, H, gates, form, reverse, dtype):
     T, B, I, G = 8, 3, 4, gates * H
     step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", 3 * step_bytes)
-    real, lengths = _native.state_dtype(dtype), torch.tensor([8, 0, 5])
+    real, ends = _native.state_dtype(dtype), (torch.tensor([8, 0, 5]), torch.rand(T, B) < 0.3)
     x, weight = torch.randn(T, B, I).to(dtype), (torch.randn(G, I) / 2).to(dtype)
     leaves = [x, weight, torch.randn(G).to(real), torch.randn(B, H).to(real)]
 
     def plain(x, weight, *rest):
-        return ops.gated_scan(nn.functional.linear(x, weight), *rest, lengths, *form, reverse)
+        return ops.gated_scan(nn.functional.linear(x, weight), *rest, *ends, *form, reverse)
 
     def blocked(x, weight, *rest):
-        return _blocked.project(GATED, x, weight, False, *rest, lengths, *form, reverse)
+        return _blocked.project(GATED, x, weight, False, *rest, *ends, *form, reverse)
 
     same(blocked, plain, leaves, dtype)
 
@@ -122,7 +122,7 @@ def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block, H):
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * B * 3 * H * 8)
     x, weight = draw(T + max(taps), B, I), draw(3 * H, len(taps) * I)
     leaves = [x, weight, draw(3 * H), draw(B, H)]
-    flags = torch.tensor([8, 0, 5]), True, False, False
+    flags = torch.tensor([8, 0, 5]), None, True, False, False
 
     def plain(x, weight, *rest):
         views = torch.cat([x[tap : tap + T] for tap in taps], -1)
@@ -170,7 +170,17 @@ def test_what_is_kept_may_lie_apart_from_the_gates(op, dtype, chunked):
 def test_a_graph_can_be_walked_twice():
     x = torch.randn(6, 2, 4, requires_grad=True)
     weight = torch.randn(12, 4, requires_grad=True)
-    rest = torch.zeros(2, 4), torch.zeros(2, 4), torch.zeros(2, 4), None, None, 1.0, False, False
+    rest = (
+        torch.zeros(2, 4),
+        torch.zeros(2, 4),
+        torch.zeros(2, 4),
+        None,
+        None,
+        None,
+        1.0,
+        False,
+        False,
+    )
     output, _ = _blocked.project(SRU, x, weight, True, *rest)
     first = torch.autograd.grad(output.sum(), [x, weight], retain_graph=True)
     second = torch.autograd.grad(output.sum(), [x, weight])
@@ -181,7 +191,7 @@ def test_a_graph_can_be_walked_twice():
 def test_only_what_needs_a_gradient_gets_one():
     x, weight = torch.randn(6, 2, 4), torch.randn(12, 4, requires_grad=True)
     vectors = torch.zeros(2, 4), torch.zeros(2, 4, requires_grad=True)
-    rest = torch.zeros(2, 4), None, None, 1.0, False, False
+    rest = torch.zeros(2, 4), None, None, None, 1.0, False, False
     output, _ = _blocked.project(SRU, x, weight, True, *vectors, *rest)
     output.sum().backward()
     assert x.grad is None

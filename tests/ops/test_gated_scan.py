@@ -21,13 +21,13 @@ def test_it_is_a_linear_scan_between_gates(update, tanh, output, reverse):
         draw((3 if output else 2) * H),
         draw(B, H),
     )
-    lengths = torch.tensor([7, 0, 4])
+    ends = torch.tensor([7, 0, 4]), torch.rand(T, B) < 0.3
     parts = (gates + bias).split(H, -1)
     f, u = (1 - parts[0].sigmoid(), parts[1]) if update else (parts[1].sigmoid(), parts[0])
     u = u.tanh() if tanh else u
-    c, last = ops.linear_scan(f, (1 - f) * u, initial, lengths, reverse)
+    c, last = ops.linear_scan(f, (1 - f) * u, initial, *ends, reverse)
     h = parts[2].sigmoid() * c if output else c
-    found, final = ops.gated_scan(gates, bias, initial, lengths, tanh, update, reverse)
+    found, final = ops.gated_scan(gates, bias, initial, *ends, tanh, update, reverse)
     torch.testing.assert_close(found, h)
     torch.testing.assert_close(final, last)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn import ops
-from swiftrnn.nn._recurrent import for_product
+from swiftrnn.nn._recurrent import Ends, for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
@@ -15,7 +15,7 @@ def gated_layer(
     x: Tensor,
     weights: dict[str, Tensor],
     state: Tensor | None,
-    lengths: Tensor | None,
+    ends: Ends,
     hidden_size: int,
     tanh: bool = False,
     update: bool = False,
@@ -33,7 +33,7 @@ def gated_layer(
     bias = x.new_zeros(len(weight), dtype=real) if bias is None else bias.to(real)
     if state is None:
         state = x.new_zeros(x.shape[1], hidden_size, dtype=real)
-    rest = (bias, state.to(real).contiguous(), lengths, tanh, update, reverse)
+    rest = (bias, state.to(real).contiguous(), *ends, tanh, update, reverse)
     if can_block(OP, x):
         return project(OP, x.contiguous(), weight, False, *rest, taps=taps)
     T = len(x) - max(taps)

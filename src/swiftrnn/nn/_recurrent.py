@@ -3,13 +3,38 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from swiftrnn.ops._check import check_lengths
+from swiftrnn.ops._check import check_lengths, check_reset
+
+
+class Ends(NamedTuple):
+    """Where sequences end and where others start, as one direction of a layer meets them."""
+
+    lengths: Tensor | None = None  # (B) int64
+    reset: Tensor | None = None  # (T, B) bool: the state before this step is zero
+
+    def backwards(self) -> "Ends":
+        """The same for the direction from the end: it starts anew where the other one ends."""
+        if self.reset is None:
+            return self
+        reset = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])])
+        return self._replace(reset=reset & self._inside(1))
+
+    def within(self) -> "Ends":
+        """The same without resets at or beyond a sequence's length, which say nothing."""
+        return self if self.reset is None else self._replace(reset=self.reset & self._inside(0))
+
+    def _inside(self, ahead: int) -> Tensor | bool:
+        """Whether the step so many steps ahead of each lies within its sequence."""
+        if self.reset is None or self.lengths is None:
+            return True
+        times = torch.arange(len(self.reset), device=self.reset.device) + ahead
+        return times[:, None] < self.lengths
 
 
 class Recurrent(nn.Module, ABC):
@@ -68,7 +93,7 @@ class Recurrent(nn.Module, ABC):
         x: Tensor,
         state: Any,
         weights: dict[str, Tensor],
-        lengths: Tensor | None,
+        ends: Ends,
         layer: int,
         direction: int,
     ) -> tuple[Tensor, Any]:
@@ -78,7 +103,7 @@ class Recurrent(nn.Module, ABC):
             x: (T, B, features).
             state: of this layer and direction, one of what `split_state` gives; None for zeros.
             weights: its parameters, without suffix.
-            lengths: (B) int64 or None.
+            ends: of the sequences, for this direction.
             layer: which one, from 0.
             direction: 0, or 1 for the one from the end.
 
@@ -115,6 +140,7 @@ class Recurrent(nn.Module, ABC):
         input: Tensor | PackedSequence,
         state: Any = None,
         lengths: Tensor | None = None,
+        reset: Tensor | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack over whole sequences.
 
@@ -124,6 +150,9 @@ class Recurrent(nn.Module, ABC):
             state: what an earlier call returned; zeros by default.
             lengths: (B) integers: what lies at or beyond a sequence's length changes nothing, and
                 the output there is 0. Not together with a PackedSequence.
+            reset: (T, B) bool, or (B, T) if `batch_first`, or (T) for one sequence: where it is
+                set, a new sequence starts inside this one, from a state of zeros. Nothing passes
+                over such a place, in either direction.
 
         Returns:
             output: as `input`, with directions * H features.
@@ -139,13 +168,11 @@ class Recurrent(nn.Module, ABC):
                     f"{self._name()} needs lengths or a PackedSequence, not both; got both; "
                     "leave lengths away"
                 )
-            return self._forward_packed(input, state)
+            return self._forward_packed(input, state, reset)
         batched = self._check_input(input)
-        x = input if batched else input[:, None]
-        x = x.transpose(0, 1) if self.batch_first and batched else x
-        lengths = check_lengths(self._name(), lengths, x.shape[0], x.shape[1], x.device)
+        x, reset = (self._time_first(each, batched) for each in (input, reset))
         state = state if batched else self.map_state(lambda s: s.unsqueeze(1), state)
-        output, state = self._run(x, state, lengths)
+        output, state = self._run(x, state, lengths, reset)
         if not batched:
             return output[:, 0], self.map_state(lambda s: s.squeeze(1), state)
         return (output.transpose(0, 1) if self.batch_first else output), state
@@ -169,7 +196,7 @@ class Recurrent(nn.Module, ABC):
                 "the second direction starts at the end, which a stream does not have"
             )
         self.check_shape("step input", input, (input.shape[0], self.input_size), "(B, I)")
-        output, state = self._run(input[None], state, None)
+        output, state = self._run(input[None], state, None, None)
         return output[0], state
 
     def extra_repr(self) -> str:
@@ -196,8 +223,23 @@ class Recurrent(nn.Module, ABC):
                 f"{self._name()} needs {what} {letters} of {shape}; got {tuple(x.shape)}"
             )
 
-    def _run(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
+    def _time_first(self, x: Any, batched: bool) -> Any:
+        """A tensor with time before batch; anything else as it is, for the checks that follow."""
+        if not isinstance(x, Tensor):
+            return x
+        if not batched:
+            return x[:, None]
+        return x.transpose(0, 1) if self.batch_first and x.dim() > 1 else x
+
+    def _run(
+        self, x: Tensor, state: Any, lengths: Tensor | None, reset: Tensor | None
+    ) -> tuple[Tensor, Any]:
+        place = *x.shape[:2], x.device
+        forwards = Ends(
+            check_lengths(self._name(), lengths, *place), check_reset(self._name(), reset, *place)
+        )
         directions = 2 if self.bidirectional else 1
+        ends = forwards, forwards.backwards()
         states, new = self.split_state(state, x.shape[1]), []
         for layer in range(self.num_layers):
             if layer and self.dropout:
@@ -206,20 +248,25 @@ class Recurrent(nn.Module, ABC):
             for direction in range(directions):
                 i = directions * layer + direction
                 weights = self._weights(i, x.shape[-1])
-                output, last = self.run_layer(x, states[i], weights, lengths, layer, direction)
+                here = ends[direction], layer, direction
+                output, last = self.run_layer(x, states[i], weights, *here)
                 outputs.append(output)
                 new.append(last)
             x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
         return x, self.join_state(new)
 
-    def _forward_packed(self, packed: PackedSequence, state: Any) -> tuple[PackedSequence, Any]:
+    def _forward_packed(
+        self, packed: PackedSequence, state: Any, reset: Any
+    ) -> tuple[PackedSequence, Any]:
         data, sizes, order, back = packed
         ordered = PackedSequence(data, sizes)  # the longest sequence first
         x, lengths = pad_packed_sequence(ordered)
         self._check_input(x)
+        reset = self._time_first(reset, batched=True)
         if order is not None:
             state = self.map_state(lambda s: s.index_select(1, order), state)
-        output, state = self._run(x, state, lengths.to(x.device))
+            reset = reset.index_select(1, order) if isinstance(reset, Tensor) else reset
+        output, state = self._run(x, state, lengths.to(x.device), reset)
         if back is not None:
             state = self.map_state(lambda s: s.index_select(1, back), state)
         data = pack_padded_sequence(output, lengths).data

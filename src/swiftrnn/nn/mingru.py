@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from swiftrnn.nn._gated import gated_layer
-from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.nn._recurrent import Ends, Recurrent
 
 
 class MinGRU(Recurrent):
@@ -38,11 +38,11 @@ class MinGRU(Recurrent):
         x: Tensor,
         state: Any,
         weights: dict[str, Tensor],
-        lengths: Tensor | None,
+        ends: Ends,
         layer: int,  # noqa: ARG002
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
         return gated_layer(
-            x, weights, state, lengths, self.hidden_size, update=True, reverse=direction == 1
+            x, weights, state, ends, self.hidden_size, update=True, reverse=direction == 1
         )

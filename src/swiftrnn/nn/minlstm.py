@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from swiftrnn import ops
-from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
 
@@ -44,7 +44,7 @@ class MinLSTM(Recurrent):
         x: Tensor,
         state: Any,
         weights: dict[str, Tensor],
-        lengths: Tensor | None,
+        ends: Ends,
         layer: int,  # noqa: ARG002
         direction: int,
     ) -> tuple[Tensor, Tensor]:
@@ -59,6 +59,6 @@ class MinLSTM(Recurrent):
         if state is None:
             state = gates.new_zeros(x.shape[1], H)
         output, last = ops.gated_scan(
-            gates, gates.new_zeros(2 * H), state.to(real), lengths, reverse=direction == 1
+            gates, gates.new_zeros(2 * H), state.to(real), *ends, reverse=direction == 1
         )
         return output.to(x.dtype), last

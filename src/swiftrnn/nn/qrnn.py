@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.nn._gated import gated_layer
-from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.nn._recurrent import Ends, Recurrent
 
 
 class QRNN(Recurrent):
@@ -92,7 +92,7 @@ class QRNN(Recurrent):
         x: Tensor,
         state: Any,
         weights: dict[str, Tensor],
-        lengths: Tensor | None,
+        ends: Ends,
         layer: int,  # noqa: ARG002
         direction: int,
     ) -> tuple[Tensor, Any]:
@@ -101,12 +101,15 @@ class QRNN(Recurrent):
         c, window = (None, None) if state is None else state
         if window is None:
             window = x.new_zeros(before, *x.shape[1:])
-        longer, window = _extend(x, window.to(x.dtype), lengths, direction == 1)
-        order = range(self.window) if direction else range(before, -1, -1)
+        reverse = direction == 1
+        longer, window = _extend(x, window.to(x.dtype), ends.lengths, reverse)
+        taps = tuple(range(self.window) if reverse else range(before, -1, -1))
+        if ends.reset is not None and before:
+            longer, window = _parted(longer, window, taps, ends.within(), reverse)
+            taps = (0,)
         output, c = gated_layer(
-            longer, weights, c, lengths, self.hidden_size, tanh=True, reverse=direction == 1,
-            taps=tuple(order),
-        )  # fmt: skip
+            longer, weights, c, ends, self.hidden_size, tanh=True, reverse=reverse, taps=taps
+        )
         return output, (c, window)
 
 
@@ -130,6 +133,25 @@ def _extend(
         longer = torch.cat([torch.where(inside, x, 0), torch.zeros_like(window)])
         longer = longer.scatter(0, _index(longer, lengths, k), window)
     return longer, longer[:k]
+
+
+def _parted(
+    longer: Tensor, window: Tensor, taps: tuple[int, ...], ends: Ends, reverse: bool
+) -> tuple[Tensor, Tensor]:
+    """What the taps see, side by side, (T, B, features * taps), and the next window.
+
+    Both with zeros for what lies in another sequence, beyond a reset.
+    """
+    assert ends.reset is not None
+    T, steps = len(ends.reset), ends.reset.long()[..., None]
+    parts = (
+        steps.flip(0).cumsum(0).flip(0) if reverse else steps.cumsum(0)
+    )  # number of the sequence
+    before = parts.new_zeros(len(window), *parts.shape[1:])
+    numbers, kept = _extend(parts, before, ends.lengths, reverse)
+    last = parts[0 if reverse else -1] if T else 0
+    seen = [torch.where(numbers[i : i + T] == parts, longer[i : i + T], 0) for i in taps]
+    return torch.cat(seen, -1), torch.where(kept == last, window, 0)
 
 
 def _index(x: Tensor, start: Tensor, count: int) -> Tensor:

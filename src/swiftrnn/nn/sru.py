@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import ops
-from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops.sru import OP
@@ -113,7 +113,7 @@ class SRU(Recurrent):
         x: Tensor,
         state: Any,
         weights: dict[str, Tensor],
-        lengths: Tensor | None,
+        ends: Ends,
         layer: int,
         direction: int,
     ) -> tuple[Tensor, Tensor]:
@@ -125,7 +125,7 @@ class SRU(Recurrent):
         if state is None:
             state = vectors[0].new_zeros(B, H)
         mask = self._mask(state) if layer < self.num_layers - 1 else None
-        rest = (*vectors, state.to(vectors[0].dtype).contiguous(), mask, lengths)
+        rest = (*vectors, state.to(vectors[0].dtype).contiguous(), mask, *ends)
         flags = (self._scale() if skips else 1.0, self.tanh, direction == 1)
         whole = not skips or features == H  # the skip is not half of the input
         if whole and can_block(OP, product):

@@ -43,7 +43,7 @@ def project(
     """The op over the gates `x @ weight.T`, or over those of several rows of x side by side.
 
     Args:
-        op: one whose inputs are (gates, [skip,] ..., lengths, *flags), the last of which is
+        op: one whose inputs are (gates, [skip,] ..., lengths, reset, *flags), the last of which is
             `reverse`, and whose outputs are (output, final, states).
         x: (T + max(taps), B, I).
         weight: (G, I * taps).
@@ -98,11 +98,18 @@ def _inputs(
     op: Op, gates: Tensor, skip: Tensor | None, rest: tuple, state: Tensor, start: int
 ) -> tuple:
     """The op's inputs for one block that starts at a time."""
-    inputs, lengths = [gates, skip, *rest] if op.skips else [gates, *rest], op.tensors - 1
+    inputs, (lengths, reset) = [gates, skip, *rest] if op.skips else [gates, *rest], _ends(op)
     inputs[op.state] = state
     if start and inputs[lengths] is not None:
         inputs[lengths] = inputs[lengths] - start
+    if inputs[reset] is not None:
+        inputs[reset] = inputs[reset][start:]
     return tuple(inputs)
+
+
+def _ends(op: Op) -> tuple[int, int]:
+    """Which inputs say where sequences end and start: lengths and reset."""
+    return op.tensors - 2, op.tensors - 1
 
 
 def _forward(
@@ -169,7 +176,9 @@ class _Blocked(torch.autograd.Function):
         alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
         multiply = _backward_alone if alone else _backward_in_blocks
         d_weight, *d_rest = multiply(ctx, d_x, *grads)
-        nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # mask, lengths, flags
+        nothing = (None,) * (
+            op.tensors - op.state - 1 + len(ctx.flags)
+        )  # mask, lengths, reset, flags
         d_x = d_x if ctx.needs_input_grad[1] else None
         return None, d_x, d_weight, None, None, *d_rest, *nothing
 

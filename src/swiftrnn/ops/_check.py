@@ -85,3 +85,25 @@ def check_lengths(
             "lengths count steps of time"
         )
     return lengths.to(device=device, dtype=torch.int64).contiguous()
+
+
+def check_reset(
+    who: str, reset: Tensor | None, T: int, B: int, device: torch.device
+) -> Tensor | None:
+    """Resets as dense bool on the device, or None.
+
+    Raises:
+        TypeError: not bool.
+        ValueError: not (T, B).
+    """
+    if reset is None:
+        return None
+    if not isinstance(reset, Tensor) or reset.dtype != torch.bool:
+        got = reset.dtype if isinstance(reset, Tensor) else type(reset).__name__
+        raise TypeError(f"{who} needs reset of torch.bool; got {got}; convert it with .bool()")
+    if tuple(reset.shape) != (T, B):
+        raise ValueError(
+            f"{who} needs reset (T, B) of ({T}, {B}); got {tuple(reset.shape)}; "
+            "say for every step whether a sequence starts there"
+        )
+    return reset.to(device).contiguous()

@@ -204,6 +204,8 @@ INLINE real hyperbolic_tangent(real x)
 
 enum { CHUNK = 128 }; /* channels; the unit of work and of fetching; chosen by benchmarks/ops.py */
 
+static const real NOTHING[CHUNK]; /* the state before the first step of a sequence */
+
 /* Chunks of all rows are shared out among threads whole: where a vector loop ends, and with it how
  * a compiler rounds the last channels, does not depend on the number of threads. */
 INLINE int64_t chunks_per_row(int64_t H) { return (H + CHUNK - 1) / CHUNK; }

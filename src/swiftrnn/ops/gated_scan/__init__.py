@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._check import check_lengths, check_tensor
+from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
 from swiftrnn.ops.gated_scan import reference
 
@@ -20,6 +20,7 @@ def _sample(
     tanh: int = 0,
     update: int = 0,
     ragged: int = 0,
+    resets: int = 0,
     reverse: int = 0,
 ) -> tuple[Tensor | bool | None, ...]:
     """Valid inputs; `output`: with an output gate."""
@@ -29,6 +30,7 @@ def _sample(
         torch.randn(G * H).to(real),
         torch.randn(B, H).to(real),
         torch.randint(0, T + 1, (B,)) if ragged else None,
+        torch.rand(T, B) < 0.2 if resets else None,
         bool(tanh),
         bool(update),
         bool(reverse),
@@ -48,7 +50,7 @@ def _fake_backward(gates: Tensor, bias: Tensor, initial: Tensor, *_: object) -> 
 
 
 _INPUTS = (
-    "Tensor gates, Tensor bias, Tensor initial, Tensor? lengths, bool tanh, bool update, "
+    "Tensor gates, Tensor bias, Tensor initial, Tensor? lengths, Tensor? reset, bool tanh, bool update, "
     "bool reverse"
 )
 OP = Op(
@@ -59,7 +61,7 @@ OP = Op(
     reference=reference.forward,
     fake_forward=_fake_forward,
     fake_backward=_fake_backward,
-    tensors=4,
+    tensors=5,
     differentiable=(0, 1, 2),
     saved=(2,),
     state=2,
@@ -73,6 +75,8 @@ OP = Op(
         dict(T=17, B=5, H=33, tanh=1, ragged=1, reverse=1),
         dict(T=17, B=5, H=33, update=1, tanh=1, reverse=1),
         dict(T=33, B=2, H=40, output=1, ragged=1),
+        dict(T=33, B=2, H=140, output=1, resets=1),
+        dict(T=17, B=3, H=33, update=1, ragged=1, resets=1, reverse=1),
         dict(T=33, B=2, H=40, output=1, update=1),
         dict(T=64, B=8, H=512, output=1, tanh=1),
         dict(T=64, B=8, H=512, update=1),
@@ -86,6 +90,7 @@ def gated_scan(
     bias: Tensor,
     initial: Tensor,
     lengths: Tensor | None = None,
+    reset: Tensor | None = None,
     tanh: bool = False,
     update: bool = False,
     reverse: bool = False,
@@ -104,6 +109,8 @@ def gated_scan(
         initial: (B, H), c before the first step; float32 beside 16-bit gates.
         lengths: (B) integers in 0..T; at and beyond a sequence's length the output is 0 and the
             state is passed on unchanged.
+        reset: (T, B) of bool; where it is set, the state before that step is zero, as at the
+            start of a sequence.
         tanh: whether g is tanh; else it is the identity.
         update: whether the first gate is an update gate z = 1 - f, and the second the candidate.
         reverse: run time from the end to the start.
@@ -141,6 +148,7 @@ def gated_scan(
         bias.to(real).contiguous(),
         initial.to(real).contiguous(),
         check_lengths("gated_scan", lengths, T, B, gates.device),
+        check_reset("gated_scan", reset, T, B, gates.device),
         tanh,
         update,
         reverse,

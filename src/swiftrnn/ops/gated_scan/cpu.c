@@ -5,7 +5,7 @@
  *   c = f c' + (1 - f) u                                 h = o c                   c' = c[t-1]
  *
  * `at_u` and `at_f` say in which place of a row u' and f' stand; o' is the third.  `kept`, `chunked`,
- * threads, sums and lengths are those of sru/cpu.c: forward writes to `kept` what backward reads in
+ * threads, sums, lengths and reset are those of sru/cpu.c: forward writes to `kept` what backward reads in
  * place of the gates: u, f, o, or in 16 bits u', f', o'; backward computes what is not there again. */
 
 #include "../_matmul/gates.h"
@@ -40,6 +40,7 @@ INLINE gate gates_at(const form *a, const io *row, int64_t apart, int64_t h, int
 typedef struct {
     const real *initial;
     const int64_t *lengths;
+    const uint8_t *reset; /* (T, B) */
     real *states;
     io *output, *kept;
     form a;
@@ -85,15 +86,18 @@ static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t
             const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
             real *state = k->states + (k->states_row ? row * H + h : column);
             const real *before = k->initial + column;
+            const int outside = k->lengths && t >= k->lengths[b];
             if (step)
                 before = k->states + (k->states_row ? (earlier * B + b) * H + h : column);
+            if (k->reset && k->reset[row] && !outside)
+                before = NOTHING;
             const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * n_gates : h;
             const io *u = gates + (row - from_row) * gates_row + in_row;
             io *y = k->output + row * H + h;
             io *kept = k->kept ? k->kept + row * gates_row + in_row : 0;
             for (int64_t i = 0; i < n_gates; i++)
                 fetch(u + gates_row + i * apart, n * (int64_t)sizeof(io));
-            if (k->lengths && t >= k->lengths[b]) {
+            if (outside) {
                 memset(y, 0, (size_t)n * sizeof(io));
                 if (state != before)
                     memcpy(state, before, (size_t)n * sizeof(real));
@@ -114,13 +118,13 @@ static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t
 }
 
 EXPORT void KERNEL(gated_scan_forward)(
-    io *gates, const real *bias, const int64_t *lengths, const real *initial, real *states,
-    io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row, int64_t states_row,
-    int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse, int64_t chunked,
-    const int64_t *from, int64_t n_threads)
+    io *gates, const real *bias, const int64_t *lengths, const uint8_t *reset, const real *initial,
+    real *states, io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row,
+    int64_t states_row, int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse,
+    int64_t chunked, const int64_t *from, int64_t n_threads)
 {
     const forward_call call = {
-        initial, lengths, states, output, kept, {bias, H, at_u, at_f, (real)sign},
+        initial, lengths, reset, states, output, kept, {bias, H, at_u, at_f, (real)sign},
         {T, B, H, gates_row, reverse}, states_row, tanh, chunked};
     KERNEL(in_runs)(KERNEL(gated_scan_forward_steps), &call, &call.all, gates, !from || kept, from,
                     0, n_threads);
@@ -130,6 +134,7 @@ typedef struct {
     const io *gates, *grad;
     const real *initial, *states;
     const int64_t *lengths;
+    const uint8_t *reset;
     real *carry, *d_bias; /* (B, H), (gates, B, H): running sums over time */
     form a;
     extent all;
@@ -187,8 +192,12 @@ static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_
         for (int64_t unit = begin; unit < stop; unit++) {
             const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
             const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-            const real *before =
-                step < T - 1 ? k->states + (earlier * B + b) * H + h : k->initial + column;
+            const int starts = k->reset && k->reset[row];
+            const real *before = k->initial + column;
+            if (step < T - 1)
+                before = k->states + (earlier * B + b) * H + h;
+            if (starts)
+                before = NOTHING;
             const int64_t apart = k->chunked ? n : H;
             const io *u = k->gates + row * gates_row + (k->chunked ? h * n_gates : h);
             const io *gh = k->grad + row * H + h;
@@ -212,20 +221,22 @@ static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_
                 case 6: BACKWARD(1, 1, 0); break;
                 case 7: BACKWARD(1, 1, 1); break;
                 }
+                if (starts)
+                    memset(k->carry + column, 0, (size_t)n * sizeof(real));
             }
         }
     }
 }
 
 EXPORT void KERNEL(gated_scan_backward)(
-    const io *gates, const real *bias, const int64_t *lengths, const real *initial,
-    const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
+    const io *gates, const real *bias, const int64_t *lengths, const uint8_t *reset,
+    const real *initial, const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
     int64_t B, int64_t H, int64_t gates_row, int64_t at_u, int64_t at_f, double sign,
     int64_t tanh, int64_t reverse, int64_t kept, int64_t chunked, const int64_t *into,
     int64_t n_threads)
 {
     const backward_call call = {
-        gates, grad, initial, states, lengths, carry, d_bias, {bias, H, at_u, at_f, (real)sign},
+        gates, grad, initial, states, lengths, reset, carry, d_bias, {bias, H, at_u, at_f, (real)sign},
         {T, B, H, gates_row, !reverse}, tanh, kept, chunked};
     KERNEL(in_runs)(KERNEL(gated_scan_backward_steps), &call, &call.all, d_gates, !into, 0, into, n_threads);
 }

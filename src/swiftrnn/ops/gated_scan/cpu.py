@@ -5,8 +5,8 @@ from torch import Tensor, empty_like
 from swiftrnn.ops import _native, _states
 from swiftrnn.ops._matmul import Gates, Sink
 
-_forward = _native.Kernel("gated_scan_forward", "p" * 7 + "i" * 7 + "d" + "iiipi")
-_backward = _native.Kernel("gated_scan_backward", "p" * 9 + "i" * 6 + "d" + "iiiipi")
+_forward = _native.Kernel("gated_scan_forward", "p" * 8 + "i" * 7 + "d" + "iiipi")
+_backward = _native.Kernel("gated_scan_backward", "p" * 10 + "i" * 6 + "d" + "iiiipi")
 
 
 def _form(update: bool) -> tuple[int, int, float]:
@@ -19,6 +19,7 @@ def forward(
     bias: Tensor,
     initial: Tensor,
     lengths: Tensor | None,
+    reset: Tensor | None,
     tanh: bool,
     update: bool,
     reverse: bool,
@@ -38,7 +39,7 @@ def forward(
     output = gates.new_empty(T, B, H) if output is None else output
     states = _states.room(initial, T, keep, states)
     _forward(
-        gates.dtype, gates, bias, lengths, initial, states, output, kept, T, B, H, G,
+        gates.dtype, gates, bias, lengths, reset, initial, states, output, kept, T, B, H, G,
         B * H if keep else 0, *_form(update), tanh, reverse, chunked,
         source and source.table, _native.threads(T * B * H),
     )  # fmt: skip
@@ -50,6 +51,7 @@ def backward(
     bias: Tensor,
     initial: Tensor,
     lengths: Tensor | None,
+    reset: Tensor | None,
     tanh: bool,
     update: bool,
     reverse: bool,
@@ -70,7 +72,7 @@ def backward(
     carry = grad_final.clone()
     sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
     _backward(
-        gates.dtype, gates, bias, lengths, initial, states, grad, d_gates, carry, sums, T, B, H, G,
+        gates.dtype, gates, bias, lengths, reset, initial, states, grad, d_gates, carry, sums, T, B, H, G,
         *_form(update), tanh, reverse, kept, chunked,
         sink and sink.table, sink.threads if sink else _native.threads(T * B * H),
     )  # fmt: skip

@@ -9,6 +9,7 @@ def forward(
     bias: Tensor,
     initial: Tensor,
     lengths: Tensor | None,
+    reset: Tensor | None,
     tanh: bool,
     update: bool,
     reverse: bool,
@@ -22,7 +23,8 @@ def forward(
     o = torch.sigmoid(wide[:, :, 2]) if wide.shape[2] == 3 else torch.ones_like(u)
     outputs = [torch.empty(0)] * T
     for t in reversed(range(T)) if reverse else range(T):
-        new = u[t] + f[t] * (c - u[t])
+        before = c if reset is None else torch.where(reset[t, :, None], 0, c)
+        new = u[t] + f[t] * (before - u[t])
         h = o[t] * new
         if lengths is None:
             outputs[t], c = h, new

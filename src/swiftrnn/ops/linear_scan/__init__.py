@@ -4,25 +4,34 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._check import check_lengths, check_tensor
+from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
 from swiftrnn.ops.linear_scan import reference
 
 
 def _sample(
-    T: int, B: int, H: int, dtype: torch.dtype = torch.float32, ragged: int = 0, reverse: int = 0
+    T: int,
+    B: int,
+    H: int,
+    dtype: torch.dtype = torch.float32,
+    ragged: int = 0,
+    resets: int = 0,
+    reverse: int = 0,
 ) -> tuple[Tensor | bool | None, ...]:
-    """Valid inputs; `ragged` draws lengths from 0..T."""
-    lengths = torch.randint(0, T + 1, (B,)) if ragged else None
+    """Valid inputs; `ragged` draws lengths from 0..T, `resets` resets a fifth of the steps."""
+    ends = (
+        torch.randint(0, T + 1, (B,)) if ragged else None,
+        torch.rand(T, B) < 0.2 if resets else None,
+    )
     decay, input = torch.rand(T, B, H).to(dtype), torch.randn(T, B, H).to(dtype)
-    return decay, input, torch.randn(B, H).to(_native.state_dtype(dtype)), lengths, bool(reverse)
+    return decay, input, torch.randn(B, H).to(_native.state_dtype(dtype)), *ends, bool(reverse)
 
 
 def _fake_backward(decay: Tensor, input: Tensor, initial: Tensor, *_: object) -> tuple[Tensor, ...]:
     return torch.empty_like(decay), torch.empty_like(input), torch.empty_like(initial)
 
 
-_INPUTS = "Tensor decay, Tensor input, Tensor initial, Tensor? lengths, bool reverse"
+_INPUTS = "Tensor decay, Tensor input, Tensor initial, Tensor? lengths, Tensor? reset, bool reverse"
 OP = Op(
     package=__name__,
     forward_schema=f"({_INPUTS}) -> (Tensor, Tensor)",
@@ -31,7 +40,7 @@ OP = Op(
     reference=reference.forward,
     fake_forward=lambda _, input, initial, *__: tuple(map(torch.empty_like, (input, initial))),
     fake_backward=_fake_backward,
-    tensors=4,
+    tensors=5,
     differentiable=(0, 1, 2),
     saved=(0,),
     state=2,
@@ -43,6 +52,8 @@ OP = Op(
         dict(T=63, B=3, H=257),
         dict(T=63, B=3, H=257, ragged=1),
         dict(T=17, B=5, H=33, ragged=1, reverse=1),
+        dict(T=33, B=3, H=140, resets=1),
+        dict(T=17, B=5, H=33, ragged=1, resets=1, reverse=1),
         dict(T=64, B=8, H=512),
         dict(T=64, B=1, H=1024, reverse=1),
     ),
@@ -55,6 +66,7 @@ def linear_scan(
     input: Tensor,
     initial: Tensor | None = None,
     lengths: Tensor | None = None,
+    reset: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Run h[t] = decay[t] * h[t-1] + input[t] along time, from h[-1] = initial.
@@ -66,6 +78,8 @@ def linear_scan(
             bfloat16 or float16 the state is float32, here and in what is returned.
         lengths: (B) integers in 0..T; at and beyond a sequence's length the output is 0 and the
             state is passed on unchanged.
+        reset: (T, B) of bool; where it is set, the state before that step is zero, as at the
+            start of a sequence.
         reverse: run time from the end to the start.
 
     Returns:
@@ -90,5 +104,6 @@ def linear_scan(
         initial = input.new_zeros(B, H, dtype=_native.state_dtype(input.dtype))
     check_tensor("linear_scan", "initial", initial, ("B", "H"), (B, H), input, state=True)
     lengths = check_lengths("linear_scan", lengths, T, B, input.device)
+    reset = check_reset("linear_scan", reset, T, B, input.device)
     initial = initial.to(_native.state_dtype(input.dtype)).contiguous()
-    return _linear_scan(decay.contiguous(), input.contiguous(), initial, lengths, reverse)
+    return _linear_scan(decay.contiguous(), input.contiguous(), initial, lengths, reset, reverse)

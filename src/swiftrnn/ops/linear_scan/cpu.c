@@ -4,8 +4,9 @@
  *   backward   g[t] = grad[t] + decay[t+1] * g[t+1],  d_input = g, d_decay = g * h[t-1]
  *
  * `reverse` runs time from the end.  Where lengths is given, steps at or beyond a sequence's end
- * pass the state on: the output there is 0, and so are the gradients.  Each thread takes a range of
- * channels and walks through time; the state it carries (real, even for bfloat16) stays in cache. */
+ * pass the state on: the output there is 0, and so are the gradients.  Where `reset` (T, B) is set,
+ * h[t-1] is 0.  Each thread takes a range of channels and walks through time; the state it carries
+ * (real, even for bfloat16) stays in cache. */
 
 #include "../_kernel.h"
 
@@ -31,8 +32,8 @@ INLINE void backward_row(const io *decay, const io *before, const real *first, c
 }
 
 EXPORT EVERY_CPU void KERNEL(linear_scan_forward)(
-    const io *decay, const io *input, const int64_t *lengths, real *state, io *output, int64_t T,
-    int64_t B, int64_t H, int64_t reverse, int64_t n_threads)
+    const io *decay, const io *input, const int64_t *lengths, const uint8_t *reset, real *state,
+    io *output, int64_t T, int64_t B, int64_t H, int64_t reverse, int64_t n_threads)
 {
     const int64_t N = B * H;
     const int64_t per_row = chunks_per_row(H), units = B * per_row;
@@ -44,19 +45,22 @@ EXPORT EVERY_CPU void KERNEL(linear_scan_forward)(
             for (int64_t unit = first; unit < end; unit++) {
                 const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
                 const int64_t n = least(CHUNK, H - h), column = b * H + h, i = t * N + column;
-                if (lengths && t >= lengths[b])
+                if (lengths && t >= lengths[b]) {
                     memset(output + i, 0, (size_t)n * sizeof(io));
-                else
-                    forward_row(decay + i, input + i, state + column, output + i, n);
+                    continue;
+                }
+                if (reset && reset[t * B + b])
+                    memset(state + column, 0, (size_t)n * sizeof(real));
+                forward_row(decay + i, input + i, state + column, output + i, n);
             }
         }
     }
 }
 
 EXPORT EVERY_CPU void KERNEL(linear_scan_backward)(
-    const io *decay, const real *initial, const int64_t *lengths, const io *output, const io *grad,
-    io *d_decay, io *d_input, real *carry, int64_t T, int64_t B, int64_t H, int64_t reverse,
-    int64_t n_threads)
+    const io *decay, const real *initial, const int64_t *lengths, const uint8_t *reset,
+    const io *output, const io *grad, io *d_decay, io *d_input, real *carry, int64_t T, int64_t B,
+    int64_t H, int64_t reverse, int64_t n_threads)
 {
     const int64_t N = B * H, back = reverse ? N : -N; /* from a step to the one before it */
     const int64_t per_row = chunks_per_row(H), units = B * per_row;
@@ -69,14 +73,17 @@ EXPORT EVERY_CPU void KERNEL(linear_scan_backward)(
                 const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
                 const int64_t n = least(CHUNK, H - h), column = b * H + h, i = t * N + column;
                 const int64_t last = lengths ? least(lengths[b], T) - 1 : T - 1;
-                const int start = t == (reverse ? last : 0);
+                const int first_step = t == (reverse ? last : 0), starts = reset && reset[t * B + b];
                 if (t > last) {
                     memset(d_decay + i, 0, (size_t)n * sizeof(io));
                     memset(d_input + i, 0, (size_t)n * sizeof(io));
-                } else {
-                    backward_row(decay + i, start ? 0 : output + i + back, initial + column, grad + i,
-                                 d_decay + i, d_input + i, carry + column, n);
+                    continue;
                 }
+                backward_row(decay + i, first_step || starts ? 0 : output + i + back,
+                             starts ? NOTHING : initial + column, grad + i, d_decay + i, d_input + i,
+                             carry + column, n);
+                if (starts)
+                    memset(carry + column, 0, (size_t)n * sizeof(real));
             }
         }
     }

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from swiftrnn.ops import _native
 
-_forward = _native.Kernel("linear_scan_forward", "ppppp" + "iiiii")
-_backward = _native.Kernel("linear_scan_backward", "pppppppp" + "iiiii")
+_forward = _native.Kernel("linear_scan_forward", "p" * 6 + "iiiii")
+_backward = _native.Kernel("linear_scan_backward", "p" * 9 + "iiiii")
 
 
 def forward(
@@ -14,13 +14,14 @@ def forward(
     input: Tensor,
     initial: Tensor,
     lengths: Tensor | None,
+    reset: Tensor | None,
     reverse: bool,
 ) -> tuple[Tensor, Tensor]:
     """See `Op`: output and final."""
     T, B, H = input.shape
     output, final = torch.empty_like(input), initial.clone()
     n_threads = _native.threads(T * B * H)
-    _forward(input.dtype, decay, input, lengths, final, output, T, B, H, reverse, n_threads)
+    _forward(input.dtype, decay, input, lengths, reset, final, output, T, B, H, reverse, n_threads)
     return output, final
 
 
@@ -29,6 +30,7 @@ def backward(
     input: Tensor,  # noqa: ARG001
     initial: Tensor,
     lengths: Tensor | None,
+    reset: Tensor | None,
     reverse: bool,
     output: Tensor,
     grad: Tensor,
@@ -40,7 +42,7 @@ def backward(
     carry = grad_final.clone()
     n_threads = _native.threads(T * B * H)
     _backward(
-        output.dtype, decay, initial, lengths, output, grad, d_decay, d_input, carry,
+        output.dtype, decay, initial, lengths, reset, output, grad, d_decay, d_input, carry,
         T, B, H, reverse, n_threads,
     )  # fmt: skip
     return d_decay, d_input, carry

@@ -5,13 +5,19 @@ from torch import Tensor
 
 
 def forward(
-    decay: Tensor, input: Tensor, initial: Tensor, lengths: Tensor | None, reverse: bool
+    decay: Tensor,
+    input: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
 ) -> tuple[Tensor, Tensor]:
-    """(T, B, H), (T, B, H), (B, H) and (B) or None to output (T, B, H) and final (B, H)."""
+    """Shapes as in `linear_scan`, to output (T, B, H) and final (B, H)."""
     T, state = input.shape[0], initial
     outputs = [torch.empty(0)] * T
     for t in reversed(range(T)) if reverse else range(T):
-        new = decay[t].to(state.dtype) * state + input[t]
+        before = state if reset is None else torch.where(reset[t, :, None], 0, state)
+        new = decay[t].to(state.dtype) * before + input[t]
         if lengths is None:
             outputs[t] = state = new
         else:

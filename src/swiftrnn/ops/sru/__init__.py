@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._check import check_lengths, check_tensor
+from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
 from swiftrnn.ops.sru import reference
 
@@ -20,6 +20,7 @@ def _sample(
     dropout: int = 0,
     tanh: int = 0,
     ragged: int = 0,
+    resets: int = 0,
     reverse: int = 0,
 ) -> tuple[Tensor | float | bool | None, ...]:
     """Valid inputs; `skip`: 0 none, 3 the input, 4 a fourth gate; `dropout` draws a mask."""
@@ -33,6 +34,7 @@ def _sample(
         torch.randn(B, H).to(real),
         keep if dropout else None,
         torch.randint(0, T + 1, (B,)) if ragged else None,
+        torch.rand(T, B) < 0.2 if resets else None,
         1.25,
         bool(tanh),
         bool(reverse),
@@ -56,7 +58,7 @@ def _fake_backward(
 
 _INPUTS = (
     "Tensor gates, Tensor? skip, Tensor weight_c, Tensor bias, Tensor initial, Tensor? mask, "
-    "Tensor? lengths, float scale, bool tanh, bool reverse"
+    "Tensor? lengths, Tensor? reset, float scale, bool tanh, bool reverse"
 )
 OP = Op(
     package=__name__,
@@ -66,7 +68,7 @@ OP = Op(
     reference=reference.forward,
     fake_forward=_fake_forward,
     fake_backward=_fake_backward,
-    tensors=7,
+    tensors=8,
     differentiable=(0, 1, 2, 3, 4),
     saved=(2,),
     state=4,
@@ -79,9 +81,10 @@ OP = Op(
         dict(T=63, B=3, H=257),
         dict(T=63, B=3, H=257, dropout=1, tanh=1, ragged=1),
         dict(T=17, B=5, H=33, skip=4, ragged=1, reverse=1),
-        dict(T=17, B=5, H=33, skip=4, tanh=1, dropout=1),
+        dict(T=17, B=5, H=33, skip=4, tanh=1, dropout=1, resets=1),
         dict(T=17, B=1, H=64, skip=0, tanh=1, reverse=1),
         dict(T=33, B=2, H=40, skip=0, dropout=1, ragged=1),
+        dict(T=33, B=3, H=140, ragged=1, resets=1, reverse=1),
         dict(T=64, B=8, H=512),
     ),
 )
@@ -96,6 +99,7 @@ def sru(
     initial: Tensor | None = None,
     mask: Tensor | None = None,
     lengths: Tensor | None = None,
+    reset: Tensor | None = None,
     scale: float = 1.0,
     tanh: bool = False,
     reverse: bool = False,
@@ -120,6 +124,8 @@ def sru(
         mask: (B, H), a variational dropout mask, usually of 0 and 1 / (1 - p); no gradient.
         lengths: (B) integers in 0..T; at and beyond a sequence's length the output is 0 and the
             state is passed on unchanged.
+        reset: (T, B) of bool; where it is set, the state before that step is zero, as at the
+            start of a sequence.
         scale: what the skip is multiplied by.
         tanh: whether g is tanh; else it is the identity.
         reverse: run time from the end to the start.
@@ -154,6 +160,7 @@ def sru(
         initial.to(real).contiguous(),
         None if mask is None else mask.detach().to(real).contiguous(),
         check_lengths("sru", lengths, T, B, gates.device),
+        check_reset("sru", reset, T, B, gates.device),
         float(scale),
         tanh,
         reverse,

@@ -14,8 +14,8 @@
  *
  * No skip means that it is the fourth gate.  A mask or skip that says nothing is one row of ones or
  * zeros with the distance 0 between rows.  `states` with distance 0 is a running state (inference).
- * Where lengths is given, steps at or beyond a sequence's end pass the state on and put out 0.
- * `reverse` runs time from the end. */
+ * Where lengths is given, steps at or beyond a sequence's end pass the state on and put out 0.  Where
+ * `reset` is set, the state before a step is nothing.  `reverse` runs time from the end. */
 
 #include "../_matmul/gates.h"
 
@@ -29,6 +29,7 @@ typedef struct {
     const io *skip;
     const real *mask, *initial;
     const int64_t *lengths;
+    const uint8_t *reset; /* (T, B) */
     real *states;
     io *output, *kept;
     sru a;
@@ -78,8 +79,11 @@ static EVERY_CPU void KERNEL(sru_forward_steps)(const void *call, int64_t begin,
             const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
             real *state = k->states + (k->states_row ? row * H + h : column);
             const real *before = k->initial + column;
+            const int outside = k->lengths && t >= k->lengths[b];
             if (step)
                 before = k->states + (k->states_row ? (earlier * B + b) * H + h : column);
+            if (k->reset && k->reset[row] && !outside)
+                before = NOTHING;
             const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * (gates_row / H) : h;
             const io *u = gates + (row - from_row) * gates_row + in_row;
             const io *x = k->skip ? k->skip + row * k->skip_row + h : u + 3 * apart;
@@ -90,7 +94,7 @@ static EVERY_CPU void KERNEL(sru_forward_steps)(const void *call, int64_t begin,
             for (int64_t gate = 0; gate < 3; gate++)
                 fetch(u + gates_row + gate * apart, bytes);
             fetch(x + k->skip_row, bytes);
-            if (k->lengths && t >= k->lengths[b]) {
+            if (outside) {
                 memset(y, 0, (size_t)bytes);
                 if (state != before)
                     memcpy(state, before, (size_t)n * sizeof(real));
@@ -110,13 +114,13 @@ static EVERY_CPU void KERNEL(sru_forward_steps)(const void *call, int64_t begin,
 
 EXPORT void KERNEL(sru_forward)(
     io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
-    const int64_t *lengths, const real *initial, real *states, io *output, io *kept, int64_t T,
-    int64_t B, int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row,
-    int64_t states_row, double scale, int64_t tanh, int64_t reverse, int64_t chunked,
-    const int64_t *from, int64_t n_threads)
+    const int64_t *lengths, const uint8_t *reset, const real *initial, real *states, io *output,
+    io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row, int64_t skip_row,
+    int64_t mask_row, int64_t states_row, double scale, int64_t tanh, int64_t reverse,
+    int64_t chunked, const int64_t *from, int64_t n_threads)
 {
     const forward_call call = {
-        skip, mask, initial, lengths, states, output, kept, {weight_c, bias, H, (real)scale},
+        skip, mask, initial, lengths, reset, states, output, kept, {weight_c, bias, H, (real)scale},
         {T, B, H, gates_row, reverse}, skip_row, mask_row, states_row, tanh, chunked};
     KERNEL(in_runs)(KERNEL(sru_forward_steps), &call, &call.all, gates, !from || kept, from, 0,
                     n_threads);
@@ -126,6 +130,7 @@ typedef struct {
     const io *gates, *skip, *grad;
     const real *mask, *initial, *states;
     const int64_t *lengths;
+    const uint8_t *reset;
     io *d_skip;
     real *carry, *d_weight_c, *d_bias; /* (B, H), (2, B, H), (2, B, H): running sums over time */
     sru a;
@@ -181,8 +186,12 @@ static EVERY_CPU void KERNEL(sru_backward_steps)(const void *call, int64_t begin
         for (int64_t unit = begin; unit < stop; unit++) {
             const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
             const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-            const real *before =
-                step < T - 1 ? k->states + (earlier * B + b) * H + h : k->initial + column;
+            const int starts = k->reset && k->reset[row];
+            const real *before = k->initial + column;
+            if (step < T - 1)
+                before = k->states + (earlier * B + b) * H + h;
+            if (starts)
+                before = NOTHING;
             const int64_t apart = k->chunked ? n : H;
             const io *u =
                 k->gates + row * gates_row + (k->chunked ? h * (gates_row / H) : h);
@@ -213,6 +222,8 @@ static EVERY_CPU void KERNEL(sru_backward_steps)(const void *call, int64_t begin
                 case 6: BACKWARD(1, 1, 0); break;
                 case 7: BACKWARD(1, 1, 1); break;
                 }
+                if (starts)
+                    memset(k->carry + column, 0, (size_t)n * sizeof(real));
             }
         }
     }
@@ -220,13 +231,14 @@ static EVERY_CPU void KERNEL(sru_backward_steps)(const void *call, int64_t begin
 
 EXPORT void KERNEL(sru_backward)(
     const io *gates, const io *skip, const real *weight_c, const real *bias, const real *mask,
-    const int64_t *lengths, const real *initial, const real *states, const io *grad, io *d_gates,
-    io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T, int64_t B, int64_t H,
-    int64_t gates_row, int64_t skip_row, int64_t mask_row, double scale, int64_t tanh,
-    int64_t reverse, int64_t kept, int64_t chunked, const int64_t *into, int64_t n_threads)
+    const int64_t *lengths, const uint8_t *reset, const real *initial, const real *states,
+    const io *grad, io *d_gates, io *d_skip, real *carry, real *d_weight_c, real *d_bias, int64_t T,
+    int64_t B, int64_t H, int64_t gates_row, int64_t skip_row, int64_t mask_row, double scale,
+    int64_t tanh, int64_t reverse, int64_t kept, int64_t chunked, const int64_t *into,
+    int64_t n_threads)
 {
     const backward_call call = {
-        gates, skip, grad, mask, initial, states, lengths, d_skip, carry, d_weight_c, d_bias,
+        gates, skip, grad, mask, initial, states, lengths, reset, d_skip, carry, d_weight_c, d_bias,
         {weight_c, bias, H, (real)scale}, {T, B, H, gates_row, !reverse},
         skip_row, mask_row, tanh, kept, chunked};
     KERNEL(in_runs)(KERNEL(sru_backward_steps), &call, &call.all, d_gates, !into, 0, into, n_threads);

@@ -6,8 +6,8 @@ from torch import Tensor
 from swiftrnn.ops import _native, _states
 from swiftrnn.ops._matmul import Gates, Sink
 
-_forward = _native.Kernel("sru_forward", "p" * 10 + "i" * 7 + "d" + "iiipi")
-_backward = _native.Kernel("sru_backward", "p" * 14 + "i" * 6 + "d" + "iiiipi")
+_forward = _native.Kernel("sru_forward", "p" * 11 + "i" * 7 + "d" + "iiipi")
+_backward = _native.Kernel("sru_backward", "p" * 15 + "i" * 6 + "d" + "iiiipi")
 
 
 def _rows(gates: Tensor, skip: Tensor | None, H: int) -> tuple[Tensor | None, int]:
@@ -25,6 +25,7 @@ def forward(
     initial: Tensor,
     mask: Tensor | None,
     lengths: Tensor | None,
+    reset: Tensor | None,
     scale: float,
     tanh: bool,
     reverse: bool,
@@ -48,7 +49,7 @@ def forward(
     skip, skip_row = _rows(gates, skip, H)
     mask, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _forward(
-        gates.dtype, gates, skip, weight_c, bias, mask, lengths, initial, states, output, kept,
+        gates.dtype, gates, skip, weight_c, bias, mask, lengths, reset, initial, states, output, kept,
         T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
         chunked, source and source.table, _native.threads(T * B * H),
     )  # fmt: skip
@@ -63,6 +64,7 @@ def backward(
     initial: Tensor,
     mask: Tensor | None,
     lengths: Tensor | None,
+    reset: Tensor | None,
     scale: float,
     tanh: bool,
     reverse: bool,
@@ -90,7 +92,7 @@ def backward(
         d_skip = gates.new_empty(0) if skip is None else torch.empty_like(skip)
     ones, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _backward(
-        gates.dtype, gates, x, weight_c, bias, ones, lengths, initial, states, grad,
+        gates.dtype, gates, x, weight_c, bias, ones, lengths, reset, initial, states, grad,
         d_gates, d_skip, carry, sums[0], sums[1], T, B, H, G, skip_row, mask_row,
         scale, tanh, reverse, kept, chunked,
         sink and sink.table, sink.threads if sink else _native.threads(T * B * H),

@@ -12,6 +12,7 @@ def forward(
     initial: Tensor,
     mask: Tensor | None,
     lengths: Tensor | None,
+    reset: Tensor | None,
     scale: float,
     tanh: bool,
     reverse: bool,
@@ -23,11 +24,12 @@ def forward(
     s = torch.zeros_like(u) if s is None else scale * s.to(c.dtype)
     outputs = [torch.empty(0)] * T
     for t in reversed(range(T)) if reverse else range(T):
-        forget = torch.sigmoid(f[t] + weight_c[0] * c + bias[0])
-        reset = torch.sigmoid(r[t] + weight_c[1] * c + bias[1])
-        new = u[t] + forget * (c - u[t])
-        reset = reset if mask is None else reset * mask
-        h = s[t] + ((new.tanh() if tanh else new) - s[t]) * reset
+        before = c if reset is None else torch.where(reset[t, :, None], 0, c)
+        forget = torch.sigmoid(f[t] + weight_c[0] * before + bias[0])
+        highway = torch.sigmoid(r[t] + weight_c[1] * before + bias[1])
+        new = u[t] + forget * (before - u[t])
+        highway = highway if mask is None else highway * mask
+        h = s[t] + ((new.tanh() if tanh else new) - s[t]) * highway
         if lengths is None:
             outputs[t], c = h, new
         else:
