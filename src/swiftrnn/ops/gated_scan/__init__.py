@@ -50,8 +50,8 @@ def _fake_backward(gates: Tensor, bias: Tensor, initial: Tensor, *_: object) -> 
 
 
 _INPUTS = (
-    "Tensor gates, Tensor bias, Tensor initial, Tensor? lengths, Tensor? reset, bool tanh, bool update, "
-    "bool reverse"
+    "Tensor gates, Tensor bias, Tensor initial, Tensor? lengths, Tensor? reset, bool tanh, "
+    "bool update, bool reverse"
 )
 OP = Op(
     package=__name__,

@@ -72,8 +72,8 @@ def backward(
     carry = grad_final.clone()
     sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
     _backward(
-        gates.dtype, gates, bias, lengths, reset, initial, states, grad, d_gates, carry, sums, T, B, H, G,
-        *_form(update), tanh, reverse, kept, chunked,
+        gates.dtype, gates, bias, lengths, reset, initial, states, grad, d_gates, carry, sums,
+        T, B, H, G, *_form(update), tanh, reverse, kept, chunked,
         sink and sink.table, sink.threads if sink else _native.threads(T * B * H),
     )  # fmt: skip
     return d_gates, sums.sum(1).flatten(), carry

@@ -49,8 +49,8 @@ def forward(
     skip, skip_row = _rows(gates, skip, H)
     mask, mask_row = (initial.new_ones(H), 0) if mask is None else (mask, H)
     _forward(
-        gates.dtype, gates, skip, weight_c, bias, mask, lengths, reset, initial, states, output, kept,
-        T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
+        gates.dtype, gates, skip, weight_c, bias, mask, lengths, reset, initial, states, output,
+        kept, T, B, H, G, skip_row, mask_row, B * H if keep else 0, scale, tanh, reverse,
         chunked, source and source.table, _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
