@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from swiftrnn.nn import QRNN, SRU, CausalConv, Linear, MinGRU, MinLSTM
+from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, CausalConv, Linear, MinGRU, MinLSTM
 
 
 def draw(*shape):
@@ -194,3 +194,58 @@ def test_causal_conv_streams():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("I", "heads"), [(6, 1), (6, 3), (4, 2)])
+def test_rglru_follows_its_equation(I, heads):
+    layer = RGLRU(I, 6, num_heads=heads, dtype=torch.float64)
+    torch.nn.init.normal_(layer.bias_gate_l0)
+    x, h = draw(9, 2, I), draw(1, 2, 6)
+    output, last = layer(x, h)
+    u = x if I == 6 else x @ layer.weight_ih_l0.T + layer.bias_ih_l0
+    r, i = (
+        (u @ torch.block_diag(*weight).T + bias).sigmoid()
+        for weight, bias in zip(layer.weight_gate_l0, layer.bias_gate_l0, strict=True)
+    )
+    a, h = torch.exp(-8 * r * torch.log1p(layer.decay_l0.exp())), h[0]
+    for t in range(9):
+        h = a[t] * h + (1 - a[t] ** 2).sqrt() * i[t] * u[t]
+        torch.testing.assert_close(output[t], h)
+    torch.testing.assert_close(last[0], h)
+
+
+def test_rglru_starts_with_decays_between_its_bounds():
+    decay = torch.exp(-torch.nn.functional.softplus(RGLRU(8, 1000).decay_l0))
+    assert 0.9 <= decay.min() < 0.91
+    assert 0.99 < decay.max() <= 0.999
+
+
+def test_rglru_learns_where_its_gate_is_shut():
+    layer, x = RGLRU(4, 4), torch.randn(3, 2, 4, requires_grad=True)
+    with torch.no_grad():
+        layer.bias_gate_l0[0] = -1e3  # r = 0, a = 1, and the square root is one of 0
+    output, _ = layer(x)
+    output.sum().backward()
+    assert not output.any()
+    gradients = [x.grad, *(p.grad for p in layer.parameters())]
+    assert all(g.isfinite().all() for g in gradients)
+
+
+def test_hgrn_follows_its_equation():
+    layer, x, state = HGRN(3, 5, 3, dtype=torch.float64), draw(9, 2, 3), draw(3, 2, 5)
+    torch.nn.init.normal_(layer.lower_bound)
+    torch.nn.init.normal_(layer.weight_norm_l1)
+    output, last = layer(x, state)
+    shares = torch.softmax(layer.lower_bound, 0)
+    for k, floor in enumerate((0 * shares[0], shares[1], shares[1] + shares[2])):
+        own = {name: getattr(layer, f"{name}_l{k}") for name in layer.parameter_shapes(1)}
+        u, f, o = (x @ own["weight_ih"].T + own["bias_ih"]).split(5, -1)
+        f, h, outputs = floor + (1 - floor) * f.sigmoid(), state[k], []
+        for t in range(9):
+            h = f[t] * h + (1 - f[t]) * u[t] * u[t].sigmoid()
+            normed = h / (h.square().mean(-1, keepdim=True) + 1e-5).sqrt() * own["weight_norm"]
+            gated = normed * o[t] * o[t].sigmoid()
+            outputs.append(gated @ own["weight_hy"].T + own["bias_hy"])
+        torch.testing.assert_close(last[k], h)
+        x = torch.stack(outputs)
+    torch.testing.assert_close(output, x)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
-from swiftrnn.nn import QRNN, SRU, MinGRU, MinLSTM
+from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, MinLSTM
 
-LAYERS = [SRU, QRNN, MinGRU, MinLSTM]
+LAYERS = [SRU, QRNN, MinGRU, MinLSTM, RGLRU, HGRN]
 each_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
 each_direction = pytest.mark.parametrize("bidirectional", [False, True])
 
@@ -59,7 +59,8 @@ def test_parameters_are_named_as_in_torch(kind):
     names = {name for name, _ in layer.named_parameters()}
     shared = {name for name, _ in gru.named_parameters() if "hh" not in name}
     assert shared <= names
-    assert all(name.startswith("weight_c") for name in names - shared)
+    own = ("weight_c", "weight_gate", "bias_gate", "decay", "weight_norm", "hy", "lower_bound")
+    assert all(any(each in name for each in own) for name in names - shared)
     assert not any("bias" in name for name, _ in kind(5, 7, bias=False).named_parameters())
 
 
@@ -156,7 +157,8 @@ def test_two_directions_are_two_layers(kind, bidirectional):
     both, x = make(kind, I=4, layers=1, bidirectional=True), draw(7, 2, 4)
     one = make(kind, I=4, layers=1)
     ending = "_reverse" if bidirectional else ""
-    one.load_state_dict({n: both.state_dict()[n + ending] for n in one.state_dict()})
+    own = {n: n if n == "lower_bound" else n + ending for n in one.state_dict()}  # of the stack
+    one.load_state_dict({n: both.state_dict()[name] for n, name in own.items()})
     output, state = both(x)
     expected, last = one(x.flip(0) if bidirectional else x)
     half = output[..., 6:] if bidirectional else output[..., :6]

@@ -1,11 +1,23 @@
 """Layers: drop-in replacements for torch.nn.LSTM and torch.nn.GRU, and their rivals."""
 
 from swiftrnn.nn.causal_conv import CausalConv
+from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
 from swiftrnn.nn.qrnn import QRNN
+from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
 
-__all__ = ["QRNN", "SRU", "CausalConv", "Linear", "MinGRU", "MinLSTM", "NgramEmbedding"]
+__all__ = [
+    "HGRN",
+    "QRNN",
+    "RGLRU",
+    "SRU",
+    "CausalConv",
+    "Linear",
+    "MinGRU",
+    "MinLSTM",
+    "NgramEmbedding",
+]

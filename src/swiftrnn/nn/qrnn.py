@@ -144,9 +144,7 @@ def _parted(
     """
     assert ends.reset is not None
     T, steps = len(ends.reset), ends.reset.long()[..., None]
-    parts = (
-        steps.flip(0).cumsum(0).flip(0) if reverse else steps.cumsum(0)
-    )  # number of the sequence
+    parts = steps.flip(0).cumsum(0).flip(0) if reverse else steps.cumsum(0)
     before = parts.new_zeros(len(window), *parts.shape[1:])
     numbers, kept = _extend(parts, before, ends.lengths, reverse)
     last = parts[0 if reverse else -1] if T else 0

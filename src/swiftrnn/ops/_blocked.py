@@ -176,9 +176,7 @@ class _Blocked(torch.autograd.Function):
         alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
         multiply = _backward_alone if alone else _backward_in_blocks
         d_weight, *d_rest = multiply(ctx, d_x, *grads)
-        nothing = (None,) * (
-            op.tensors - op.state - 1 + len(ctx.flags)
-        )  # mask, lengths, reset, flags
+        nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # for mask, ends, flags
         d_x = d_x if ctx.needs_input_grad[1] else None
         return None, d_x, d_weight, None, None, *d_rest, *nothing
 

@@ -1,0 +1,137 @@
+"""RG-LRU, the real-gated linear recurrent unit of Griffin and RecurrentGemma."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from swiftrnn import ops
+from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
+from swiftrnn.ops._native import state_dtype
+from swiftrnn.ops._product import linear
+
+SHARPNESS = 8.0  # c of the paper
+SLOWEST, FASTEST = 0.999, 0.9  # decays of a fresh layer, before the gate
+STEEPEST = 1000.0  # slope of the square root; it has none at 0, where the gate is shut
+
+
+class RGLRU(Recurrent):
+    """A linear recurrence whose decay is gated, with inputs scaled to keep the variance.
+
+        u[t] = x[t], or W x[t] + b where I is not H
+        r[t] = sigmoid(W_r u[t] + b_r)
+        i[t] = sigmoid(W_i u[t] + b_i)
+        a[t] = exp(-8 r[t] softplus(d))
+        h[t] = a[t] * h[t-1] + sqrt(1 - a[t]^2) * i[t] * u[t]
+
+    W_r and W_i are block-diagonal, a block for each head. Arguments, input, output and states are
+    those of torch.nn.GRU. Parameters of layer k: `weight_ih_l{k}` (H, I) and `bias_ih_l{k}` (H) of
+    u, where I is not H; `weight_gate_l{k}` (2, heads, H / heads, H / heads) and `bias_gate_l{k}`
+    (2, H), r then i; `decay_l{k}` (H), d. The recurrence and what it needs are computed in float32
+    where the input has 16 bits, because a lies close to 1.
+
+    The first input of a sequence is scaled like all others, so that no state equals one of zeros
+    and halves make the whole; RecurrentGemma's code multiplies that one input by 1 instead.
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+            dtype: see `Recurrent`.
+        num_heads: blocks of the gates' matrices; divides H.
+
+    Example:
+        >>> import torch
+        >>> output, h_n = RGLRU(16, 16, num_heads=4)(torch.randn(5, 3, 16))
+        >>> output.shape, h_n.shape
+        (torch.Size([5, 3, 16]), torch.Size([1, 3, 16]))
+
+    Source: De et al. (2024), "Griffin: Mixing Gated Linear Recurrences with Local Attention for
+    Efficient Language Models", arXiv:2402.19427, section 2.4.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        num_heads: int = 1,
+    ) -> None:
+        if num_heads < 1 or hidden_size % num_heads:
+            raise ValueError(
+                f"RGLRU needs num_heads that divide hidden_size {hidden_size}; got {num_heads!r}"
+            )
+        self.num_heads = num_heads
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
+            device, dtype,
+        )  # fmt: skip
+
+    def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """See `Recurrent`."""
+        H, size = self.hidden_size, self.hidden_size // self.num_heads
+        shapes: dict[str, tuple[int, ...]] = {}
+        if input_size != H:
+            shapes = {"weight_ih": (H, input_size)} | ({"bias_ih": (H,)} if self.bias else {})
+        shapes["weight_gate"] = (2, self.num_heads, size, size)
+        if self.bias:
+            shapes["bias_gate"] = (2, H)
+        return shapes | {"decay": (H,)}
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter anew: decays exp(-softplus(d)) between 0.9 and 0.999."""
+        for name, parameter in self.named_parameters():
+            if name.startswith("weight"):
+                nn.init.normal_(parameter, std=1 / math.sqrt(parameter.shape[-1]))
+            elif name.startswith("bias"):
+                nn.init.zeros_(parameter)
+            else:
+                nn.init.uniform_(parameter, FASTEST**2, SLOWEST**2)
+                with torch.no_grad():  # softplus(d) = -log(square) / 2
+                    parameter.copy_(torch.expm1(-parameter.log() / 2).log())
+
+    def run_layer(
+        self,
+        x: Tensor,
+        state: Any,
+        weights: dict[str, Tensor],
+        ends: Ends,
+        layer: int,  # noqa: ARG002
+        direction: int,
+    ) -> tuple[Tensor, Tensor]:
+        """See `Recurrent`."""
+        x, weight = for_product(x, weights["weight_gate"])
+        if "weight_ih" in weights:
+            bias = weights.get("bias_ih")
+            bias = None if bias is None else bias.to(x.dtype)
+            x = linear(x, weights["weight_ih"].to(x.dtype), bias)
+        real = state_dtype(x.dtype)
+        heads = x.unflatten(-1, (self.num_heads, -1))
+        gates = torch.einsum("tbhi,ghoi->gtbho", heads, weight).flatten(-2).to(real)
+        if self.bias:
+            gates = gates + weights["bias_gate"].to(real)[:, None, None]
+        r, i = torch.sigmoid(gates)
+        log_a = -SHARPNESS * r * softplus(weights["decay"].to(real))
+        scaled = _bounded_sqrt(-torch.expm1(2 * log_a)) * i * x.to(real)
+        start = None if state is None else state.to(real)
+        output, last = ops.linear_scan(log_a.exp(), scaled, start, *ends, reverse=direction == 1)
+        return output.to(x.dtype), last
+
+    def extra_repr(self) -> str:
+        """The arguments that are not at their defaults."""
+        heads = [f"num_heads={self.num_heads}"] if self.num_heads > 1 else []
+        return ", ".join([super().extra_repr(), *heads])
+
+
+def _bounded_sqrt(x: Tensor) -> Tensor:
+    """The square root of x >= 0, with a slope of at most `STEEPEST`."""
+    floor = 1 / (4 * STEEPEST**2)
+    steep = x.sqrt().detach() + STEEPEST * (x - x.detach())
+    return torch.where(x > floor, x.clamp(min=floor).sqrt(), steep)
