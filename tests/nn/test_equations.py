@@ -13,16 +13,20 @@ def draw(*shape):
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])
-def test_qrnn_is_a_convolution_and_a_pooling(window):
+@pytest.mark.parametrize("pooling", ["f", "fo", "ifo"])
+def test_qrnn_is_a_convolution_and_a_pooling(window, pooling):
     I, H = 3, 5
-    layer, x = QRNN(I, H, window=window, dtype=torch.float64), draw(9, 2, I)
-    weight = layer.weight_ih_l0.view(3 * H, window, I).flip(1).transpose(1, 2)  # oldest tap first
+    layer, x = QRNN(I, H, window=window, pooling=pooling, dtype=torch.float64), draw(9, 2, I)
+    weight = layer.weight_ih_l0.view(-1, window, I).flip(1).transpose(1, 2)  # oldest tap first
     padded = torch.nn.functional.pad(x.permute(1, 2, 0), (window - 1, 0))
     gates = torch.nn.functional.conv1d(padded, weight, layer.bias_ih_l0).permute(2, 0, 1)
-    z, f, o = gates[..., :H].tanh(), gates[..., H : 2 * H].sigmoid(), gates[..., 2 * H :].sigmoid()
+    z, f, *rest = gates.split(H, -1)
+    z, f = z.tanh(), f.sigmoid()
+    o = rest[0].sigmoid() if rest else torch.ones_like(f)
+    i = rest[1].sigmoid() if len(rest) > 1 else 1 - f
     c, outputs = torch.zeros(2, H, dtype=torch.float64), []
     for t in range(9):
-        c = f[t] * c + (1 - f[t]) * z[t]
+        c = f[t] * c + i[t] * z[t]
         outputs.append(o[t] * c)
     output, (last, windows) = layer(x)
     torch.testing.assert_close(output, torch.stack(outputs))

@@ -12,7 +12,31 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_s
 
 from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, MinLSTM
 
-LAYERS = [SRU, QRNN, MinGRU, MinLSTM, RGLRU, HGRN]
+
+class ProjectedSRU(SRU):
+    def __init__(self, *args, **options):
+        own = dict(norm="before", projection_size=3, project_input=True, rescale=True)
+        super().__init__(*args, **own, **options)
+
+
+class NormedSRU(SRU):
+    def __init__(self, *args, **options):
+        super().__init__(*args, norm="after", skip=False, tanh=True, **options)
+
+
+class WideQRNN(QRNN):
+    def __init__(self, *args, **options):
+        super().__init__(*args, window=3, pooling="ifo", **options)
+
+
+class SimpleQRNN(QRNN):
+    def __init__(self, *args, **options):
+        super().__init__(*args, window=1, pooling="f", **options)
+
+
+PLAIN = [SRU, QRNN, MinGRU, MinLSTM, RGLRU, HGRN]
+LAYERS = [*PLAIN, ProjectedSRU, NormedSRU, WideQRNN, SimpleQRNN]
+each_plain_layer = pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.__name__)
 each_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
 each_direction = pytest.mark.parametrize("bidirectional", [False, True])
 
@@ -53,7 +77,7 @@ def test_shapes_are_those_of_gru(kind, bidirectional, batch_first, layers):
     assert flat(state)[0].shape == h_n.shape
 
 
-@each_layer
+@each_plain_layer
 def test_parameters_are_named_as_in_torch(kind):
     layer, gru = kind(5, 7, 2, bidirectional=True), nn.GRU(5, 7, 2, bidirectional=True)
     names = {name for name, _ in layer.named_parameters()}
@@ -151,7 +175,7 @@ def test_a_bidirectional_layer_refuses_to_stream(kind):
         make(kind, bidirectional=True).step(draw(3, 6))
 
 
-@each_layer
+@each_plain_layer
 @each_direction
 def test_two_directions_are_two_layers(kind, bidirectional):
     both, x = make(kind, I=4, layers=1, bidirectional=True), draw(7, 2, 4)
@@ -320,7 +344,7 @@ def test_input_says_what_it_needs(kind, arguments, error, message):
         kind(6, 6)(*arguments)
 
 
-@each_layer
+@each_plain_layer
 def test_states_are_checked(kind):
     layer, x = kind(6, 6, 2), torch.zeros(5, 2, 6)
     _, state = layer(x)

@@ -6,6 +6,7 @@ from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
+from swiftrnn.nn.published import load_qrnn, load_sru
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
@@ -20,4 +21,6 @@ __all__ = [
     "MinGRU",
     "MinLSTM",
     "NgramEmbedding",
+    "load_qrnn",
+    "load_sru",
 ]

@@ -33,9 +33,13 @@ def gated_layer(
     bias = x.new_zeros(len(weight), dtype=real) if bias is None else bias.to(real)
     if state is None:
         state = x.new_zeros(x.shape[1], hidden_size, dtype=real)
-    rest = (bias, state.to(real).contiguous(), *ends, tanh, update, reverse)
+    rest = (bias, state.to(real).contiguous(), ends.lengths, ends.reset, tanh, update, reverse)
     if can_block(OP, x):
         return project(OP, x.contiguous(), weight, False, *rest, taps=taps)
+    return ops.gated_scan(linear(beside(x, taps), weight, None), *rest)
+
+
+def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:
+    """What a gate sees through each tap, side by side: (T, B, I * taps)."""
     T = len(x) - max(taps)
-    views = x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)
-    return ops.gated_scan(linear(views, weight, None), *rest)
+    return x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)

@@ -23,18 +23,25 @@ class Ends(NamedTuple):
         if self.reset is None:
             return self
         reset = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])])
-        return self._replace(reset=reset & self._inside(1))
+        return self._replace(reset=reset & self.inside(len(reset), 1))
 
     def within(self) -> "Ends":
         """The same without resets at or beyond a sequence's length, which say nothing."""
-        return self if self.reset is None else self._replace(reset=self.reset & self._inside(0))
+        if self.reset is None:
+            return self
+        return self._replace(reset=self.reset & self.inside(len(self.reset)))
 
-    def _inside(self, ahead: int) -> Tensor | bool:
-        """Whether the step so many steps ahead of each lies within its sequence."""
-        if self.reset is None or self.lengths is None:
+    def inside(self, T: int, ahead: int = 0) -> Tensor | bool:
+        """Whether the step so many steps ahead of each lies within its sequence; (T, B) or True."""
+        if self.lengths is None:
             return True
-        times = torch.arange(len(self.reset), device=self.reset.device) + ahead
+        times = torch.arange(T, device=self.lengths.device) + ahead
         return times[:, None] < self.lengths
+
+    def clear(self, x: Tensor) -> Tensor:
+        """x (T, B, features) with zeros where sequences have ended."""
+        inside = self.inside(len(x))
+        return torch.where(inside[..., None], x, 0) if isinstance(inside, Tensor) else x
 
 
 class Recurrent(nn.Module, ABC):
@@ -110,6 +117,14 @@ class Recurrent(nn.Module, ABC):
         Returns:
             (T, B, H), and the new state.
         """
+
+    def start_stack(self, x: Tensor) -> Tensor:
+        """What is done with the input before the first layer; nothing by default."""
+        return x
+
+    def finish_layer(self, x: Tensor, layer: int, ends: Ends) -> Tensor:  # noqa: ARG002
+        """What is done with the output of a layer, both directions of it; nothing by default."""
+        return x
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn.GRU does."""
@@ -234,11 +249,12 @@ class Recurrent(nn.Module, ABC):
     def _run(
         self, x: Tensor, state: Any, lengths: Tensor | None, reset: Tensor | None
     ) -> tuple[Tensor, Any]:
-        place = *x.shape[:2], x.device
+        T, B = x.shape[:2]
         forwards = Ends(
-            check_lengths(self._name(), lengths, *place), check_reset(self._name(), reset, *place)
+            check_lengths(self._name(), lengths, T, B, x.device),
+            check_reset(self._name(), reset, T, B, x.device),
         )
-        directions = 2 if self.bidirectional else 1
+        x, directions = self.start_stack(x), 2 if self.bidirectional else 1
         ends = forwards, forwards.backwards()
         states, new = self.split_state(state, x.shape[1]), []
         for layer in range(self.num_layers):
@@ -253,6 +269,7 @@ class Recurrent(nn.Module, ABC):
                 outputs.append(output)
                 new.append(last)
             x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+            x = self.finish_layer(x, layer, forwards)
         return x, self.join_state(new)
 
     def _forward_packed(

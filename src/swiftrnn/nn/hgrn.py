@@ -101,10 +101,7 @@ class HGRN(Recurrent):
         output = linear(y, weight, None)
         if self.bias:
             output = output + weights["bias_hy"].to(output.dtype)
-        if ends.lengths is not None:  # where a sequence has ended, not even the bias remains
-            inside = torch.arange(len(x), device=x.device)[:, None] < ends.lengths
-            output = torch.where(inside[..., None], output, 0)
-        return output, last
+        return ends.clear(output), last  # where a sequence has ended, not even the bias remains
 
     def floors(self) -> Tensor:
         """The least that each layer's forget gate lets through, (num_layers, H), in 0..1."""

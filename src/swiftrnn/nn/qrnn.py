@@ -1,27 +1,34 @@
 """QRNN, convolutions over time with a recurrent pooling."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from swiftrnn.nn._gated import gated_layer
-from swiftrnn.nn._recurrent import Ends, Recurrent
+from swiftrnn import ops
+from swiftrnn.nn._gated import beside, gated_layer
+from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
+from swiftrnn.ops._native import state_dtype
+from swiftrnn.ops._product import linear
+
+Pooling = Literal["f", "fo", "ifo"]
 
 
 class QRNN(Recurrent):
-    """A quasi-recurrent layer with forget-output pooling.
+    """A quasi-recurrent layer: convolutions over time, and a recurrent pooling.
 
         z[t] = tanh(W_z (x[t], ..., x[t-k+1]) + b_z)
         f[t] = sigmoid(W_f (x[t], ..., x[t-k+1]) + b_f)
-        o[t] = sigmoid(W_o (x[t], ..., x[t-k+1]) + b_o)
-        c[t] = f[t] * c[t-1] + (1 - f[t]) * z[t]
+        o[t] = sigmoid(W_o (x[t], ..., x[t-k+1]) + b_o), or 1 in f-pooling
+        i[t] = sigmoid(W_i (x[t], ..., x[t-k+1]) + b_i), or 1 - f[t] but in ifo-pooling
+        c[t] = f[t] * c[t-1] + i[t] * z[t]
         h[t] = o[t] * c[t]
 
     Arguments, input and output are those of torch.nn.GRU. The parameters of layer k are
-    `weight_ih_l{k}` (3H, window * I) with the rows of z, f, o and the columns of x[t], x[t-1], ...,
-    and `bias_ih_l{k}` (3H).
+    `weight_ih_l{k}` (G * H, window * I) with the rows of z, f, o, i, as far as they are there, and
+    the columns of x[t], x[t-1], ..., and `bias_ih_l{k}` (G * H).
 
     The state is `(c, windows)`: c (layers * directions, B, H), and for each layer and direction
     the (window - 1, B, features) inputs that the next step still needs, oldest first. So two
@@ -31,6 +38,7 @@ class QRNN(Recurrent):
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
             dtype: see `Recurrent`.
         window: k, how many steps of input a gate sees.
+        pooling: "f", "fo" or "ifo": which gates there are.
 
     Example:
         >>> import torch
@@ -54,10 +62,15 @@ class QRNN(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         window: int = 2,
+        pooling: Pooling = "fo",
     ) -> None:
+        if pooling not in get_args(Pooling):
+            raise ValueError(
+                f"QRNN needs pooling of {', '.join(get_args(Pooling))}; got {pooling!r}"
+            )
         if not isinstance(window, int) or window < 1:
             raise ValueError(f"QRNN needs window of at least 1; got {window!r}")
-        self.window = window
+        self.window, self.pooling = window, pooling
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
             device, dtype,
@@ -65,9 +78,9 @@ class QRNN(Recurrent):
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""
-        H = self.hidden_size
-        bias: dict[str, tuple[int, ...]] = {"bias_ih": (3 * H,)} if self.bias else {}
-        return {"weight_ih": (3 * H, self.window * input_size)} | bias
+        rows = (1 + len(self.pooling)) * self.hidden_size
+        bias: dict[str, tuple[int, ...]] = {"bias_ih": (rows,)} if self.bias else {}
+        return {"weight_ih": (rows, self.window * input_size)} | bias
 
     def split_state(self, state: Any, batch: int) -> Sequence[Any]:
         """See `Recurrent`."""
@@ -107,10 +120,36 @@ class QRNN(Recurrent):
         if ends.reset is not None and before:
             longer, window = _parted(longer, window, taps, ends.within(), reverse)
             taps = (0,)
-        output, c = gated_layer(
-            longer, weights, c, ends, self.hidden_size, tanh=True, reverse=reverse, taps=taps
-        )
+        pool = _ifo_layer if self.pooling == "ifo" else partial(gated_layer, tanh=True)
+        output, c = pool(longer, weights, c, ends, self.hidden_size, reverse=reverse, taps=taps)
         return output, (c, window)
+
+    def extra_repr(self) -> str:
+        """The arguments that are not at their defaults."""
+        usual = {"window": 2, "pooling": "fo"}
+        shown = [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
+        return ", ".join([super().extra_repr(), *shown])
+
+
+def _ifo_layer(
+    x: Tensor,
+    weights: dict[str, Tensor],
+    state: Tensor | None,
+    ends: Ends,
+    hidden_size: int,
+    reverse: bool,
+    taps: tuple[int, ...],
+) -> tuple[Tensor, Tensor]:
+    """As `gated_layer`, for gates of input and forgetting that are apart."""
+    x, weight = for_product(x, weights["weight_ih"])
+    real = state_dtype(x.dtype)
+    gates = linear(beside(x, taps), weight, None).to(real)
+    if "bias_ih" in weights:
+        gates = gates + weights["bias_ih"].to(real)
+    z, f, o, i = gates.split(hidden_size, -1)
+    start = None if state is None else state.to(real)
+    scanned = ops.linear_scan(f.sigmoid(), i.sigmoid() * z.tanh(), start, *ends, reverse=reverse)
+    return (o.sigmoid() * scanned[0]).to(x.dtype), scanned[1]
 
 
 def _extend(

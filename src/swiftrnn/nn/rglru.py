@@ -80,10 +80,8 @@ class RGLRU(Recurrent):
         shapes: dict[str, tuple[int, ...]] = {}
         if input_size != H:
             shapes = {"weight_ih": (H, input_size)} | ({"bias_ih": (H,)} if self.bias else {})
-        shapes["weight_gate"] = (2, self.num_heads, size, size)
-        if self.bias:
-            shapes["bias_gate"] = (2, H)
-        return shapes | {"decay": (H,)}
+        gates: dict[str, tuple[int, ...]] = {"weight_gate": (2, self.num_heads, size, size)}
+        return shapes | gates | ({"bias_gate": (2, H)} if self.bias else {}) | {"decay": (H,)}
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew: decays exp(-softplus(d)) between 0.9 and 0.999."""

@@ -1,7 +1,7 @@
 """SRU, the simple recurrent unit."""
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,11 @@ from swiftrnn import ops
 from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
+from swiftrnn.ops._product import linear
 from swiftrnn.ops.sru import OP
+
+Norm = Literal["none", "before", "after"]
+NORMED = 0.1  # how much smaller the products start beside a norm
 
 
 class SRU(Recurrent):
@@ -26,7 +30,9 @@ class SRU(Recurrent):
 
     Arguments, input and output are those of torch.nn.GRU; the state is c. Parameters of layer k:
     `weight_ih_l{k}` (3H or 4H, I) with the rows of u, f, r (and s) in this order, `bias_ih_l{k}`
-    (2H) of f and r, `weight_c_l{k}` (2H), v_f then v_r (absent in version 1).
+    (2H) of f and r, `weight_c_l{k}` (2H), v_f then v_r (absent in version 1); where they are asked
+    for, `weight_proj_l{k}` (P, I), and for both directions `weight_norm_l{k}` and `bias_norm_l{k}`;
+    and `weight_input` (directions * H, I), before the first layer.
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
@@ -39,6 +45,13 @@ class SRU(Recurrent):
             variance from layer to layer.
         variational_dropout: probability of zeroing a feature of g(c) - s for a whole sequence (m),
             in all layers but the last, while training.
+        skip: whether there is a skip; else h[t] = g(c[t]) * m * r[t].
+        projection_size: P, the rank of the products: W = W_ih W_proj where P is less than I and
+            directions * H; 0 for full rank.
+        norm: "before" for W layer_norm(x[t]), the skip taking x as it is; "after" for
+            layer_norm(h[t]); or "none".
+        project_input: whether an input that is not directions * H wide is first made so by a
+            matrix, so that the first layer's skip is like the others'.
 
     Example:
         >>> import torch
@@ -68,9 +81,19 @@ class SRU(Recurrent):
         highway_bias: float = 0.0,
         rescale: bool = False,
         variational_dropout: float = 0.0,
+        skip: bool = True,
+        projection_size: int = 0,
+        norm: Norm = "none",
+        project_input: bool = False,
     ) -> None:
         if version not in (1, 2):
             raise ValueError(f"SRU needs version 1 or 2; got {version!r}")
+        if norm not in get_args(Norm):
+            raise ValueError(f"SRU needs norm of {', '.join(get_args(Norm))}; got {norm!r}")
+        if projection_size < 0:
+            raise ValueError(f"SRU needs projection_size of at least 0; got {projection_size!r}")
+        self.skip, self.projection_size, self.norm = skip, projection_size, norm
+        self.project_input = project_input
         self.version, self.tanh, self.rescale = version, tanh, rescale
         self.highway_bias = float(highway_bias)
         self.variational_dropout = self.probability("variational_dropout", variational_dropout)
@@ -78,13 +101,23 @@ class SRU(Recurrent):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
             device, dtype,
         )  # fmt: skip
+        if self._projects():
+            empty = torch.empty(self._width(), input_size, device=device, dtype=dtype)
+            self.weight_input = nn.Parameter(empty)
+            self._fill(self.weight_input)
+        for layer, size in enumerate(self._norm_sizes()):
+            for name, value in (("weight", 1.0), ("bias", 0.0)):
+                whole = torch.full((size,), value, device=device, dtype=dtype)
+                self.register_parameter(f"{name}_norm_l{layer}", nn.Parameter(whole))
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""
-        H = self.hidden_size
+        H, P = self.hidden_size, self._rank(input_size)
         shapes: dict[str, tuple[int, ...]] = {
-            "weight_ih": ((3 if self._skips_input(input_size) else 4) * H, input_size)
+            "weight_ih": ((4 if self._skips_by_product(input_size) else 3) * H, P or input_size)
         }
+        if P:
+            shapes["weight_proj"] = (P, input_size)
         if self.bias:
             shapes["bias_ih"] = (2 * H,)
         if self.version == 2:
@@ -95,18 +128,30 @@ class SRU(Recurrent):
         """Draw every parameter anew; c and h keep the variance of x (paper, section 3.2)."""
         H = self.hidden_size
         for name, parameter in self.named_parameters():
+            if name.startswith(("weight_ih", "weight_proj", "weight_input")):
+                self._fill(parameter)
             if name.startswith("weight_ih"):
-                bound = math.sqrt(3 / parameter.shape[1])
-                nn.init.uniform_(parameter, -bound, bound)
                 with torch.no_grad():
+                    if self.norm != "none":
+                        parameter *= NORMED
                     if self.version == 2:
                         parameter[H : 3 * H] *= math.sqrt(0.5)
                     parameter[3 * H :] *= self._scale()
             elif name.startswith("weight_c"):
                 nn.init.uniform_(parameter, -math.sqrt(1.5), math.sqrt(1.5))
-            else:
+            elif name.startswith("bias_ih"):
                 nn.init.zeros_(parameter)
                 nn.init.constant_(parameter[H:], self.highway_bias)
+            elif "_norm" in name:
+                nn.init.constant_(parameter, name.startswith("weight"))
+
+    def _fill(self, weight: Tensor) -> None:
+        bound = math.sqrt(3 / weight.shape[1])
+        nn.init.uniform_(weight, -bound, bound)
+
+    def start_stack(self, x: Tensor) -> Tensor:
+        """See `Recurrent`."""
+        return linear(*for_product(x, self.weight_input), None) if self._projects() else x
 
     def run_layer(
         self,
@@ -119,23 +164,56 @@ class SRU(Recurrent):
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
         B, H, features = x.shape[1], self.hidden_size, x.shape[2]
-        skips = self._skips_input(features)
-        product, weight = for_product(x, weights["weight_ih"])
+        skips = self.skip and not self._skips_by_product(features)
+        product, weight = for_product(self._normed(x, layer, "before"), weights["weight_ih"])
+        if "weight_proj" in weights:
+            product = linear(product, weights["weight_proj"].to(product.dtype), None)
         vectors = self._vectors(weights, product)
         if state is None:
             state = vectors[0].new_zeros(B, H)
         mask = self._mask(state) if layer < self.num_layers - 1 else None
-        rest = (*vectors, state.to(vectors[0].dtype).contiguous(), mask, *ends)
+        rest = (*vectors, state.to(vectors[0].dtype).contiguous(), mask, ends.lengths, ends.reset)
         flags = (self._scale() if skips else 1.0, self.tanh, direction == 1)
-        whole = not skips or features == H  # the skip is not half of the input
-        if whole and can_block(OP, product):
+        as_it_is = self.norm != "before" and "weight_proj" not in weights and features == H
+        if (as_it_is or not skips) and can_block(OP, product):  # the product's rows are the skip
             return project(OP, product.contiguous(), weight, skips, *rest, *flags)
-        gates = nn.functional.linear(product, weight)
-        skip = product[..., direction * H : (direction + 1) * H] if skips else None
-        return ops.sru(gates, skip, *rest, *flags)
+        gates = linear(product, weight, None)
+        own = x[..., direction * H : (direction + 1) * H].to(gates.dtype) if skips else None
+        return ops.sru(gates, own, *rest, *flags)
 
-    def _skips_input(self, input_size: int) -> bool:
-        return input_size == self.hidden_size * (2 if self.bidirectional else 1)
+    def finish_layer(self, x: Tensor, layer: int, ends: Ends) -> Tensor:
+        """See `Recurrent`."""
+        return ends.clear(self._normed(x, layer, "after")) if self.norm == "after" else x
+
+    def _normed(self, x: Tensor, layer: int, where: Norm) -> Tensor:
+        if self.norm != where:
+            return x
+        weight, bias = (getattr(self, f"{name}_norm_l{layer}") for name in ("weight", "bias"))
+        return nn.functional.layer_norm(x, weight.shape, weight.to(x.dtype), bias.to(x.dtype))
+
+    def _norm_sizes(self) -> list[int]:
+        """Features of each layer's norm."""
+        sizes = self._input_sizes()[:: self._width() // self.hidden_size]
+        after = [self._width()] * self.num_layers
+        return {"none": [], "before": sizes, "after": after}[self.norm]
+
+    def _input_sizes(self) -> list[int]:
+        sizes = super()._input_sizes()
+        first = [self._width()] * (2 if self.bidirectional else 1)
+        return first + sizes[len(first) :] if self._projects() else sizes
+
+    def _projects(self) -> bool:
+        return self.project_input and self.input_size != self._width()
+
+    def _width(self) -> int:
+        return self.hidden_size * (2 if self.bidirectional else 1)
+
+    def _skips_by_product(self, input_size: int) -> bool:
+        return self.skip and input_size != self._width()
+
+    def _rank(self, input_size: int) -> int:
+        """P, or 0 where the products have full rank."""
+        return self.projection_size if self.projection_size < min(input_size, self._width()) else 0
 
     def _scale(self) -> float:
         return math.sqrt(1 + 2 * math.exp(self.highway_bias)) if self.rescale else 1.0
@@ -158,6 +236,7 @@ class SRU(Recurrent):
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""
         usual = {"version": 2, "tanh": False, "highway_bias": 0.0, "rescale": False,
-                 "variational_dropout": 0.0}  # fmt: skip
+                 "variational_dropout": 0.0, "skip": True, "projection_size": 0,
+                 "norm": "none", "project_input": False}  # fmt: skip
         shown = [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
         return ", ".join([super().extra_repr(), *shown])
