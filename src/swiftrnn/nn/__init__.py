@@ -1,6 +1,7 @@
 """Layers: drop-in replacements for torch.nn.LSTM and torch.nn.GRU, and their rivals."""
 
 from swiftrnn.nn.causal_conv import CausalConv
+from swiftrnn.nn.convert import InPlaceOfLSTM, convert
 from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
@@ -17,10 +18,12 @@ __all__ = [
     "RGLRU",
     "SRU",
     "CausalConv",
+    "InPlaceOfLSTM",
     "Linear",
     "MinGRU",
     "MinLSTM",
     "NgramEmbedding",
+    "convert",
     "load_qrnn",
     "load_sru",
 ]

@@ -38,6 +38,15 @@ class Ends(NamedTuple):
         times = torch.arange(T, device=self.lengths.device) + ahead
         return times[:, None] < self.lengths
 
+    def last(self, x: Tensor, reverse: bool) -> Tensor:
+        """What one direction put out at its last step, (B, features) of x (T, B, features)."""
+        if not len(x):
+            return x.new_zeros(x.shape[1:])
+        if self.lengths is None or reverse:  # the output of an empty sequence is 0 anyway
+            return x[0 if reverse else -1]
+        rows = (self.lengths - 1).clamp(min=0)
+        return x[rows, torch.arange(x.shape[1], device=x.device)]
+
     def clear(self, x: Tensor) -> Tensor:
         """x (T, B, features) with zeros where sequences have ended."""
         inside = self.inside(len(x))
@@ -62,6 +71,8 @@ class Recurrent(nn.Module, ABC):
         device: where the parameters lie.
         dtype: of the parameters.
     """
+
+    returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
 
     def __init__(
         self,
@@ -153,7 +164,7 @@ class Recurrent(nn.Module, ABC):
     def forward(
         self,
         input: Tensor | PackedSequence,
-        state: Any = None,
+        hx: Any = None,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
     ) -> tuple[Any, Any]:
@@ -162,7 +173,7 @@ class Recurrent(nn.Module, ABC):
         Args:
             input: (T, B, I), or (B, T, I) if `batch_first`, or (T, I) for one sequence, or a
                 PackedSequence.
-            state: what an earlier call returned; zeros by default.
+            hx: the state, what an earlier call returned; zeros by default.
             lengths: (B) integers: what lies at or beyond a sequence's length changes nothing, and
                 the output there is 0. Not together with a PackedSequence.
             reset: (T, B) bool, or (B, T) if `batch_first`, or (T) for one sequence: where it is
@@ -183,10 +194,10 @@ class Recurrent(nn.Module, ABC):
                     f"{self._name()} needs lengths or a PackedSequence, not both; got both; "
                     "leave lengths away"
                 )
-            return self._forward_packed(input, state, reset)
+            return self._forward_packed(input, hx, reset)
         batched = self._check_input(input)
         x, reset = (self._time_first(each, batched) for each in (input, reset))
-        state = state if batched else self.map_state(lambda s: s.unsqueeze(1), state)
+        state = hx if batched else self.map_state(lambda s: s.unsqueeze(1), hx)
         output, state = self._run(x, state, lengths, reset)
         if not batched:
             return output[:, 0], self.map_state(lambda s: s.squeeze(1), state)
@@ -213,6 +224,9 @@ class Recurrent(nn.Module, ABC):
         self.check_shape("step input", input, (input.shape[0], self.input_size), "(B, I)")
         output, state = self._run(input[None], state, None, None)
         return output[0], state
+
+    def flatten_parameters(self) -> None:
+        """Nothing; models written for torch.nn.LSTM call it."""
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""
@@ -256,7 +270,7 @@ class Recurrent(nn.Module, ABC):
         )
         x, directions = self.start_stack(x), 2 if self.bidirectional else 1
         ends = forwards, forwards.backwards()
-        states, new = self.split_state(state, x.shape[1]), []
+        states, new, finals = self.split_state(state, x.shape[1]), [], []
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = nn.functional.dropout(x, self.dropout, self.training)
@@ -270,7 +284,11 @@ class Recurrent(nn.Module, ABC):
                 new.append(last)
             x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
             x = self.finish_layer(x, layer, forwards)
-        return x, self.join_state(new)
+            if self.returns_h:
+                parts = x.chunk(directions, -1)
+                finals += [forwards.last(part, d == 1) for d, part in enumerate(parts)]
+        state = self.join_state(new)
+        return x, (state, torch.stack(finals)) if self.returns_h else state
 
     def _forward_packed(
         self, packed: PackedSequence, state: Any, reset: Any

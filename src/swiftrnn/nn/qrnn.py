@@ -32,7 +32,7 @@ class QRNN(Recurrent):
 
     The state is `(c, windows)`: c (layers * directions, B, H), and for each layer and direction
     the (window - 1, B, features) inputs that the next step still needs, oldest first. So two
-    halves of a sequence make the whole.
+    halves of a sequence make the whole. A c alone stands for windows of zeros.
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
@@ -86,6 +86,8 @@ class QRNN(Recurrent):
         """See `Recurrent`."""
         if state is None:
             return [None] * self._count()
+        if isinstance(state, Tensor):
+            return [(c, None) for c in super().split_state(state, batch)]
         if not (isinstance(state, Sequence) and len(state) == 2 and len(state[1]) == self._count()):
             raise ValueError(
                 f"QRNN needs a state (c, windows) with {self._count()} windows; got "
