@@ -101,6 +101,8 @@ def test_info_says_what_runs_here(swiftrnn):
     assert status == 0
     assert torch.__version__ in out
     assert "cpu kernels" in out
+    if not torch.cuda.is_available():
+        assert "gpu kernels   do not run: torch sees no GPU" in out
     assert "extra report  installed" in out
 
 

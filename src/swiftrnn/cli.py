@@ -256,7 +256,7 @@ def _info(_: Info) -> None:
     for device, state in kernels().items():
         run_here = "run" if state["loaded"] else "do not run"
         print(f"{device + ' kernels':14}{run_here}: {state['why']}")
-        if state["loaded"]:
+        if state["library"]:
             print(f"{'':14}{state['library']}")
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]

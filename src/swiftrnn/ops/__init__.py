@@ -1,5 +1,9 @@
 """Mathematics on tensors, time first. Each op is a reference and its faster twins."""
 
+from importlib.util import find_spec
+
+import torch
+
 from swiftrnn.ops import _native
 from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
@@ -29,4 +33,20 @@ def kernels() -> dict[str, dict[str, object]]:
         "library": str(_native.PATH) if loaded else None,
         "ops": [op.name for op in OPS if op.has_kernel("cpu")],
     }
-    return {"cpu": cpu}
+    reason = _why_no_gpu()
+    gpu = {
+        "loaded": reason is None,
+        "why": reason or "Triton compiles them at first use",
+        "library": None,
+        "ops": [op.name for op in OPS if op.has_kernel("cuda")],
+    }
+    return {"cpu": cpu, "gpu": gpu}
+
+
+def _why_no_gpu() -> str | None:
+    """Why no Triton kernel runs here; None where they do."""
+    if not torch.cuda.is_available():
+        return "torch sees no GPU"
+    if find_spec("triton") is None:
+        return "Triton is not installed (pip install triton)"
+    return None

@@ -17,6 +17,7 @@ from torch import Tensor
 from swiftrnn.ops import _native
 
 BACKENDS = {"cpu": "cpu", "cuda": "triton"}  # device type -> module in the op's folder
+DTYPES = (*_native.DTYPES, torch.float16)  # all that some kernel takes
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Op:
         if module is None or find_spec(f"{self.package}.{module}") is None:
             return False
         found = _native.library() if module == "cpu" else find_spec("triton")
-        return found is not None and dtype in _native.DTYPES
+        return found is not None and dtype in (_native.DTYPES if module == "cpu" else DTYPES)
 
     def kernel(self, part: str, device: str = "cpu") -> Callable:
         """The backend's own `forward` or `backward`, past the dispatcher."""
@@ -74,7 +75,7 @@ class Op:
         kernels = {
             (device, dtype)
             for device in BACKENDS
-            for dtype in _native.DTYPES
+            for dtype in DTYPES
             if self.has_kernel(device, dtype)
         }
         function, reference = _function(self), self.reference

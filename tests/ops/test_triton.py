@@ -1,0 +1,159 @@
+"""The Triton kernels against the references: on a GPU, or in Triton's interpreter.
+
+Without a GPU: `TRITON_INTERPRET=1 pytest tests/ops/test_triton.py`, and, in another process because
+Triton decides when it is imported, `pytest tests/ops/test_triton.py` for what is compiled.
+"""
+
+import inspect
+import os
+import re
+import subprocess
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from swiftrnn import ops
+from swiftrnn.ops import OPS, _native
+
+triton = pytest.importorskip("triton", reason="Triton is not installed (pip install triton)")
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
+runs = pytest.mark.skipif(
+    DEVICE == "cpu" and not INTERPRETED, reason="no GPU here, and TRITON_INTERPRET is not 1"
+)
+compiles = pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2, torch.float16: 1e-2}
+MOST = {"T": 6, "B": 3, "H": 140}  # the interpreter takes a millisecond for a step of a program
+TARGETS = [("cuda", 80, 32), ("cuda", 90, 32), ("cuda", 100, 32), ("hip", "gfx942", 64)]
+IN_REAL = {"initial", "final", "states", "weight_c", "bias", "mask", "carry", "sums", "scale"}
+KERNELS = [(op, part) for op in OPS for part in ("_forward", "_backward")]
+
+
+def small(case):
+    return {name: min(size, MOST.get(name, size)) for name, size in case.items()}
+
+
+def real(x):
+    return isinstance(x, Tensor) and x.is_floating_point()
+
+
+def values(op, function, inputs, weights):
+    inputs = [x.detach().clone().requires_grad_() if real(x) else x for x in inputs]
+    outputs = function(*inputs)
+    loss = sum((y.double() * w).sum() for y, w in zip(outputs, weights, strict=True))
+    leaves = [inputs[i] for i in op.differentiable if inputs[i] is not None]
+    grads = torch.autograd.grad(loss, leaves, allow_unused=True)
+    grads = [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, grads, strict=True)]
+    return [*outputs, *grads]
+
+
+@runs
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("op", "case"), [(op, case) for op in OPS for case in op.cases],
+                         ids=lambda x: getattr(x, "name", None))  # fmt: skip
+def test_equals_the_reference(op, case, dtype):
+    inputs = [x.to(DEVICE) if isinstance(x, Tensor) else x
+              for x in op.sample(**small(case), dtype=dtype)]  # fmt: skip
+    kernel = import_module(f"{op.package}.triton")
+    outputs = kernel.forward(*inputs, *op.keep)
+    weights = [torch.randn_like(y, dtype=torch.float64) for y in outputs[: op.public]]
+    wide = [x.double() if real(x) else x for x in inputs]
+    expected = values(op, op.reference, wide, weights)
+    grads = [w.to(y.dtype) for w, y in zip(weights, outputs, strict=False)]
+    saved = [outputs[i] for i in op.saved]
+    given = kernel.backward(*inputs, *saved, *grads)
+    given = [g for g, i in zip(given, op.differentiable, strict=True) if inputs[i] is not None]
+    for found, exact in zip([*outputs[: op.public], *given], expected, strict=True):
+        assert found.shape == exact.shape
+        scale = TOLERANCE[dtype]
+        torch.testing.assert_close(found.double(), exact, rtol=scale, atol=scale)
+
+
+@runs
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_without_keeping_the_outputs_are_the_same(op):
+    inputs = [x.to(DEVICE) if isinstance(x, Tensor) else x for x in op.sample(T=4, B=2, H=9)]
+    forward = import_module(f"{op.package}.triton").forward
+    kept = forward(*inputs, *op.keep)
+    bare = forward(*inputs, *(False for _ in op.keep))
+    for a, b in zip(kept[: op.public], bare[: op.public], strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="no GPU here")
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_the_op_takes_it_on_a_gpu(op):
+    """Through the dispatcher, at a size where the interpreter would take minutes."""
+    inputs = [x.cuda() if isinstance(x, Tensor) else x for x in op.sample(T=300, B=17, H=513)]
+    weights = [torch.randn(y.shape, device="cuda", dtype=torch.float64)
+               for y in getattr(ops, op.name)(*inputs)]  # fmt: skip
+    wide = [x.double() if real(x) else x for x in inputs]
+    expected = values(op, op.reference, wide, weights)
+    found = values(op, getattr(ops, op.name), inputs, weights)
+    for a, b in zip(found, expected, strict=True):
+        error = ((a.double() - b).abs() / (1 + b.abs())).max()
+        assert error < 1e-4
+
+
+def signature(kernel, dtype):
+    """The types of a kernel's arguments, for arrays of a dtype, and its constants."""
+    short = {
+        torch.float32: "fp32",
+        torch.float64: "fp64",
+        torch.bfloat16: "bf16",
+        torch.float16: "fp16",
+    }
+    io, wide = short[dtype], short[_native.state_dtype(dtype)]
+    kinds = {}
+    for name in inspect.signature(kernel.fn).parameters:
+        if name.isupper() and len(name) > 1:
+            kinds[name] = "constexpr"
+        elif name in "TBH":
+            kinds[name] = "i32"
+        elif name in ("lengths", "reset"):
+            kinds[name] = "*i64" if name == "lengths" else "*u8"
+        else:
+            kinds[name] = f"*{wide if name in IN_REAL else io}"
+    constants = {name: int(kind == "constexpr") for name, kind in kinds.items() if name.isupper()}
+    constants = {name: value for name, value in constants.items() if len(name) > 1}
+    return kinds, constants | {"BLOCK": 128} | ({"SKIP": 3} if "SKIP" in constants else {})
+
+
+@compiles
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: str(target[1]))
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("op", "part"), KERNELS, ids=lambda x: getattr(x, "name", x))
+def test_compiles_without_spilling(op, part, dtype, target, tmp_path):
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    kernel = getattr(import_module(f"{op.package}.triton"), part)
+    kinds, constants = signature(kernel, dtype)
+    aligned = {(i,): [["tt.divisibility", 16]] for i, k in enumerate(kinds.values()) if k[0] == "*"}
+    source = ASTSource(fn=kernel, signature=kinds, constexprs=constants, attrs=aligned)
+    binary = triton.compile(source, target=GPUTarget(*target), options={"num_warps": 4}).asm
+    if target[0] == "hip":
+        spills = re.findall(r"\.[vs]gpr_spill_count: *(\d+)", binary["amdgcn"])
+        assert spills
+        assert set(spills) == {"0"}
+        return
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    (tmp_path / "kernel.cubin").write_bytes(binary["cubin"])
+    said = subprocess.run(
+        [tool, "--dump-resource-usage", tmp_path / "kernel.cubin"], capture_output=True, text=True
+    ).stdout
+    usage = dict(re.findall(r"(REG|STACK|LOCAL):(\d+)", said))
+    assert int(usage["STACK"]) == int(usage["LOCAL"]) == 0
+    assert int(usage["REG"]) <= 128  # so that 512 threads fit on a multiprocessor
+
+
+@compiles
+def test_length_and_batch_are_in_no_specialisation():
+    for op, part in product(OPS, ("_forward", "_backward")):
+        kernel = getattr(import_module(f"{op.package}.triton"), part)
+        fixed = {p.name for p in kernel.params if p.do_not_specialize}
+        assert fixed == {"T", "B"}
