@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
+from swiftrnn import ops
 from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, MinLSTM
 
 
@@ -372,6 +373,9 @@ def test_functional_transforms_take_the_reference(kind):
     mapped = torch.vmap(lambda x: layer(x)[0])(many)
     torch.testing.assert_close(mapped, torch.stack([layer(x)[0] for x in many]))
     tangent = draw(5, 2, 6)
+    with ops.references():
+        slope = torch.autograd.grad(layer(x)[0].square().sum(), x, create_graph=True)[0]
+        assert torch.autograd.grad(slope.square().sum(), x)[0].any()
     _, jvp = torch.func.jvp(lambda x: layer(x)[0], (x.detach(),), (tangent,))
     vjp = torch.autograd.grad(layer(x)[0], x, torch.ones_like(jvp))[0]
     torch.testing.assert_close((vjp * tangent).sum(), jvp.sum())

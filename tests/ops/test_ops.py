@@ -103,6 +103,23 @@ def test_gradients_equal_finite_differences(op):
 
 
 @each_op
+def test_references_have_second_gradients_and_forward_mode(op):
+    inputs = op.sample(T=3, B=2, H=2, ragged=1, resets=1, dtype=torch.float64)
+    inputs = [x.requires_grad_(i in op.differentiable) if is_real(x) else x
+              for i, x in enumerate(inputs)]  # fmt: skip
+    function, leaf = getattr(ops, op.name), inputs[op.differentiable[0]]
+    with ops.references():
+        assert torch.autograd.gradgradcheck(function, inputs)
+        with torch.autograd.forward_ad.dual_level():
+            tangent = torch.randn_like(leaf)
+            dual = torch.autograd.forward_ad.make_dual(leaf.detach(), tangent)
+            output = function(dual, *(x.detach() if is_real(x) else x for x in inputs[1:]))[0]
+            _, forwards = torch.autograd.forward_ad.unpack_dual(output)
+    gradient = torch.autograd.grad(function(*inputs)[0].sum(), leaf)[0]
+    torch.testing.assert_close((gradient * tangent).sum(), forwards.sum())
+
+
+@each_op
 def test_compiles_whole_with_dynamic_shapes(op):
     function, compiled = getattr(ops, op.name), None
     for T, B in ((6, 2), (9, 3)):

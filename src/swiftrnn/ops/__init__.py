@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import torch
 
 from swiftrnn.ops import _native
+from swiftrnn.ops._op import references
 from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
 from swiftrnn.ops.gated_scan import OP as _GATED_SCAN
@@ -16,7 +17,16 @@ from swiftrnn.ops.sru import sru
 
 OPS = (_LINEAR_SCAN, _GATED_SCAN, _SRU)
 
-__all__ = ["OPS", "gated_scan", "keep_memory", "kernels", "linear_scan", "release_memory", "sru"]
+__all__ = [
+    "OPS",
+    "gated_scan",
+    "keep_memory",
+    "kernels",
+    "linear_scan",
+    "references",
+    "release_memory",
+    "sru",
+]
 
 
 def kernels() -> dict[str, dict[str, object]]:

@@ -5,7 +5,9 @@ An op is a folder. `reference.py` is the definition of correct. `cpu.py` (over `
 `swiftrnn.ops.OPS`, so an op that is declared is tested, timed and listed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -108,11 +110,38 @@ class Op:
         return kernel
 
 
+_ASKED = ContextVar("references", default=False)
+
+
+@contextmanager
+def references() -> Iterator[None]:
+    """Run the references in place of the kernels: slower, and differentiable in every way.
+
+    Kernels have first gradients only. In here there are gradients of gradients
+    (`create_graph=True`) and forward mode (`torch.autograd.forward_ad`); torch.func (vmap, jvp,
+    hessian) takes the references by itself. Not for code that is compiled.
+
+    Example:
+        >>> import torch
+        >>> from swiftrnn.nn import MinGRU
+        >>> layer, x = MinGRU(2, 2), torch.randn(3, 1, 2, requires_grad=True)
+        >>> with references():
+        ...     slope = torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)[0]
+        >>> torch.autograd.grad(slope.square().sum(), x)[0].shape
+        torch.Size([3, 1, 2])
+    """
+    before = _ASKED.set(True)
+    try:
+        yield
+    finally:
+        _ASKED.reset(before)
+
+
 def transformed() -> bool:
-    """Whether torch.func (vmap, grad, jvp) is at work: kernels have no rules for it."""
+    """Whether torch.func (vmap, grad, jvp) is at work, or references were asked for."""
     if torch.compiler.is_compiling():
         return False
-    return torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
+    return _ASKED.get() or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
 
 
 def _function(op: Op) -> type[torch.autograd.Function]:
