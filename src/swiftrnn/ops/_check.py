@@ -67,7 +67,7 @@ def check_lengths(
     if lengths is None:
         return None
     lengths = torch.as_tensor(lengths)
-    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise TypeError(f"{who} needs integer lengths; got {lengths.dtype}; use torch.int64")
     if tuple(lengths.shape) != (B,):
         raise ValueError(

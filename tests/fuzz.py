@@ -1,0 +1,198 @@
+"""Random calls of every op and layer: each equals the reference, or is refused as documented.
+
+Run by hand, from the root of a checkout (some two hundred calls a second):
+
+    python tests/fuzz.py                       # 10,000 calls
+    python tests/fuzz.py --calls 500 --seed 7  # others
+
+Prints the seed, how many calls of each kind there were, and the first call that went wrong with all
+that is needed to repeat it; the exit status is then 1. A crash ends the process: the last line says
+in which call, if `--verbose` is given.
+"""
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from swiftrnn import nn as layers
+from swiftrnn import ops
+from swiftrnn.ops import OPS
+
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-4, torch.bfloat16: 0.15, torch.float16: 0.03}
+TIMES, BATCHES, CHANNELS = (0, 1, 2, 5, 17, 40), (0, 1, 1, 3, 5), (1, 2, 5, 33, 130)
+KINDS = {
+    layers.SRU: dict(
+        version=(1, 2), tanh=(False, True), highway_bias=(0.0, -2.0), rescale=(False, True),
+        skip=(True, True, False), projection_size=(0, 0, 2), project_input=(False, True),
+        norm=("none", "none", "before", "after"),
+    ),
+    layers.QRNN: dict(window=(1, 2, 3), pooling=("f", "fo", "ifo")),
+    layers.MinGRU: {}, layers.MinLSTM: {}, layers.RGLRU: {}, layers.HGRN: {},
+}  # fmt: skip
+
+
+def is_real(x: object) -> bool:
+    return isinstance(x, Tensor) and x.is_floating_point()
+
+
+def strided(choose: random.Random, x: Tensor) -> Tensor:
+    """The same numbers, now and then in another layout."""
+    if x.dim() < 2 or choose.random() < 0.7:
+        return x
+    return x.transpose(0, -1).contiguous().transpose(0, -1)
+
+
+def flat(value: object) -> list[Tensor]:
+    """All tensors of an output."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [x for part in value for x in flat(part)]  # pyright: ignore
+
+
+def differ(found: list[Tensor], exact: list[Tensor], dtype: torch.dtype) -> str:
+    """Where two lists of tensors differ; empty where they do not."""
+    for i, (a, e) in enumerate(zip(found, exact, strict=True)):
+        if a.shape != e.shape:
+            return f"value {i} has shape {tuple(a.shape)}, the reference {tuple(e.shape)}"
+        error = ((a.double() - e.double()).abs() / (1 + e.double().abs())).max() if a.numel() else 0
+        if not error <= TOLERANCE[dtype]:
+            return f"value {i} is off by {float(error):.3g}"
+    return ""
+
+
+def values(function, leaves: list[Tensor], grads: bool) -> list[Tensor]:
+    """Outputs, and the gradients of their sum of squares."""
+    if not grads:
+        with torch.no_grad():
+            return flat(function())
+    outputs = flat(function())
+    loss = sum((y.double() ** 2).sum() for y in outputs)
+    if not loss.requires_grad:
+        return outputs + [torch.zeros_like(x) for x in leaves]
+    found = torch.autograd.grad(loss, leaves, allow_unused=True)
+    zeros = [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
+    return [*outputs, *zeros]
+
+
+def call_op(choose: random.Random) -> tuple[str, str]:
+    """What was called, and what went wrong."""
+    op, dtype = choose.choice(OPS), choose.choice([*TOLERANCE])
+    names = {name for case in op.cases for name in case} - set("TBH")
+    sizes = {"T": choose.choice(TIMES), "B": choose.choice(BATCHES), "H": choose.choice(CHANNELS)}
+    options = {name: choose.randrange(2) for name in names - {"skip"}}
+    if "skip" in names:
+        options["skip"] = choose.choice((0, 3, 4))
+    inputs = [strided(choose, x) if isinstance(x, Tensor) else x
+              for x in op.sample(**sizes, **options, dtype=dtype)]  # fmt: skip
+    grads, function = choose.random() < 0.5, getattr(ops, op.name)
+    called = f"{op.name} {sizes} {options} {dtype} gradients {grads}"
+    if choose.random() < 0.15:
+        return f"bad {op.name}", refused(choose, function, inputs, called)
+
+    def run(convert, target):
+        own = [convert(x).detach().requires_grad_(grads) if is_real(x) else x for x in inputs]
+        leaves = [own[i] for i in op.differentiable if own[i] is not None]
+        return values(lambda: target(*own), leaves, grads)
+
+    wrong = differ(run(lambda x: x, function), run(lambda x: x.double(), op.reference), dtype)
+    return f"{op.name}{' with gradients' * grads}", wrong and f"{called}: {wrong}"
+
+
+def refused(choose: random.Random, function, inputs: list, called: str) -> str:
+    """Spoils one tensor; what went wrong if that is not refused in one line."""
+    at = choose.choice([i for i, x in enumerate(inputs) if isinstance(x, Tensor)])
+    spoil = {
+        "a dimension more": lambda x: x[None],
+        "seven features more": lambda x: torch.cat([x, x.new_zeros(*x.shape[:-1], 7)], -1),
+        "a list": lambda x: [x.tolist()],
+        "complex": lambda x: x.to(torch.complex64),
+    }
+    name = choose.choice([*spoil])
+    bad = [spoil[name](x) if i == at else x for i, x in enumerate(inputs)]
+    try:
+        function(*bad)
+    except (TypeError, ValueError) as error:
+        return (
+            "" if "; got " in str(error) else f"{called}: input {at} {name} is refused by: {error}"
+        )
+    except Exception as error:
+        return f"{called}: input {at} {name} raises {type(error).__name__}: {error}"
+    return f"{called}: input {at} {name} is taken"
+
+
+def call_layer(choose: random.Random) -> tuple[str, str]:
+    """The same for a layer, with its kernels and with the references."""
+    kind, dtype = choose.choice([*KINDS]), choose.choice([torch.float64, torch.float32])
+    T, B = choose.choice(TIMES), choose.choice(BATCHES)
+    H = choose.choice(CHANNELS[:4])
+    I = choose.choice((H, 2 * H, 3, 7))
+    arguments = dict(
+        num_layers=choose.choice((1, 2)), bias=choose.random() < 0.8,
+        bidirectional=choose.random() < 0.4, batch_first=choose.random() < 0.3,
+    )  # fmt: skip
+    arguments |= {name: choose.choice(from_) for name, from_ in KINDS[kind].items()}
+    layer = kind(I, H, dtype=dtype, **arguments)
+    x = torch.randn((B, T, I) if layer.batch_first else (T, B, I), dtype=dtype)
+    x, grads = strided(choose, x), choose.random() < 0.5
+    lengths = torch.randint(0, T + 1, (B,)) if choose.random() < 0.4 else None
+    reset = torch.rand(x.shape[:2]) < 0.3 if choose.random() < 0.4 else None
+    called = f"{kind.__name__} I {I} H {H} T {T} B {B} {arguments} {dtype} gradients {grads}"
+    called += f" lengths {lengths is not None} reset {reset is not None}"
+
+    def run() -> list[Tensor]:
+        own = x.detach().clone().requires_grad_(grads)
+        return values(lambda: layer(own, None, lengths, reset), [own, *layer.parameters()], grads)
+
+    found = run()
+    with ops.references():
+        wrong = differ(found, run(), dtype)
+    return f"{kind.__name__}{' with gradients' * grads}", wrong and f"{called}: {wrong}"
+
+
+def fuzz(calls: int, seed: int, verbose: bool = False) -> tuple[Counter[str], str]:
+    """How many calls of each kind there were, and the first that went wrong."""
+    counts: Counter[str] = Counter()
+    threads = torch.get_num_threads()
+    try:
+        for number in range(calls):
+            choose = random.Random(f"{seed} {number}")
+            torch.manual_seed(choose.randrange(1 << 30))
+            torch.set_num_threads(choose.choice((1, 2)))
+            if verbose:
+                print(f"call {number}", flush=True)
+            call = choose.choice((call_op, call_op, call_layer))
+            kind, wrong = call(choose)
+            counts[kind] += 1
+            if wrong:
+                return counts, f"call {number} of seed {seed}: {wrong}"
+    finally:
+        torch.set_num_threads(threads)
+    return counts, ""
+
+
+def main() -> None:
+    """Call, count, say."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--calls", type=int, default=10_000, help="how many")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+    parser.add_argument("--verbose", action="store_true", help="say the number of each call")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    counts, wrong = fuzz(arguments.calls, arguments.seed, arguments.verbose)
+    for kind, count in sorted(counts.items()):
+        print(f"{count:7,}  {kind}")
+    total = sum(counts.values())
+    grads = sum(n for kind, n in counts.items() if kind.endswith("gradients"))
+    print(f"{total:7,}  calls, {grads / max(total, 1):.0%} with gradients, seed {arguments.seed}, "
+          f"{time.monotonic() - began:.0f} s")  # fmt: skip
+    if wrong:
+        sys.exit(wrong)
+
+
+if __name__ == "__main__":
+    main()
