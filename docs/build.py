@@ -25,6 +25,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "data.fetch",
             "metrics.compression",
             "deploy.predict",
+            "deploy.export",
             "compare",
             "run",
             "bench",

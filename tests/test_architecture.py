@@ -24,7 +24,7 @@ MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "timing": set(),
     "training": {"machine"},
     "recipes": {"nn", "training", "analysis", "data", "metrics"},
-    "deploy": {"recipes", "nn", "training", "data"},
+    "deploy": {"recipes", "nn", "ops", "training", "data"},
     "bench": {"nn", "ops", "machine", "timing"},
     "run": BELOW,
     "compare": BELOW | {"bench", "deploy", "run"},

@@ -41,5 +41,5 @@ def gated_layer(
 
 def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:
     """What a gate sees through each tap, side by side: (T, B, I * taps)."""
-    T = len(x) - max(taps)
+    T = x.shape[0] - max(taps)
     return x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)

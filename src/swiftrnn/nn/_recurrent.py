@@ -23,13 +23,13 @@ class Ends(NamedTuple):
         if self.reset is None:
             return self
         reset = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])])
-        return self._replace(reset=reset & self.inside(len(reset), 1))
+        return self._replace(reset=reset & self.inside(reset.shape[0], 1))
 
     def within(self) -> "Ends":
         """The same without resets at or beyond a sequence's length, which say nothing."""
         if self.reset is None:
             return self
-        return self._replace(reset=self.reset & self.inside(len(self.reset)))
+        return self._replace(reset=self.reset & self.inside(self.reset.shape[0]))
 
     def inside(self, T: int, ahead: int = 0) -> Tensor | bool:
         """Whether the step so many steps ahead of each lies within its sequence; (T, B) or True."""
@@ -40,7 +40,7 @@ class Ends(NamedTuple):
 
     def last(self, x: Tensor, reverse: bool) -> Tensor:
         """What one direction put out at its last step, (B, features) of x (T, B, features)."""
-        if not len(x):
+        if not x.shape[0]:  # (len would fix the size in an exported graph)
             return x.new_zeros(x.shape[1:])
         if self.lengths is None or reverse:  # the output of an empty sequence is 0 anyway
             return x[0 if reverse else -1]
@@ -49,7 +49,7 @@ class Ends(NamedTuple):
 
     def clear(self, x: Tensor) -> Tensor:
         """x (T, B, features) with zeros where sequences have ended."""
-        inside = self.inside(len(x))
+        inside = self.inside(x.shape[0])
         return torch.where(inside[..., None], x, 0) if isinstance(inside, Tensor) else x
 
 

@@ -184,7 +184,7 @@ def _parted(
     Both with zeros for what lies in another sequence, beyond a reset.
     """
     assert ends.reset is not None
-    T, steps = len(ends.reset), ends.reset.long()[..., None]
+    T, steps = ends.reset.shape[0], ends.reset.long()[..., None]
     parts = steps.flip(0).cumsum(0).flip(0) if reverse else steps.cumsum(0)
     before = parts.new_zeros(len(window), *parts.shape[1:])
     numbers, kept = _extend(parts, before, ends.lengths, reverse)

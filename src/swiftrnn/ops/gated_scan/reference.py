@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from swiftrnn.ops._walk import loop
+
 
 def forward(
     gates: Tensor,
@@ -15,21 +17,17 @@ def forward(
     reverse: bool,
 ) -> tuple[Tensor, Tensor]:
     """Shapes as in `gated_scan`, to output (T, B, H) and final (B, H)."""
-    T, B, H, c = gates.shape[0], *initial.shape, initial
-    wide = gates.to(c.dtype).unflatten(2, (len(bias) // H, H)) + bias.view(-1, H)
-    z, u, f = wide[:, :, 0], wide[:, :, 1 if update else 0], wide[:, :, 1]
-    f = torch.sigmoid(-z) if update else torch.sigmoid(f)
+    H = initial.shape[-1]
+    wide = gates.to(initial.dtype).unflatten(2, (len(bias) // H, H)) + bias.view(-1, H)
+    u, f = wide[:, :, 1 if update else 0], wide[:, :, 0 if update else 1]
+    f = torch.sigmoid(-f) if update else torch.sigmoid(f)
     u = u.tanh() if tanh else u
     o = torch.sigmoid(wide[:, :, 2]) if wide.shape[2] == 3 else torch.ones_like(u)
-    outputs = [torch.empty(0)] * T
-    for t in reversed(range(T)) if reverse else range(T):
-        before = c if reset is None else torch.where(reset[t, :, None], 0, c)
-        new = u[t] + f[t] * (before - u[t])
-        h = o[t] * new
-        if lengths is None:
-            outputs[t], c = h, new
-        else:
-            inside = (t < lengths)[:, None]
-            outputs[t], c = torch.where(inside, h, 0), torch.where(inside, new, c)
-    output = torch.stack(outputs) if T else gates.new_empty(0, B, H)
-    return output.to(gates.dtype), c
+
+    def step(c: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        u, f, o = inputs
+        new = u + f * (c - u)
+        return new, o * new
+
+    output, final = loop(step, initial, (u, f, o), lengths, reset, reverse)
+    return output.to(gates.dtype), final

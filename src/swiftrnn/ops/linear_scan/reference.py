@@ -1,7 +1,8 @@
 """The definition of `linear_scan`: any device, any dtype, any order of gradient."""
 
-import torch
 from torch import Tensor
+
+from swiftrnn.ops._walk import loop
 
 
 def forward(
@@ -13,15 +14,12 @@ def forward(
     reverse: bool,
 ) -> tuple[Tensor, Tensor]:
     """Shapes as in `linear_scan`, to output (T, B, H) and final (B, H)."""
-    T, state = input.shape[0], initial
-    outputs = [torch.empty(0)] * T
-    for t in reversed(range(T)) if reverse else range(T):
-        before = state if reset is None else torch.where(reset[t, :, None], 0, state)
-        new = decay[t].to(state.dtype) * before + input[t]
-        if lengths is None:
-            outputs[t] = state = new
-        else:
-            inside = (t < lengths)[:, None]
-            outputs[t], state = torch.where(inside, new, 0), torch.where(inside, new, state)
-    output = torch.stack(outputs) if T else torch.empty_like(input)
-    return output.to(input.dtype), state
+
+    def step(state: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        a, x = inputs
+        new = a * state + x
+        return new, new
+
+    wide = decay.to(initial.dtype), input.to(initial.dtype)
+    output, final = loop(step, initial, wide, lengths, reset, reverse)
+    return output.to(input.dtype), final

@@ -1,0 +1,175 @@
+"""Our ops in ONNX: what is element-wise as torch's operators, what is left as ONNX's Scan.
+
+Two recurrences are left. All others come down to them: where a sequence starts anew the last state
+is multiplied by 0, where it has ended its forget gate is 1.
+"""
+
+from typing import Any
+
+import torch
+from onnxscript import FLOAT, graph, opset18, script
+from torch import Tensor
+
+from swiftrnn.ops import OPS
+
+_CORE = "swiftrnn::onnx_"
+torch.library.define(
+    f"{_CORE}linear", "(Tensor a, Tensor x, Tensor c, bool reverse) -> (Tensor, Tensor)"
+)
+torch.library.define(
+    f"{_CORE}sru",
+    "(Tensor u, Tensor f, Tensor r, Tensor stays, Tensor v_f, Tensor v_r, Tensor c, bool reverse)"
+    " -> (Tensor, Tensor, Tensor)",
+)
+torch.library.register_fake(
+    f"{_CORE}linear", lambda *given: (torch.empty_like(given[1]), torch.empty_like(given[2]))
+)
+torch.library.register_fake(
+    f"{_CORE}sru",
+    lambda u, *given: (torch.empty_like(u), torch.empty_like(u), torch.empty_like(given[5])),
+)
+_linear, _sru = (getattr(torch.ops.swiftrnn, f"onnx_{n}").default for n in ("linear", "sru"))
+
+
+def _ends(x: Tensor, lengths: Any, reset: Any) -> tuple[Tensor | None, Tensor | None]:
+    """Where sequences go on, and where they keep their state, (T, B, 1); None for everywhere."""
+    inside = None
+    if lengths is not None:
+        inside = (torch.arange(x.shape[0], device=x.device)[:, None] < lengths)[..., None]
+    stays = None if reset is None else ~reset[..., None]
+    if stays is not None and inside is not None:
+        stays = stays | ~inside
+    return inside, stays
+
+
+def linear_scan(decay, input, initial, lengths, reset, reverse):
+    """In terms of the first recurrence."""
+    inside, stays = _ends(input, lengths, reset)
+    decay = decay if stays is None else torch.where(stays, decay, 0)
+    if inside is None:
+        return _linear(decay, input, initial, reverse)
+    decay, input = torch.where(inside, decay, 1), torch.where(inside, input, 0)
+    output, final = _linear(decay, input, initial, reverse)
+    return torch.where(inside, output, 0), final
+
+
+def gated_scan(gates, bias, initial, lengths, reset, tanh, update, reverse, _):
+    """The same, between gates."""
+    parts = (gates + bias).split(initial.shape[-1], -1)
+    f, u = (torch.sigmoid(-parts[0]), parts[1]) if update else (torch.sigmoid(parts[1]), parts[0])
+    u = u.tanh() if tanh else u
+    output, final = linear_scan(f, (1 - f) * u, initial, lengths, reset, reverse)
+    output = output * torch.sigmoid(parts[2]) if len(parts) == 3 else output
+    return output, final, initial.new_empty(0)
+
+
+def sru(
+    gates, skip, weight_c, bias, initial, mask, lengths, reset, scale, tanh, reverse, _
+):  # fmt: skip
+    """In terms of the second recurrence."""
+    H = initial.shape[-1]
+    u, f, r, *by_product = gates.split(H, -1)
+    f, r = f + bias[0], r + bias[1]
+    inside, stays = _ends(u, lengths, reset)
+    kept = torch.ones_like(u[..., :1]) if stays is None else stays.to(u.dtype)
+    if inside is not None:
+        u, f = torch.where(inside, u, 0), torch.where(inside, f, 1e30)
+    c, highway, final = _sru(u, f, r, kept, weight_c[0], weight_c[1], initial, reverse)
+    highway = highway if mask is None else highway * mask
+    skip = by_product[0] if by_product else skip
+    skip = torch.zeros_like(c) if skip is None else scale * skip
+    output = skip + ((c.tanh() if tanh else c) - skip) * highway
+    output = output if inside is None else torch.where(inside, output, 0)
+    return output, final, initial.new_empty(0)
+
+
+DECOMPOSITIONS = {
+    op.raw["forward"]: {"linear_scan": linear_scan, "gated_scan": gated_scan, "sru": sru}[op.name]
+    for op in OPS
+}
+
+
+@script(default_opset=opset18)
+def linear_forwards(a: FLOAT[...], x: FLOAT[...], c: FLOAT[...]) -> tuple[FLOAT[...], FLOAT[...]]:
+    """The first recurrence, h and the last state."""
+
+    @graph()
+    def body(before, a_t, x_t):
+        new = a_t * before + x_t
+        return new, opset18.Identity(new)
+
+    last, h = opset18.Scan(c, a, x, body=body, num_scan_inputs=2)
+    return h, last
+
+
+@script(default_opset=opset18)
+def linear_backwards(a: FLOAT[...], x: FLOAT[...], c: FLOAT[...]) -> tuple[FLOAT[...], FLOAT[...]]:
+    """The same from the end."""
+
+    @graph()
+    def body(before, a_t, x_t):
+        new = a_t * before + x_t
+        return new, opset18.Identity(new)
+
+    last, h = opset18.Scan(
+        c,
+        a,
+        x,
+        body=body,
+        num_scan_inputs=2,
+        scan_input_directions=[1, 1],
+        scan_output_directions=[1],
+    )
+    return h, last
+
+
+@script(default_opset=opset18)
+def sru_forwards(
+    u: FLOAT[...], f: FLOAT[...], r: FLOAT[...], stays: FLOAT[...],
+    v_f: FLOAT[...], v_r: FLOAT[...], c: FLOAT[...],
+) -> tuple[FLOAT[...], FLOAT[...], FLOAT[...]]:  # fmt: skip
+    """The second recurrence, c, the highway gate and the last state."""
+
+    @graph()
+    def body(before, u_t, f_t, r_t, stays_t):
+        old = before * stays_t
+        forget = opset18.Sigmoid(f_t + v_f * old)
+        highway = opset18.Sigmoid(r_t + v_r * old)
+        new = u_t + forget * (old - u_t)
+        return new, opset18.Identity(new), highway
+
+    last, h, highways = opset18.Scan(c, u, f, r, stays, body=body, num_scan_inputs=4)
+    return h, highways, last
+
+
+@script(default_opset=opset18)
+def sru_backwards(
+    u: FLOAT[...], f: FLOAT[...], r: FLOAT[...], stays: FLOAT[...],
+    v_f: FLOAT[...], v_r: FLOAT[...], c: FLOAT[...],
+) -> tuple[FLOAT[...], FLOAT[...], FLOAT[...]]:  # fmt: skip
+    """The same from the end."""
+
+    @graph()
+    def body(before, u_t, f_t, r_t, stays_t):
+        old = before * stays_t
+        forget = opset18.Sigmoid(f_t + v_f * old)
+        highway = opset18.Sigmoid(r_t + v_r * old)
+        new = u_t + forget * (old - u_t)
+        return new, opset18.Identity(new), highway
+
+    last, h, highways = opset18.Scan(
+        c, u, f, r, stays, body=body, num_scan_inputs=4,
+        scan_input_directions=[1, 1, 1, 1], scan_output_directions=[1, 1],
+    )  # fmt: skip
+    return h, highways, last
+
+
+def _translate_linear(a, x, c, reverse=False):
+    return linear_backwards(a, x, c) if reverse else linear_forwards(a, x, c)
+
+
+def _translate_sru(u, f, r, stays, v_f, v_r, c, reverse=False):
+    return (sru_backwards if reverse else sru_forwards)(u, f, r, stays, v_f, v_r, c)
+
+
+TRANSLATIONS = {_linear: _translate_linear, _sru: _translate_sru}
