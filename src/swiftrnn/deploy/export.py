@@ -64,9 +64,10 @@ def to_onnx(
                 module.eval(), inputs, dynamic_shapes=dynamic_shapes or _free(inputs)
             )
             program = program.run_decompositions(dict(_onnx.DECOMPOSITIONS))
+            translations: Any = dict(_onnx.TRANSLATIONS)
             written = torch.onnx.export(
                 program, inputs, dynamo=True, opset_version=OPSET,
-                custom_translation_table=dict(_onnx.TRANSLATIONS),  # pyright: ignore
+                custom_translation_table=translations,
             )  # fmt: skip
             assert written is not None
             written.save(part)
