@@ -63,8 +63,9 @@ def to_onnx(
             program = torch.export.export(
                 module.eval(), inputs, dynamic_shapes=dynamic_shapes or _free(inputs)
             )
-            program = program.run_decompositions(dict(_onnx.DECOMPOSITIONS))
-            translations: Any = dict(_onnx.TRANSLATIONS)
+            decompositions: Any = _onnx.DECOMPOSITIONS  # torch's types ask for more than it does
+            translations: Any = _onnx.TRANSLATIONS
+            program = program.run_decompositions(dict(decompositions))
             written = torch.onnx.export(
                 program, inputs, dynamo=True, opset_version=OPSET,
                 custom_translation_table=translations,
