@@ -73,9 +73,8 @@ def calls_of(
         for mode, call in bench.layer_calls(provider, B, T, H, kind).items():
             yield ("layer", provider, mode), call
     for layer in bench.OURS:
-        for name, libraries in bench.product_calls(
-            *bench.weight_shape(layer, H), T * B, kind
-        ).items():
+        (shape,) = bench.weight_shapes(layer, H)
+        for name, libraries in bench.product_calls(*shape, T * B, kind).items():
             for library, call in libraries.items():
                 yield ("product", f"{layer} {library}", name), call
 

@@ -36,12 +36,13 @@ __all__ = [  # the measuring belongs to what `benchmarks/` needs
     "peak_bytes",
     "product_calls",
     "release_memory",
-    "weight_shape",
+    "weight_shapes",
 ]
 
 
 Call = Callable[[], object]  # what it gives is dropped
 OURS = ("SRU", "QRNN", "MinGRU")
+MORE = ("MinLSTM", "RGLRU", "HGRN")  # timed when they are asked for
 RIVALS = ("nn.LSTM", "nn.GRU", "nn.Conv1d k3", "nn.Conv1d k2")
 COPY_BYTES = 128 << 20  # beyond any cache
 OUTER_BYTES = 4 << 20  # both factors of one product of oneDNN's weight gradient
@@ -53,7 +54,7 @@ def layer_calls(provider: str, B: int, T: int, H: int, dtype: torch.dtype) -> di
     """One layer of width H, ready to be timed.
 
     Args:
-        provider: one of `OURS` and `RIVALS`, or "sru 2.6.0" (the published package).
+        provider: one of `OURS`, `MORE` and `RIVALS`, or "sru 2.6.0" (the published package).
         B: batch.
         T: time steps.
         H: width of input and state.
@@ -189,10 +190,11 @@ def _outer_calls(dy: Tensor, x: Tensor) -> dict[str, Call]:
     return calls
 
 
-def weight_shape(provider: str, H: int) -> tuple[int, int]:
-    """Rows and columns of the weight of one of `OURS`: the size of its bare products."""
-    weight = _layer(provider, H).get_parameter("weight_ih_l0")
-    return weight.shape[0], weight.shape[1]
+def weight_shapes(provider: str, H: int) -> list[tuple[int, int]]:
+    """Rows and columns of every matrix of one of `OURS` or `MORE`: those of its bare products."""
+    weights = dict(_layer(provider, H).named_parameters()).items()
+    matrices = [p for name, p in weights if name.startswith("weight") and p.dim() > 1]
+    return [(p.numel() // p.shape[-1], p.shape[-1]) for p in matrices]
 
 
 def kernel_calls(
@@ -301,9 +303,10 @@ def main(op: str | None = None, hidden: int = 512, batch: int = 32, time: int = 
         RuntimeError: a kernel is missing or wrong.
     """
     ops = {o.name: o for o in OPS}
-    if op is not None and op not in (*ops, *OURS):
+    known = (*ops, *OURS, *MORE)
+    if op is not None and op not in known:
         raise ValueError(
-            f"swiftrnn bench needs one of {', '.join((*ops, *OURS))}; got {op!r}; "
+            f"swiftrnn bench needs one of {', '.join(known)}; got {op!r}; "
             "name one of them, or none for all"
         )
     if min(hidden, batch, time) < 1:
@@ -314,7 +317,7 @@ def main(op: str | None = None, hidden: int = 512, batch: int = 32, time: int = 
     facts, B, T, H = machine(), batch, time, hidden
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     print(load()["note"])
-    if op is None or op in OURS:
+    if op is None or op not in ops:
         _print_layers(OURS if op is None else (op,), B, T, H)
     if op is None or op in ops:
         _print_kernels([ops[op]] if op else list(ops.values()), B, T, H)
@@ -326,24 +329,21 @@ def _print_layers(layers: tuple[str, ...], B: int, T: int, H: int) -> None:
         for mode, call in layer_calls(provider, B, T, H, torch.float32).items():
             calls[provider, mode] = call
     for layer in layers:
-        products = product_calls(*weight_shape(layer, H), T * B, torch.float32)
-        for product, libraries in products.items():
-            for library, call in libraries.items():
-                calls[f"{layer} {product}", library] = call
+        for i, shape in enumerate(weight_shapes(layer, H)):
+            for product, libraries in product_calls(*shape, T * B, torch.float32).items():
+                for library, call in libraries.items():
+                    calls[f"{layer} {product} {i}", library] = call
     times = {key: t.median for key, t in interleaved(calls, limit_s=90).items()}
     rows = [
         ("layer", "forward ms", "step ms", "stream us", "step / its products", "LSTM's step / it")
     ]
     for provider in (*layers, *RIVALS):
         step, stream = times[provider, "step"], times.get((provider, "stream"))
-        floor = sum(
-            min(
-                t
-                for (name, library), t in times.items()
-                if name == f"{provider} {product}" and library != OWN
-            )
-            for product in (PRODUCTS if provider in layers else ())
-        )
+        fastest: dict[str, float] = {}
+        for (name, library), t in times.items():
+            if name.startswith(f"{provider} ") and library != OWN:
+                fastest[name] = min(t, fastest.get(name, t))
+        floor = sum(fastest.values())
         rows.append(
             (
                 provider,
