@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from swiftrnn import ops
-from swiftrnn.nn._recurrent import Ends, for_product
+from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._recurrent import for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear

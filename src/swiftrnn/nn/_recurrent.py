@@ -3,54 +3,14 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from swiftrnn.ops._check import check_lengths, check_reset
-
-
-class Ends(NamedTuple):
-    """Where sequences end and where others start, as one direction of a layer meets them."""
-
-    lengths: Tensor | None = None  # (B) int64
-    reset: Tensor | None = None  # (T, B) bool: the state before this step is zero
-
-    def backwards(self) -> "Ends":
-        """The same for the direction from the end: it starts anew where the other one ends."""
-        if self.reset is None:
-            return self
-        reset = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])])
-        return self._replace(reset=reset & self.inside(reset.shape[0], 1))
-
-    def within(self) -> "Ends":
-        """The same without resets at or beyond a sequence's length, which say nothing."""
-        if self.reset is None:
-            return self
-        return self._replace(reset=self.reset & self.inside(self.reset.shape[0]))
-
-    def inside(self, T: int, ahead: int = 0) -> Tensor | bool:
-        """Whether the step so many steps ahead of each lies within its sequence; (T, B) or True."""
-        if self.lengths is None:
-            return True
-        times = torch.arange(T, device=self.lengths.device) + ahead
-        return times[:, None] < self.lengths
-
-    def last(self, x: Tensor, reverse: bool) -> Tensor:
-        """What one direction put out at its last step, (B, features) of x (T, B, features)."""
-        if not x.shape[0]:  # (len would fix the size in an exported graph)
-            return x.new_zeros(x.shape[1:])
-        if self.lengths is None or reverse:  # the output of an empty sequence is 0 anyway
-            return x[0 if reverse else -1]
-        rows = (self.lengths - 1).clamp(min=0)
-        return x[rows, torch.arange(x.shape[1], device=x.device)]
-
-    def clear(self, x: Tensor) -> Tensor:
-        """x (T, B, features) with zeros where sequences have ended."""
-        inside = self.inside(x.shape[0])
-        return torch.where(inside[..., None], x, 0) if isinstance(inside, Tensor) else x
+from swiftrnn.nn._ends import Ends
+from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
 
 
 class Recurrent(nn.Module, ABC):
@@ -167,6 +127,7 @@ class Recurrent(nn.Module, ABC):
         hx: Any = None,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
+        cu_seqlens: Tensor | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack over whole sequences.
 
@@ -179,6 +140,9 @@ class Recurrent(nn.Module, ABC):
             reset: (T, B) bool, or (B, T) if `batch_first`, or (T) for one sequence: where it is
                 set, a new sequence starts inside this one, from a state of zeros. Nothing passes
                 over such a place, in either direction.
+            cu_seqlens: (B + 1) integers, where sequences start that lie one after the other in an
+                input (N, I) without padding, and N last; the output is (N, directions * H), and
+                `reset` then (N). Not together with lengths.
 
         Returns:
             output: as `input`, with directions * H features.
@@ -196,6 +160,8 @@ class Recurrent(nn.Module, ABC):
                 )
             return self._forward_packed(input, hx, reset)
         batched = self._check_input(input)
+        if cu_seqlens is not None:
+            return self._forward_ragged(input, hx, lengths, reset, cu_seqlens)
         x, reset = (self._time_first(each, batched) for each in (input, reset))
         state = hx if batched else self.map_state(lambda s: s.unsqueeze(1), hx)
         output, state = self._run(x, state, lengths, reset)
@@ -306,6 +272,24 @@ class Recurrent(nn.Module, ABC):
             state = self.map_state(lambda s: s.index_select(1, back), state)
         data = pack_padded_sequence(output, lengths).data
         return PackedSequence(data, sizes, order, back), state
+
+    def _forward_ragged(
+        self, x: Tensor, state: Any, lengths: Any, reset: Any, cu_seqlens: Any
+    ) -> tuple[Tensor, Any]:
+        starts = check_cu_seqlens(self._name(), cu_seqlens, x)
+        if lengths is not None:
+            raise ValueError(
+                f"{self._name()} needs lengths or cu_seqlens, not both; got both; "
+                "leave lengths away"
+            )
+        lengths = starts.diff()
+        times = torch.arange(int(lengths.max()) if len(lengths) else 0, device=x.device)[:, None]
+        inside = times < lengths
+        rows = torch.where(inside, starts[:-1] + times, 0)
+        if isinstance(reset, Tensor):
+            reset = reset[rows] if reset.shape == x.shape[:1] else reset
+        output, state = self._run(x[rows], state, lengths, reset)
+        return output.transpose(0, 1)[inside.t()], state
 
     def _weights(self, i: int, input_size: int) -> dict[str, Tensor]:
         suffix = self._suffixes()[i]

@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
+from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import gated_layer
-from swiftrnn.nn._recurrent import Ends, Recurrent
+from swiftrnn.nn._recurrent import Recurrent
 
 
 class MinGRU(Recurrent):

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from swiftrnn import ops
-from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
+from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._recurrent import Recurrent, for_product
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
 

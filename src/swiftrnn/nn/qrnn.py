@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from swiftrnn import ops
+from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import beside, gated_layer
-from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
+from swiftrnn.nn._recurrent import Recurrent, for_product
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import ops
-from swiftrnn.nn._recurrent import Ends, Recurrent, for_product
+from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._recurrent import Recurrent, for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear

@@ -107,3 +107,28 @@ def check_reset(
             "say for every step whether a sequence starts there"
         )
     return reset.to(device).contiguous()
+
+
+def check_cu_seqlens(who: str, cu_seqlens: object, x: Tensor) -> Tensor:
+    """Starts of sequences, and the end of the last, as int64 on the device of x (N, features).
+
+    Raises:
+        TypeError: no integers.
+        ValueError: x has a batch dimension, or they do not go from 0 up to N.
+    """
+    if not isinstance(cu_seqlens, Tensor) or cu_seqlens.dtype not in (torch.int32, torch.int64):
+        got = cu_seqlens.dtype if isinstance(cu_seqlens, Tensor) else type(cu_seqlens).__name__
+        raise TypeError(f"{who} needs integer cu_seqlens; got {got}; use torch.int64")
+    if x.dim() != 2:
+        raise ValueError(
+            f"{who} needs input (N, I) beside cu_seqlens; got {tuple(x.shape)}; "
+            "put the sequences one after the other"
+        )
+    starts, N = cu_seqlens.to(device=x.device, dtype=torch.int64), len(x)
+    fits = starts.dim() == 1 and len(starts) > 0 and int(starts[0]) == 0 and int(starts[-1]) == N
+    if not fits or bool((starts.diff() < 0).any()):
+        raise ValueError(
+            f"{who} needs cu_seqlens that rise from 0 to N = {N}; got {cu_seqlens.tolist()}; "
+            "give where each sequence starts, and N last"
+        )
+    return starts
