@@ -26,7 +26,7 @@ from swiftrnn.training.hooks import snapshots
 
 TIME = 256  # bytes that inference reads in one call
 STREAMED = 64  # bytes that one timed call reads one by one
-REPEATS, LIMIT = 11, 10.0  # rounds, and seconds for all of them; at most twice a training
+REPEATS, LIMIT = 11, 6.0  # rounds, and seconds for all of them; at most twice a training
 PROMPT = "def "
 SAMPLE = 240  # bytes
 

@@ -21,7 +21,7 @@ from swiftrnn.recipes.language_model.use import predict as predict
 from swiftrnn.training import folder, weights
 from swiftrnn.training.fit import Fitted, fit
 
-VALID = 65_536  # tokens measured during training, from all over valid; cheap for any layer
+VALID = 32_768  # tokens measured during training, from all over valid; cheap for any layer
 SNAPSHOTS = 100  # updates between two, so that layers can be compared after equal tokens
 
 
