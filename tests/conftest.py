@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 import torch.utils.deterministic
@@ -16,6 +17,8 @@ sys.path.insert(0, str(ROOT))
 
 import build_kernels  # noqa: E402
 
+hypothesis.settings.register_profile("steady", deadline=None)  # a busy machine is no bug
+hypothesis.settings.load_profile("steady")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # programs leave the cores to other tests
 torch.set_num_threads(1)  # steady on busy machines: spinning threads cost 12x there
 torch.use_deterministic_algorithms(True)
