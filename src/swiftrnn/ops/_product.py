@@ -2,8 +2,9 @@
 
 float32 and float64 on x86-64: our own kernel (`_matmul`), which needs no new memory and no
 transposition. Else, and for the forward product of few rows, a library: oneDNN, whose weight may be
-packed once for several blocks, and torch's default for what oneDNN does not know, for the gradient
-of the weight and for products so small that oneDNN's overhead of 10 to 20 microseconds shows.
+packed once for several blocks; and torch's default for the gradient of the weight, for products so
+small that oneDNN's overhead of 10 to 20 microseconds shows, for what oneDNN does not know, and for
+bfloat16, where the default is oneDNN too, but writes and adds where we say.
 benchmarks/README.md has the measurements.
 """
 
@@ -60,7 +61,7 @@ def for_onednn(weight: Tensor, rows: int, blocks: int) -> Tensor:
 
 
 def _onednn(dtype: torch.dtype, rows: int) -> bool:
-    return rows >= FEW_ROWS and dtype != torch.float64 and torch.backends.mkldnn.is_available()
+    return rows >= FEW_ROWS and dtype == torch.float32 and torch.backends.mkldnn.is_available()
 
 
 def onednn(x: Tensor, weight: Tensor) -> Tensor:
