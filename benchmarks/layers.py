@@ -1,6 +1,6 @@
 """Times layers against torch's, against convolutions and against their own bare products.
 
-    python benchmarks/layers.py --headline     B 32, T 256, H 512, float32 and bfloat16, carefully
+    python benchmarks/layers.py --headline     B 32, T 256, H 512, float32 and bfloat16 in turn
     python benchmarks/layers.py                the grid; goes on where it stopped
     python benchmarks/layers.py --cell 1 32 128
     python benchmarks/layers.py --quick        one tiny cell: tests the script
@@ -87,21 +87,35 @@ def lstm_seconds(cell: tuple[int, int, int]) -> float:
     return bench.interleaved({"step": step}, repeats=1, warmup=1)["step"].median * T / short
 
 
-def measure(cell: tuple[int, int, int], dtype: str, repeats: int, limit_s: float) -> list[rows.Row]:
-    """Times and peak memory of one cell."""
+def measure(
+    cell: tuple[int, int, int], dtypes: Sequence[str], repeats: int, limit_s: float
+) -> list[rows.Row]:
+    """Times and peak memory of one cell, every dtype in the same rounds."""
     busy = rows.others()
-    calls = dict(calls_of(cell, dtype))
-    times = bench.interleaved(calls, repeats, limit_s=limit_s)
-    sizes = {
-        (subject, provider, "memory"): size
-        for (subject, provider, mode), call in calls.items()
-        if mode == "step" and (size := bench.peak_bytes(call, bench.release_memory)) is not None
-    }
-    return rows.make(times, sizes, (*cell, dtype), max(busy, rows.others()))
+    calls = {dtype: dict(calls_of(cell, dtype)) for dtype in dtypes}
+    times = bench.interleaved(
+        {(dtype, key): call for dtype in dtypes for key, call in calls[dtype].items()},
+        repeats,
+        limit_s=limit_s,
+    )
+    found = []
+    for dtype in dtypes:
+        sizes = {
+            (subject, provider, "memory"): size
+            for (subject, provider, mode), call in calls[dtype].items()
+            if mode == "step" and (size := bench.peak_bytes(call, bench.release_memory)) is not None
+        }
+        here = {key: times[dtype, key] for key in calls[dtype]}
+        found += rows.make(here, sizes, (*cell, dtype), max(busy, rows.others()))
+    return found
 
 
 def main(
-    cells: Sequence[tuple[tuple[int, int, int], str]], repeats: int, limit_s: float, out: Path
+    cells: Sequence[tuple[int, int, int]],
+    dtypes: Sequence[str],
+    repeats: int,
+    limit_s: float,
+    out: Path,
 ) -> None:
     keep_memory(KEPT)
     for op in OPS:
@@ -110,23 +124,25 @@ def main(
         except RuntimeError as error:
             sys.exit(f"benchmarks/layers.py: {error}")
     commit, threads = bench.machine()["commit"], bench.machine()["threads"]
-    for number, (cell, dtype) in enumerate(cells, 1):
-        name = f"{number}/{len(cells)}: B {cell[0]}, T {cell[1]}, H {cell[2]}, {dtype}"
+    for number, cell in enumerate(cells, 1):
+        name = f"{number}/{len(cells)}: B {cell[0]}, T {cell[1]}, H {cell[2]}"
         done = {
             row.cell
             for row in rows.read(out)
             if row.subject == "layer" and (row.commit, row.threads) == (commit, threads)
         }
-        if (*cell, dtype) in done:
+        if {(*cell, dtype) for dtype in dtypes} <= done:
             print(f"{name}: measured before at this commit")
             continue
         if (guess := lstm_seconds(cell)) > SLOWEST_LSTM_S:
             print(f"{name}: left out, a step of nn.LSTM would take {guess:.1f} s")
             continue
-        found = measure(cell, dtype, repeats, limit_s)
+        found = measure(cell, dtypes, repeats, limit_s)
         rows.append(out, found)
-        steps = {row.provider: row.median_s for row in found if row.mode == "step"}
-        print(f"{name}: " + ", ".join(f"{p} {s * 1e3:.2f} ms" for p, s in steps.items()))
+        for dtype in dtypes:
+            steps = [r for r in found if (r.mode, r.dtype) == ("step", dtype)]
+            said = ", ".join(f"{r.provider} {r.median_s * 1e3:.2f} ms" for r in steps)
+            print(f"{name}, {dtype}: {said}")
 
 
 if __name__ == "__main__":
@@ -141,10 +157,9 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.headline:
         kinds = ["float32", "bfloat16"] if has_bfloat16() else ["float32"]
-        both = [(HEADLINE, kind) for kind in kinds]
-        main(both, max(given.repeats, 30), max(given.limit, 300.0), given.out)
+        main([HEADLINE], kinds, max(given.repeats, 30), max(given.limit, 600.0), given.out)
     elif given.quick:
-        main([((2, 16, 32), "float32")], 3, given.limit, given.out)
+        main([(2, 16, 32)], ["float32"], 3, given.limit, given.out)
     else:
         wanted = [tuple(given.cell)] if given.cell else GRID
-        main([(cell, "float32") for cell in wanted], given.repeats, given.limit, given.out)
+        main(wanted, ["float32"], given.repeats, given.limit, given.out)
