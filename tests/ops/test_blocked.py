@@ -7,6 +7,7 @@ from torch import nn
 from swiftrnn import nn as layers
 from swiftrnn import ops
 from swiftrnn.ops import OPS, _blocked, _matmul, _native
+from swiftrnn.ops.gated_scan.reference import GATES
 
 SRU, GATED = (next(op for op in OPS if op.name == name) for name in ("sru", "gated_scan"))
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2}
@@ -91,24 +92,30 @@ def same(blocked, plain, leaves, dtype):
 
 
 @pytest.mark.parametrize("H", [5, 127, 300])
-@pytest.mark.parametrize("gates", [2, 3])
-@pytest.mark.parametrize("form", [(True, False), (False, True)], ids=["tanh", "update"])
+@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("floors", [None, "channels", "all"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.usefixtures("from_rows")
-def test_gated_scan_in_blocks(monkeypatch, H, gates, form, reverse, dtype):
-    T, B, I, G = 8, 3, 4, gates * H
+def test_gated_scan_in_blocks(monkeypatch, H, cell, floors, reverse, dtype):
+    T, B, I, G = 8, 3, 4, GATES[cell] * H
     step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", 3 * step_bytes)
     real, ends = _native.state_dtype(dtype), (torch.tensor([8, 0, 5]), torch.rand(T, B) < 0.3)
     x, weight = torch.randn(T, B, I).to(dtype), (torch.randn(G, I) / 2).to(dtype)
     leaves = [x, weight, torch.randn(G).to(real), torch.randn(B, H).to(real)]
+    shape = {None: (), "channels": (H,), "all": (T, B, H)}[floors]
+    given = None if floors is None else torch.rand(shape).to(real)
+    learnt = floors == "channels" and cell == "hgrn"
+    leaves = [*leaves, given] if learnt else leaves
 
-    def plain(x, weight, *rest):
-        return ops.gated_scan(nn.functional.linear(x, weight), *rest, *ends, *form, reverse)
+    def plain(x, weight, bias, initial, floor=given):
+        gates = nn.functional.linear(x, weight)
+        return ops.gated_scan(gates, bias, floor, initial, *ends, cell, reverse)
 
-    def blocked(x, weight, *rest):
-        return _blocked.project(GATED, x, weight, False, *rest, *ends, *form, reverse)
+    def blocked(x, weight, bias, initial, floor=given):
+        rest = bias, floor, initial, *ends, cell, reverse
+        return _blocked.project(GATED, x, weight, False, *rest)
 
     same(blocked, plain, leaves, dtype)
 
@@ -122,19 +129,20 @@ def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block, H):
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * B * 3 * H * 8)
     x, weight = draw(T + max(taps), B, I), draw(3 * H, len(taps) * I)
     leaves = [x, weight, draw(3 * H), draw(B, H)]
-    flags = torch.tensor([8, 0, 5]), None, True, False, False
+    lengths = torch.tensor([8, 0, 5])
 
-    def plain(x, weight, *rest):
-        views = torch.cat([x[tap : tap + T] for tap in taps], -1)
-        return ops.gated_scan(nn.functional.linear(views, weight), *rest, *flags)
+    def plain(x, weight, bias, initial):
+        gates = nn.functional.linear(torch.cat([x[tap : tap + T] for tap in taps], -1), weight)
+        return ops.gated_scan(gates, bias, None, initial, lengths, cell="qrnn_fo")
 
-    def blocked(x, weight, *rest):
-        return _blocked.project(GATED, x, weight, False, *rest, *flags, taps=taps)
+    def blocked(x, weight, bias, initial):
+        rest = bias, None, initial, lengths, None, "qrnn_fo", False
+        return _blocked.project(GATED, x, weight, False, *rest, taps=taps)
 
     same(blocked, plain, leaves, torch.float64)
 
 
-@pytest.mark.parametrize("layer", ["SRU", "QRNN", "MinGRU"])
+@pytest.mark.parametrize("layer", ["SRU", "QRNN", "MinGRU", "MinLSTM", "HGRN"])
 def test_threads_change_no_bit(monkeypatch, layer):
     monkeypatch.setattr(_matmul, "SINK_ROWS", 100)  # 12 runs, the last one shorter
     monkeypatch.setattr(_native, "WORTH_A_THREAD", 1)
@@ -153,12 +161,14 @@ def test_threads_change_no_bit(monkeypatch, layer):
             assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("op", [SRU, GATED], ids=lambda op: op.name)
+@pytest.mark.parametrize(
+    ("op", "case"), [(SRU, {"skip": 4}), *((GATED, {"cell": i}) for i in range(len(GATES)))]
+)
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("chunked", [False, True])
-def test_what_is_kept_may_lie_apart_from_the_gates(op, dtype, chunked):
+def test_what_is_kept_may_lie_apart_from_the_gates(op, case, dtype, chunked):
     """As where a library gives a product in memory of its own; SRU's skip is a gate here."""
-    inputs = op.sample(6, 3, 130, dtype, **({"skip": 4} if op is SRU else {"output": 1}))
+    inputs = op.sample(6, 3, 130, dtype, **case)
     here, apart = inputs[0].clone(), torch.full_like(inputs[0], torch.nan)
     forward = op.kernel("forward")
     first = forward(here, *inputs[1:], True, None, None, here, chunked)

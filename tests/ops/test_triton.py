@@ -29,8 +29,23 @@ compiles = pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles noth
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2, torch.float16: 1e-2}
 MOST = {"T": 6, "B": 3, "H": 140}  # the interpreter takes a millisecond for a step of a program
 TARGETS = [("cuda", 80, 32), ("cuda", 90, 32), ("cuda", 100, 32), ("hip", "gfx942", 64)]
-IN_REAL = {"initial", "final", "states", "weight_c", "bias", "mask", "carry", "sums", "scale"}
-KERNELS = [(op, part) for op in OPS for part in ("_forward", "_backward")]
+IN_REAL = {"initial", "final", "states", "weight_c", "bias", "floor", "mask"} | {
+    "carry", "sums", "scale",
+}  # fmt: skip
+CONSTANTS = {  # of an op's kernels, where not every one is 1
+    "sru": [{"SKIP": 3}],
+    "gated_scan": [
+        {"CELL": "min_lstm", "GATES": 3, "FLOOR": 3},
+        {"CELL": "qrnn_ifo", "GATES": 4, "FLOOR": 3},
+        {"CELL": "hgrn", "GATES": 2, "FLOOR": 1},
+    ],
+}
+KERNELS = [
+    (op, part, constants)
+    for op in OPS
+    for part in ("_forward", "_backward")
+    for constants in CONSTANTS.get(op.name, [{}])
+]
 
 
 def small(case):
@@ -66,7 +81,9 @@ def test_equals_the_reference(op, case, dtype):
     grads = [w.to(y.dtype) for w, y in zip(weights, outputs, strict=False)]
     saved = [outputs[i] for i in op.saved]
     given = kernel.backward(*inputs, *saved, *grads)
-    given = [g for g, i in zip(given, op.differentiable, strict=True) if inputs[i] is not None]
+    given = [g if g.numel() else torch.zeros_like(inputs[i])  # a constant has none
+             for g, i in zip(given, op.differentiable, strict=True)
+             if inputs[i] is not None]  # fmt: skip
     for found, exact in zip([*outputs[: op.public], *given], expected, strict=True):
         assert found.shape == exact.shape
         scale = TOLERANCE[dtype]
@@ -120,19 +137,22 @@ def signature(kernel, dtype):
             kinds[name] = f"*{wide if name in IN_REAL else io}"
     constants = {name: int(kind == "constexpr") for name, kind in kinds.items() if name.isupper()}
     constants = {name: value for name, value in constants.items() if len(name) > 1}
-    return kinds, constants | {"BLOCK": 128} | ({"SKIP": 3} if "SKIP" in constants else {})
+    return kinds, constants | {"BLOCK": 128}
 
 
 @compiles
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: str(target[1]))
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize(("op", "part"), KERNELS, ids=lambda x: getattr(x, "name", x))
-def test_compiles_without_spilling(op, part, dtype, target, tmp_path):
+@pytest.mark.parametrize(
+    ("op", "part", "constants"), KERNELS, ids=lambda x: str(getattr(x, "name", x))
+)
+def test_compiles_without_spilling(op, part, constants, dtype, target, tmp_path):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
     kernel = getattr(import_module(f"{op.package}.triton"), part)
-    kinds, constants = signature(kernel, dtype)
+    kinds, usual = signature(kernel, dtype)
+    constants = {name: constants.get(name, value) for name, value in usual.items()}
     aligned = {(i,): [["tt.divisibility", 16]] for i, k in enumerate(kinds.values()) if k[0] == "*"}
     source = ASTSource(fn=kernel, signature=kinds, constexprs=constants, attrs=aligned)
     binary = triton.compile(source, target=GPUTarget(*target), options={"num_warps": 4}).asm

@@ -11,6 +11,7 @@ from onnxscript import FLOAT, graph, opset18, script
 from torch import Tensor
 
 from swiftrnn.ops import OPS
+from swiftrnn.ops.gated_scan.reference import gates_of
 
 _CORE = "swiftrnn::onnx_"
 torch.library.define(
@@ -53,14 +54,14 @@ def linear_scan(decay, input, initial, lengths, reset, reverse):
     return torch.where(inside, output, 0), final
 
 
-def gated_scan(gates, bias, initial, lengths, reset, tanh, update, reverse, _):
+def gated_scan(gates, bias, floor, initial, lengths, reset, cell, reverse, _):
     """The same, between gates."""
     parts = (gates + bias).split(initial.shape[-1], -1)
-    f, u = (torch.sigmoid(-parts[0]), parts[1]) if update else (torch.sigmoid(parts[1]), parts[0])
-    u = u.tanh() if tanh else u
-    output, final = linear_scan(f, (1 - f) * u, initial, lengths, reset, reverse)
-    output = output * torch.sigmoid(parts[2]) if len(parts) == 3 else output
-    return output, final, initial.new_empty(0)
+    f, i, u, o = gates_of(cell, parts)
+    if floor is not None:
+        f, i = floor + (1 - floor) * f, (1 - floor) * i
+    output, final = linear_scan(f, i * u, initial, lengths, reset, reverse)
+    return output * o, final, initial.new_empty(0)
 
 
 def sru(

@@ -1,4 +1,4 @@
-"""What minGRU and QRNN share: a product, and `gated_scan` over it."""
+"""What the layers over `gated_scan` share: a product, the recurrence, and zoneout."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from swiftrnn.nn._recurrent import for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
-from swiftrnn.ops.gated_scan import OP
+from swiftrnn.ops.gated_scan import OP, Cell
 
 
 def gated_layer(
@@ -18,8 +18,8 @@ def gated_layer(
     state: Tensor | None,
     ends: Ends,
     hidden_size: int,
-    tanh: bool = False,
-    update: bool = False,
+    cell: Cell,
+    floor: Tensor | None = None,
     reverse: bool = False,
     taps: tuple[int, ...] = (0,),
 ) -> tuple[Tensor, Tensor]:
@@ -34,13 +34,34 @@ def gated_layer(
     bias = x.new_zeros(len(weight), dtype=real) if bias is None else bias.to(real)
     if state is None:
         state = x.new_zeros(x.shape[1], hidden_size, dtype=real)
-    rest = (bias, state.to(real).contiguous(), ends.lengths, ends.reset, tanh, update, reverse)
+    floor = None if floor is None else floor.to(real).contiguous()
+    state = state.to(real).contiguous()
+    rest = bias, floor, state, *ends, cell, reverse
     if can_block(OP, x):
-        return project(OP, x.contiguous(), weight, False, *rest, taps=taps)
-    return ops.gated_scan(linear(beside(x, taps), weight, None), *rest)
+        return project(OP, x.contiguous(), weight.contiguous(), False, *rest, taps=taps)
+    gates = linear(beside(x, taps), weight, None)
+    return ops.gated_scan(gates, bias, floor, state, *ends, cell, reverse)
 
 
 def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:
     """What a gate sees through each tap, side by side: (T, B, I * taps)."""
     T = x.shape[0] - max(taps)
     return x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)
+
+
+def zoned(p: float, training: bool, x: Tensor, T: int, hidden_size: int) -> Tensor | None:
+    """The floor of `gated_scan` that is zoneout: what keeps its state, or on average, how much.
+
+    Args:
+        p: probability that a number of the state stays as it was, for one time step.
+        training: whether it is drawn, (T, B, H) of 0 and 1, or p for all, (H).
+        x: (any, B, I), whose device and dtype count.
+        T: time steps.
+        hidden_size: H.
+    """
+    if not p:
+        return None
+    if not training:
+        return x.new_full((hidden_size,), p, dtype=state_dtype(x.dtype))
+    shape = T, x.shape[1], hidden_size
+    return torch.empty(shape, dtype=state_dtype(x.dtype), device=x.device).bernoulli_(p)

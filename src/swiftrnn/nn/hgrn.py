@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from swiftrnn import ops
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._gated import gated_layer
 from swiftrnn.nn._recurrent import Recurrent, for_product
-from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
 
 EPSILON = 1e-5  # of the norm
@@ -87,18 +86,18 @@ class HGRN(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
-        x, weight = for_product(x, weights["weight_ih"])
-        real, H = state_dtype(x.dtype), self.hidden_size
-        gates = linear(x, weight, None).to(real)
+        H, floor = self.hidden_size, self.floors()[layer]
+        scan = {
+            name: weights[name][: 2 * H] for name in ("weight_ih", "bias_ih") if name in weights
+        }
+        h, last = gated_layer(x, scan, state, ends, H, "hgrn", floor, reverse=direction == 1)
+        x, weight = for_product(x, weights["weight_ih"][2 * H :])
+        o = linear(x, weight, None)
         if self.bias:
-            gates = gates + weights["bias_ih"].to(real)
-        u, f, o = gates.split(H, -1)
-        floor = self.floors()[layer].to(real)
-        f = floor + (1 - floor) * torch.sigmoid(f)
-        start = None if state is None else state.to(real)
-        h, last = ops.linear_scan(f, (1 - f) * silu(u), start, *ends, reverse=direction == 1)
-        y = nn.functional.rms_norm(h, (H,), weights["weight_norm"].to(real), EPSILON) * silu(o)
-        y, weight = for_product(y.to(x.dtype), weights["weight_hy"])
+            o = o + weights["bias_ih"][2 * H :].to(o.dtype)
+        norm = weights["weight_norm"].to(h.dtype)
+        y = nn.functional.rms_norm(h, (H,), norm, EPSILON) * silu(o)
+        y, weight = for_product(y, weights["weight_hy"])
         output = linear(y, weight, None)
         if self.bias:
             output = output + weights["bias_hy"].to(output.dtype)

@@ -45,5 +45,5 @@ class MinGRU(Recurrent):
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
         return gated_layer(
-            x, weights, state, ends, self.hidden_size, update=True, reverse=direction == 1
+            x, weights, state, ends, self.hidden_size, "min_gru", reverse=direction == 1
         )

@@ -2,15 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from swiftrnn import ops
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._recurrent import Recurrent, for_product
-from swiftrnn.ops._native import state_dtype
-from swiftrnn.ops._product import linear
+from swiftrnn.nn._gated import gated_layer
+from swiftrnn.nn._recurrent import Recurrent
 
 
 class MinLSTM(Recurrent):
@@ -20,8 +16,8 @@ class MinLSTM(Recurrent):
         f[t] = sigmoid(W_f x[t] + b_f)
         h[t] = (f[t] * h[t-1] + i[t] * (W_h x[t] + b_h)) / (f[t] + i[t])
 
-    f / (f + i) is computed as sigmoid(log f - log i), which neither overflows nor divides 0 by 0
-    where both gates are shut. Arguments, input and output are those of torch.nn.GRU; the state is
+    f / (f + i) is computed in log space: it neither overflows nor divides 0 by 0 where both gates
+    are shut. Arguments, input and output are those of torch.nn.GRU; the state is
     h, which is also the cell. Parameters of layer k: `weight_ih_l{k}` (3H, I) and `bias_ih_l{k}`
     (3H), with the rows of i, f and h in this order, that of torch.nn.LSTM. There is no `weight_hh`.
 
@@ -50,16 +46,6 @@ class MinLSTM(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
-        x, weight = for_product(x, weights["weight_ih"])
-        real, H = state_dtype(x.dtype), self.hidden_size
-        products = linear(x, weight, None).to(real)
-        if self.bias:
-            products = products + weights["bias_ih"].to(real)
-        i, f, h = products.split(H, -1)
-        gates = torch.cat([h, softplus(-i) - softplus(-f)], -1)
-        if state is None:
-            state = gates.new_zeros(x.shape[1], H)
-        output, last = ops.gated_scan(
-            gates, gates.new_zeros(2 * H), state.to(real), *ends, reverse=direction == 1
+        return gated_layer(
+            x, weights, state, ends, self.hidden_size, "min_lstm", reverse=direction == 1
         )
-        return output.to(x.dtype), last

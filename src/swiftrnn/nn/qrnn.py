@@ -1,20 +1,18 @@
 """QRNN, convolutions over time with a recurrent pooling."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from swiftrnn import ops
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._gated import beside, gated_layer
-from swiftrnn.nn._recurrent import Recurrent, for_product
-from swiftrnn.ops._native import state_dtype
-from swiftrnn.ops._product import linear
+from swiftrnn.nn._gated import gated_layer, zoned
+from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.ops.gated_scan import Cell
 
 Pooling = Literal["f", "fo", "ifo"]
+CELLS: dict[Pooling, Cell] = {"f": "qrnn_f", "fo": "qrnn_fo", "ifo": "qrnn_ifo"}
 
 
 class QRNN(Recurrent):
@@ -40,6 +38,8 @@ class QRNN(Recurrent):
             dtype: see `Recurrent`.
         window: k, how many steps of input a gate sees.
         pooling: "f", "fo" or "ifo": which gates there are.
+        zoneout: probability that a number of c stays as it was in one time step; drawn while
+            training, its mean otherwise.
 
     Example:
         >>> import torch
@@ -47,7 +47,9 @@ class QRNN(Recurrent):
         >>> output.shape, c.shape, windows[0].shape
         (torch.Size([5, 2, 16]), torch.Size([1, 2, 16]), torch.Size([1, 2, 8]))
 
-    Source: Bradbury et al. (2017), "Quasi-Recurrent Neural Networks", arXiv:1611.01576, section 2.
+    Source: Bradbury et al. (2017), "Quasi-Recurrent Neural Networks", arXiv:1611.01576, section 2;
+    zoneout: Krueger et al. (2017), "Zoneout: Regularizing RNNs by Randomly Preserving Hidden
+    Activations", arXiv:1606.01305, equations 3 and 4.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class QRNN(Recurrent):
         *,
         window: int = 2,
         pooling: Pooling = "fo",
+        zoneout: float = 0.0,
     ) -> None:
         if pooling not in get_args(Pooling):
             raise ValueError(
@@ -72,6 +75,8 @@ class QRNN(Recurrent):
         if not isinstance(window, int) or window < 1:
             raise ValueError(f"QRNN needs window of at least 1; got {window!r}")
         self.window, self.pooling = window, pooling
+        self._cell: Cell = CELLS[pooling]
+        self.zoneout = self.probability("zoneout", zoneout)
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
             device, dtype,
@@ -123,36 +128,16 @@ class QRNN(Recurrent):
         if ends.reset is not None and before:
             longer, window = _parted(longer, window, taps, ends.within(), reverse)
             taps = (0,)
-        pool = _ifo_layer if self.pooling == "ifo" else partial(gated_layer, tanh=True)
-        output, c = pool(longer, weights, c, ends, self.hidden_size, reverse=reverse, taps=taps)
+        H, cell = self.hidden_size, self._cell
+        floor = zoned(self.zoneout, self.training, x, x.shape[0], H)
+        output, c = gated_layer(longer, weights, c, ends, H, cell, floor, reverse, taps)
         return output, (c, window)
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""
-        usual = {"window": 2, "pooling": "fo"}
+        usual = {"window": 2, "pooling": "fo", "zoneout": 0.0}
         shown = [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
         return ", ".join([super().extra_repr(), *shown])
-
-
-def _ifo_layer(
-    x: Tensor,
-    weights: dict[str, Tensor],
-    state: Tensor | None,
-    ends: Ends,
-    hidden_size: int,
-    reverse: bool,
-    taps: tuple[int, ...],
-) -> tuple[Tensor, Tensor]:
-    """As `gated_layer`, for gates of input and forgetting that are apart."""
-    x, weight = for_product(x, weights["weight_ih"])
-    real = state_dtype(x.dtype)
-    gates = linear(beside(x, taps), weight, None).to(real)
-    if "bias_ih" in weights:
-        gates = gates + weights["bias_ih"].to(real)
-    z, f, o, i = gates.split(hidden_size, -1)
-    start = None if state is None else state.to(real)
-    scanned = ops.linear_scan(f.sigmoid(), i.sigmoid() * z.tanh(), start, *ends, reverse=reverse)
-    return (o.sigmoid() * scanned[0]).to(x.dtype), scanned[1]
 
 
 def _extend(

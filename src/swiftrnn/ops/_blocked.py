@@ -98,18 +98,14 @@ def _inputs(
     op: Op, gates: Tensor, skip: Tensor | None, rest: tuple, state: Tensor, start: int
 ) -> tuple:
     """The op's inputs for one block that starts at a time."""
-    inputs, (lengths, reset) = [gates, skip, *rest] if op.skips else [gates, *rest], _ends(op)
+    inputs, lengths = [gates, skip, *rest] if op.skips else [gates, *rest], op.tensors - 2
     inputs[op.state] = state
     if start and inputs[lengths] is not None:
         inputs[lengths] = inputs[lengths] - start
-    if inputs[reset] is not None:
-        inputs[reset] = inputs[reset][start:]
+    for i in op.timed:
+        if inputs[i] is not None and inputs[i].dim() > 1:
+            inputs[i] = inputs[i][start:]
     return tuple(inputs)
-
-
-def _ends(op: Op) -> tuple[int, int]:
-    """Which inputs say where sequences end and start: lengths and reset."""
-    return op.tensors - 2, op.tensors - 1
 
 
 def _forward(
@@ -176,9 +172,11 @@ class _Blocked(torch.autograd.Function):
         alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
         multiply = _backward_alone if alone else _backward_in_blocks
         d_weight, *d_rest = multiply(ctx, d_x, *grads)
-        nothing = (None,) * (op.tensors - op.state - 1 + len(ctx.flags))  # for mask, ends, flags
-        d_x = d_x if ctx.needs_input_grad[1] else None
-        return None, d_x, d_weight, None, None, *d_rest, *nothing
+        nothing = (None,) * (op.tensors - len(op.differentiable) + len(ctx.flags))
+        grads = None, d_x, d_weight, None, None, *d_rest, *nothing
+        return tuple(
+            g if need else None for g, need in zip(grads, ctx.needs_input_grad, strict=True)
+        )
 
 
 def _backward_alone(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> list[Tensor | None]:

@@ -44,6 +44,7 @@ class Op:
     cases: tuple[dict[str, int], ...]  # arguments of `sample`; corner cases first
     saved: tuple[int, ...]  # the outputs that `backward` needs
     state: int  # the input that is the state before the first step; the second output is the last
+    timed: tuple[int, ...] = ()  # inputs after the gates that may have a row for each time
     public: int = 2  # how many outputs the caller sees
     skips: bool = False  # whether the second input is a skip: (T, B, H), or None
     raw: dict[str, Callable] = field(default_factory=dict)  # "forward", "backward": no autograd
@@ -168,7 +169,7 @@ def _function(op: Op) -> type[torch.autograd.Function]:
             for i, grad in zip(
                 differentiable, backward(*inputs, *saved[tensors:], *dense), strict=True
             ):
-                grads[i] = grad if inputs[i] is not None else None
+                grads[i] = grad if ctx.needs_input_grad[i] else None
             return tuple(grads)
 
     return Function

@@ -1,40 +1,104 @@
-/* A gated recurrence on the CPU, everything but the matrix product: minGRU's and QRNN's.  One row is
- * the H channels of one (t, b); its gates lie side by side, so every load is a run of neighbours.
+/* A gated recurrence on the CPU, everything but the matrix product.  One row is the H channels of
+ * one (t, b); its gates lie side by side, so every load is a run of neighbours.
  *
- *   u = g(u' + b_u)     f = sigmoid(sign (f' + b_f))     o = sigmoid(o' + b_o), or 1 without
- *   c = f c' + (1 - f) u                                 h = o c                   c' = c[t-1]
+ *   c = F c' + I u     F = l + (1 - l) f     I = (1 - l) i     h = o c, or c     c' = c[t-1]
  *
- * `at_u` and `at_f` say in which place of a row u' and f' stand; o' is the third.  `kept`, `chunked`,
- * threads, sums, lengths and reset are those of sru/cpu.c: forward writes to `kept` what backward reads in
- * place of the gates: u, f, o, or in 16 bits u', f', o'; backward computes what is not there again. */
+ * l is the floor: for a channel (a row of H), or for every number (T, B, H).  What f, i, o and u
+ * are, the cell says: see reference.py, and `gates_at` here.  Where i = 1 - f, also I = 1 - F.
+ *
+ * `kept`, `chunked`, threads, sums, lengths and reset are those of sru/cpu.c: forward writes to
+ * `kept` what backward reads in place of the gates: u, f, o, i if they say all that backward needs
+ * (`keeps_gates`), else the gates as they came; backward computes what is not there again. */
 
 #include "../_matmul/gates.h"
 
+/* In the order of CELLS in __init__.py; constants wherever they are asked for. */
+enum { MIN_GRU, MIN_LSTM, QRNN_F, QRNN_FO, QRNN_IFO, HGRN };
+#define AT_U(cell) ((cell) == MIN_GRU ? 1 : (cell) == MIN_LSTM ? 2 : 0) /* places in a row */
+#define AT_F(cell) ((cell) == MIN_GRU ? 0 : 1)
+#define AT_I(cell) ((cell) == MIN_LSTM ? 0 : 3)
+#define AT_O 2
+#define HAS_I(cell) ((cell) == QRNN_IFO || (cell) == MIN_LSTM)
+#define HAS_O(cell) ((cell) == QRNN_FO || (cell) == QRNN_IFO)
+#define TIED(cell) ((cell) != QRNN_IFO) /* i = 1 - f */
+#define TANH(cell) ((cell) == QRNN_F || (cell) == QRNN_FO || (cell) == QRNN_IFO)
+#define keeps_gates(cell) (GATED && (cell) != MIN_LSTM && (cell) != HGRN)
+
 typedef struct {
-    const real *bias; /* (gates, H) */
-    int64_t H, at_u, at_f;
-    real sign;
+    const real *bias, *floor; /* (gates, H); (H) or (T, B, H) */
+    int64_t H, floor_row;
 } form;
 
+/* `slope`: of u over what it comes from; shut_f, shut_i: 1 - sigmoid of minLSTM's gates. */
 typedef struct {
-    real u, f, o;
+    real u, f, i, o, slope, shut_f, shut_i;
 } gate;
 
-/* What a row's gates become, from where they stand: `apart` numbers between one and the next. */
-INLINE gate gates_at(const form *a, const io *row, int64_t apart, int64_t h, int64_t i,
-                     const int tanh, const int has_output)
+INLINE real size_of(real x) { return from_bits(to_bits(x) & ~SIGN); }
+
+/* sigmoid(x) / (sigmoid(x) + sigmoid(y)) and its rest, however far both are shut. */
+INLINE gate shares(real x, real y)
 {
-    const real *b = a->bias + h + i;
-    const real u = get(row + a->at_u * apart + i) + b[a->at_u * a->H];
-    const real f = a->sign * (get(row + a->at_f * apart + i) + b[a->at_f * a->H]);
-    gate g = {tanh ? hyperbolic_tangent(u) : u, 0, 1};
-    real second = 0;
-    if (has_output)
-        second = get(row + 2 * apart + i) + b[2 * a->H];
-    two_sigmoids(f, second, &g.f, &second);
-    if (has_output)
-        g.o = second;
+    const real gap = choose(x < 0, x, 0) - choose(y < 0, y, 0);
+    const real less = choose(size_of(gap) > FAR, 0, exponential(within(FAR, -size_of(gap))));
+    const real small_x = exponential(within(FAR, -size_of(x)));
+    const real small_y = exponential(within(FAR, -size_of(y)));
+    const real p = choose(gap < 0, less, 1) * (1 + small_y);
+    const real q = choose(gap < 0, 1, less) * (1 + small_x);
+    const real inverse = 1 / (p + q);
+    gate g = {0, p * inverse, q * inverse, 1, 1, 0, 0};
+    g.shut_f = choose(x < 0, 1, small_x) / (1 + small_x);
+    g.shut_i = choose(y < 0, 1, small_y) / (1 + small_y);
     return g;
+}
+
+/* What a row's gates become, from where they stand: `apart` numbers between one and the next. */
+INLINE gate gates_at(const form *a, const io *row, int64_t apart, int64_t h, int64_t n,
+                     const int cell)
+{
+    const real *b = a->bias + h + n;
+    const int64_t H = a->H;
+    const real u = get(row + AT_U(cell) * apart + n) + b[AT_U(cell) * H];
+    const real f = get(row + AT_F(cell) * apart + n) + b[AT_F(cell) * H];
+    real i = 0, o = 0;
+    if (HAS_I(cell))
+        i = get(row + AT_I(cell) * apart + n) + b[AT_I(cell) * H];
+    if (HAS_O(cell))
+        o = get(row + AT_O * apart + n) + b[AT_O * H];
+    if (cell == MIN_LSTM) {
+        gate g = shares(f, i);
+        g.u = u;
+        return g;
+    }
+    gate g = {u, 0, 0, 1, 1, 0, 0};
+    if (cell == HGRN) {
+        real open;
+        two_sigmoids(f, u, &g.f, &open);
+        g.u = u * open;
+        g.slope = open + g.u * (1 - open);
+    } else {
+        two_sigmoids(cell == MIN_GRU ? -f : f, o, &g.f, &o);
+    }
+    if (TANH(cell)) {
+        g.u = hyperbolic_tangent(u);
+        g.slope = 1 - g.u * g.u;
+    }
+    if (HAS_O(cell))
+        g.o = o;
+    g.i = 1 - g.f;
+    if (cell == QRNN_IFO) {
+        real unused;
+        two_sigmoids(i, i, &g.i, &unused);
+    }
+    return g;
+}
+
+/* The new state, and through `f` and `i` how much of the old one and of u it holds. */
+INLINE real mix(const gate *g, real floor, real c0, real *f, real *i, const int cell)
+{
+    *f = floor + (1 - floor) * g->f;
+    *i = TIED(cell) ? 1 - *f : (1 - floor) * g->i;
+    return TIED(cell) ? g->u + *f * (c0 - g->u) : *f * c0 + *i * g->u;
 }
 
 typedef struct {
@@ -45,31 +109,40 @@ typedef struct {
     io *output, *kept;
     form a;
     extent all;
-    int64_t states_row, tanh, chunked;
+    int64_t states_row, cell, chunked;
 } forward_call;
 
-INLINE void forward_row(const form *a, const io *gates, const real *before, real *state,
-                        io *output, io *kept, int64_t h, int64_t n, int64_t apart,
-                        const int tanh, const int has_output, const int keeps)
+INLINE void forward_row(const form *a, const io *gates, const real *floor, const real *before,
+                        real *state, io *output, io *kept, int64_t h, int64_t n, int64_t apart,
+                        const int cell, const int keeps)
 {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) {
-        const real c0 = before[i];
-        const gate g = gates_at(a, gates, apart, h, i, tanh, has_output);
-        const real c = g.u + g.f * (c0 - g.u);
+    for (int64_t j = 0; j < n; j++) {
+        const gate g = gates_at(a, gates, apart, h, j, cell);
+        real f, i;
+        const real c = mix(&g, floor[j], before[j], &f, &i, cell);
         if (keeps) {
-            put(kept + a->at_u * apart + i, GATED ? g.u : get(gates + a->at_u * apart + i));
-            put(kept + a->at_f * apart + i, GATED ? g.f : get(gates + a->at_f * apart + i));
-            if (has_output)
-                put(kept + 2 * apart + i, GATED ? g.o : get(gates + 2 * apart + i));
+            const int64_t u_ = AT_U(cell) * apart + j, f_ = AT_F(cell) * apart + j;
+            const int64_t i_ = AT_I(cell) * apart + j, o_ = AT_O * apart + j;
+            put(kept + u_, keeps_gates(cell) ? g.u : get(gates + u_));
+            put(kept + f_, keeps_gates(cell) ? g.f : get(gates + f_));
+            if (HAS_I(cell))
+                put(kept + i_, keeps_gates(cell) ? g.i : get(gates + i_));
+            if (HAS_O(cell))
+                put(kept + o_, keeps_gates(cell) ? g.o : get(gates + o_));
         }
-        state[i] = c;
-        put(output + i, g.o * c);
+        state[j] = c;
+        put(output + j, g.o * c);
     }
 }
 
-#define FORWARD(tanh, has_output, keeps) \
-    forward_row(&k->a, u, before, state, y, kept, h, n, apart, tanh, has_output, keeps)
+#define FORWARD(cell)                                                                    \
+    case cell:                                                                           \
+        if (kept)                                                                        \
+            forward_row(&k->a, u, l, before, state, y, kept, h, n, apart, cell, 1);      \
+        else                                                                             \
+            forward_row(&k->a, u, l, before, state, y, kept, h, n, apart, cell, 0);      \
+        break;
 
 static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t begin,
                                                        int64_t stop, int64_t first, int64_t end,
@@ -93,6 +166,7 @@ static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t
                 before = NOTHING;
             const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * n_gates : h;
             const io *u = gates + (row - from_row) * gates_row + in_row;
+            const real *l = k->a.floor + row * k->a.floor_row + h;
             io *y = k->output + row * H + h;
             io *kept = k->kept ? k->kept + row * gates_row + in_row : 0;
             for (int64_t i = 0; i < n_gates; i++)
@@ -102,15 +176,13 @@ static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t
                 if (state != before)
                     memcpy(state, before, (size_t)n * sizeof(real));
             } else {
-                switch (k->tanh * 4 + (n_gates > 2) * 2 + (kept != 0)) {
-                case 0: FORWARD(0, 0, 0); break;
-                case 1: FORWARD(0, 0, 1); break;
-                case 2: FORWARD(0, 1, 0); break;
-                case 3: FORWARD(0, 1, 1); break;
-                case 4: FORWARD(1, 0, 0); break;
-                case 5: FORWARD(1, 0, 1); break;
-                case 6: FORWARD(1, 1, 0); break;
-                case 7: FORWARD(1, 1, 1); break;
+                switch (k->cell) {
+                    FORWARD(MIN_GRU)
+                    FORWARD(MIN_LSTM)
+                    FORWARD(QRNN_F)
+                    FORWARD(QRNN_FO)
+                    FORWARD(QRNN_IFO)
+                    FORWARD(HGRN)
                 }
             }
         }
@@ -118,14 +190,14 @@ static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t
 }
 
 EXPORT void KERNEL(gated_scan_forward)(
-    io *gates, const real *bias, const int64_t *lengths, const uint8_t *reset, const real *initial,
-    real *states, io *output, io *kept, int64_t T, int64_t B, int64_t H, int64_t gates_row,
-    int64_t states_row, int64_t at_u, int64_t at_f, double sign, int64_t tanh, int64_t reverse,
+    io *gates, const real *bias, const real *floor, const int64_t *lengths, const uint8_t *reset,
+    const real *initial, real *states, io *output, io *kept, int64_t T, int64_t B, int64_t H,
+    int64_t gates_row, int64_t floor_row, int64_t states_row, int64_t cell, int64_t reverse,
     int64_t chunked, const int64_t *from, int64_t n_threads)
 {
     const forward_call call = {
-        initial, lengths, reset, states, output, kept, {bias, H, at_u, at_f, (real)sign},
-        {T, B, H, gates_row, reverse}, states_row, tanh, chunked};
+        initial, lengths, reset, states, output, kept, {bias, floor, H, floor_row},
+        {T, B, H, gates_row, reverse}, states_row, cell, chunked};
     KERNEL(in_runs)(KERNEL(gated_scan_forward_steps), &call, &call.all, gates, !from || kept, from,
                     0, n_threads);
 }
@@ -135,53 +207,72 @@ typedef struct {
     const real *initial, *states;
     const int64_t *lengths;
     const uint8_t *reset;
-    real *carry, *d_bias; /* (B, H), (gates, B, H): running sums over time */
+    real *carry, *d_bias; /* (B, H), (gates and floor, B, H): running sums over time */
     form a;
     extent all;
-    int64_t tanh, kept, chunked;
+    int64_t cell, kept, chunked;
 } backward_call;
 
-INLINE void backward_row(const backward_call *k, const io *gates, const real *before,
-                         const io *grad, io *d_gates, int64_t h, int64_t n0, int64_t n,
-                         int64_t apart, const int tanh, const int has_output,
-                         const int kept)
+INLINE void backward_row(const backward_call *k, const io *gates, const real *floor,
+                         const real *before, const io *grad, io *d_gates, int64_t h, int64_t n0,
+                         int64_t n, int64_t apart, const int cell, const int kept)
 {
     const form *a = &k->a;
     const int64_t H = a->H, N = k->all.B * H;
     real *q = k->carry + n0, *db = k->d_bias + n0;
 #pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++) {
-        const real c0 = before[i], gh = get(grad + i);
-        gate g;
-        if (kept && GATED) {
-            g.u = get(gates + a->at_u * apart + i);
-            g.f = get(gates + a->at_f * apart + i);
-            g.o = has_output ? get(gates + 2 * apart + i) : 1;
+    for (int64_t j = 0; j < n; j++) {
+        const real c0 = before[j], gh = get(grad + j), l = floor[j];
+        gate g = {0, 0, 0, 1, 1, 0, 0};
+        if (kept && keeps_gates(cell)) {
+            g.u = get(gates + AT_U(cell) * apart + j);
+            g.f = get(gates + AT_F(cell) * apart + j);
+            g.i = HAS_I(cell) ? get(gates + AT_I(cell) * apart + j) : 1 - g.f;
+            g.o = HAS_O(cell) ? get(gates + AT_O * apart + j) : 1;
+            g.slope = TANH(cell) ? 1 - g.u * g.u : 1;
         } else {
-            g = gates_at(a, gates, apart, h, i, tanh, has_output);
+            g = gates_at(a, gates, apart, h, j, cell);
         }
-        const real c = g.u + g.f * (c0 - g.u), dc = gh * g.o + q[i];
-        const real du = dc * (1 - g.f) * (tanh ? 1 - g.u * g.u : 1);
-        const real df = a->sign * dc * (c0 - g.u) * g.f * (1 - g.f);
-        put(d_gates + a->at_u * H + i, du);
-        put(d_gates + a->at_f * H + i, df);
-        db[a->at_u * N + i] += du;
-        db[a->at_f * N + i] += df;
-        if (has_output) {
+        real f, i;
+        const real c = mix(&g, l, c0, &f, &i, cell), dc = gh * g.o + q[j], below = dc * (1 - l);
+        const real du = dc * i * g.slope;
+        real df = below * (TIED(cell) ? c0 - g.u : c0) * g.f, di = below * g.u * g.i * (1 - g.i);
+        if (cell == MIN_LSTM) {
+            di = -df * g.i * g.shut_i;
+            df *= g.i * g.shut_f;
+        } else {
+            df *= cell == MIN_GRU ? g.f - 1 : 1 - g.f;
+        }
+        put(d_gates + AT_U(cell) * H + j, du);
+        put(d_gates + AT_F(cell) * H + j, df);
+        db[AT_U(cell) * N + j] += du;
+        db[AT_F(cell) * N + j] += df;
+        if (HAS_I(cell)) {
+            put(d_gates + AT_I(cell) * H + j, di);
+            db[AT_I(cell) * N + j] += di;
+        }
+        if (HAS_O(cell)) {
             const real o = gh * c * g.o * (1 - g.o);
-            put(d_gates + 2 * H + i, o);
-            db[2 * N + i] += o;
+            put(d_gates + AT_O * H + j, o);
+            db[AT_O * N + j] += o;
         }
-        q[i] = dc * g.f;
+        if (cell == HGRN)
+            db[2 * N + j] += dc * (1 - g.f) * (c0 - g.u);
+        q[j] = dc * f;
     }
 }
 
-#define BACKWARD(tanh, has_output, kept) \
-    backward_row(k, u, before, gh, du, h, column, n, apart, tanh, has_output, kept)
+#define BACKWARD(cell)                                                                   \
+    case cell:                                                                           \
+        if (k->kept)                                                                     \
+            backward_row(k, u, l, before, gh, du, h, column, n, apart, cell, 1);         \
+        else                                                                             \
+            backward_row(k, u, l, before, gh, du, h, column, n, apart, cell, 0);         \
+        break;
 
-static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_t begin, int64_t stop,
-                                               int64_t first, int64_t end, io *d_gates,
-                                               int64_t from_row)
+static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_t begin,
+                                                        int64_t stop, int64_t first, int64_t end,
+                                                        io *d_gates, int64_t from_row)
 {
     const backward_call *k = call;
     const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
@@ -200,6 +291,7 @@ static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_
                 before = NOTHING;
             const int64_t apart = k->chunked ? n : H;
             const io *u = k->gates + row * gates_row + (k->chunked ? h * n_gates : h);
+            const real *l = k->a.floor + row * k->a.floor_row + h;
             const io *gh = k->grad + row * H + h;
             io *du = d_gates + (row - from_row) * gates_row + h;
             const int64_t bytes = n * (int64_t)sizeof(io);
@@ -211,15 +303,13 @@ static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_
                 for (int64_t i = 0; i < n_gates; i++)
                     memset(du + i * H, 0, (size_t)bytes);
             } else {
-                switch (k->tanh * 4 + (n_gates > 2) * 2 + k->kept) {
-                case 0: BACKWARD(0, 0, 0); break;
-                case 1: BACKWARD(0, 0, 1); break;
-                case 2: BACKWARD(0, 1, 0); break;
-                case 3: BACKWARD(0, 1, 1); break;
-                case 4: BACKWARD(1, 0, 0); break;
-                case 5: BACKWARD(1, 0, 1); break;
-                case 6: BACKWARD(1, 1, 0); break;
-                case 7: BACKWARD(1, 1, 1); break;
+                switch (k->cell) {
+                    BACKWARD(MIN_GRU)
+                    BACKWARD(MIN_LSTM)
+                    BACKWARD(QRNN_F)
+                    BACKWARD(QRNN_FO)
+                    BACKWARD(QRNN_IFO)
+                    BACKWARD(HGRN)
                 }
                 if (starts)
                     memset(k->carry + column, 0, (size_t)n * sizeof(real));
@@ -229,14 +319,15 @@ static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_
 }
 
 EXPORT void KERNEL(gated_scan_backward)(
-    const io *gates, const real *bias, const int64_t *lengths, const uint8_t *reset,
-    const real *initial, const real *states, const io *grad, io *d_gates, real *carry, real *d_bias, int64_t T,
-    int64_t B, int64_t H, int64_t gates_row, int64_t at_u, int64_t at_f, double sign,
-    int64_t tanh, int64_t reverse, int64_t kept, int64_t chunked, const int64_t *into,
-    int64_t n_threads)
+    const io *gates, const real *bias, const real *floor, const int64_t *lengths,
+    const uint8_t *reset, const real *initial, const real *states, const io *grad, io *d_gates,
+    real *carry, real *d_bias, int64_t T, int64_t B, int64_t H, int64_t gates_row,
+    int64_t floor_row, int64_t cell, int64_t reverse, int64_t kept, int64_t chunked,
+    const int64_t *into, int64_t n_threads)
 {
     const backward_call call = {
-        gates, grad, initial, states, lengths, reset, carry, d_bias, {bias, H, at_u, at_f, (real)sign},
-        {T, B, H, gates_row, !reverse}, tanh, kept, chunked};
-    KERNEL(in_runs)(KERNEL(gated_scan_backward_steps), &call, &call.all, d_gates, !into, 0, into, n_threads);
+        gates, grad, initial, states, lengths, reset, carry, d_bias, {bias, floor, H, floor_row},
+        {T, B, H, gates_row, !reverse}, cell, kept, chunked};
+    KERNEL(in_runs)(KERNEL(gated_scan_backward_steps), &call, &call.all, d_gates, !into, 0, into,
+                    n_threads);
 }

@@ -5,23 +5,26 @@ from torch import Tensor, empty_like
 from swiftrnn.ops import _native, _states
 from swiftrnn.ops._matmul import Gates, Sink
 
-_forward = _native.Kernel("gated_scan_forward", "p" * 8 + "i" * 7 + "d" + "iiipi")
-_backward = _native.Kernel("gated_scan_backward", "p" * 10 + "i" * 6 + "d" + "iiiipi")
+_forward = _native.Kernel("gated_scan_forward", "p" * 9 + "i" * 9 + "pi")
+_backward = _native.Kernel("gated_scan_backward", "p" * 11 + "i" * 9 + "pi")
+_CELLS = ("min_gru", "min_lstm", "qrnn_f", "qrnn_fo", "qrnn_ifo", "hgrn")  # by number, as in cpu.c
 
 
-def _form(update: bool) -> tuple[int, int, float]:
-    """Where candidate and gate stand in a row, and the sign before the gate's sigmoid."""
-    return (1, 0, -1.0) if update else (0, 1, 1.0)
+def _row(floor: Tensor | None, initial: Tensor) -> tuple[Tensor, int]:
+    """The floor, or one row of zeros; and the distance between its rows."""
+    if floor is None:
+        return initial.new_zeros(initial.shape[-1]), 0
+    return floor, floor.shape[-1] if floor.dim() == 3 else 0
 
 
 def forward(
     gates: Tensor,
     bias: Tensor,
+    floor: Tensor | None,
     initial: Tensor,
     lengths: Tensor | None,
     reset: Tensor | None,
-    tanh: bool,
-    update: bool,
+    cell: str,
     reverse: bool,
     keep: bool,
     output: Tensor | None = None,
@@ -38,9 +41,10 @@ def forward(
     T = source.T if source else len(gates)
     output = gates.new_empty(T, B, H) if output is None else output
     states = _states.room(initial, T, keep, states)
+    floor, floor_row = _row(floor, initial)
     _forward(
-        gates.dtype, gates, bias, lengths, reset, initial, states, output, kept, T, B, H, G,
-        B * H if keep else 0, *_form(update), tanh, reverse, chunked,
+        gates.dtype, gates, bias, floor, lengths, reset, initial, states, output, kept, T, B, H, G,
+        floor_row, B * H if keep else 0, _CELLS.index(cell), reverse, chunked,
         source and source.table, _native.threads(T * B * H),
     )  # fmt: skip
     return _states.outputs(output, states, T, keep, reverse)
@@ -49,11 +53,11 @@ def forward(
 def backward(
     gates: Tensor,
     bias: Tensor,
+    floor: Tensor | None,
     initial: Tensor,
     lengths: Tensor | None,
     reset: Tensor | None,
-    tanh: bool,
-    update: bool,
+    cell: str,
     reverse: bool,
     states: Tensor,
     grad: Tensor,
@@ -62,18 +66,21 @@ def backward(
     kept: bool = False,
     chunked: bool = False,
     sink: Sink | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`; the gradients of gates (written where given), bias and initial.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """See `Op`; the gradients of gates (written where given), bias, floor and initial.
 
     `kept`, `chunked` and `sink` as in `sru`.
     """
     (T, B, G), H = gates.shape, initial.shape[-1]
     d_gates = empty_like(gates) if d_gates is None else d_gates
     carry = grad_final.clone()
-    sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
+    n_gates, learnt = G // max(H, 1), cell == "hgrn" and floor is not None and floor.dim() == 1
+    sums = initial.new_zeros(n_gates + (cell == "hgrn"), B, H)  # of bias and floor, over time
+    row, floor_row = _row(floor, initial)
     _backward(
-        gates.dtype, gates, bias, lengths, reset, initial, states, grad, d_gates, carry, sums,
-        T, B, H, G, *_form(update), tanh, reverse, kept, chunked,
+        gates.dtype, gates, bias, row, lengths, reset, initial, states, grad, d_gates, carry, sums,
+        T, B, H, G, floor_row, _CELLS.index(cell), reverse, kept, chunked,
         sink and sink.table, sink.threads if sink else _native.threads(T * B * H),
     )  # fmt: skip
-    return d_gates, sums.sum(1).flatten(), carry
+    d_floor = sums[n_gates].sum(0) if learnt else initial.new_empty(0)
+    return d_gates, sums[:n_gates].sum(1).flatten(), d_floor, carry

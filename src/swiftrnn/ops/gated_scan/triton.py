@@ -16,41 +16,88 @@ from swiftrnn.ops._triton import (
 
 
 @triton.jit
+def _gate(gates, bias, at, h, place: tl.constexpr, here, inside, H, real: tl.constexpr):
+    """One gate of a step with its bias."""
+    raw = tl.load(gates + at + place * H, mask=here, other=0.0).to(real)
+    return raw + tl.load(bias + place * H + h, mask=inside, other=0.0)
+
+
+@triton.jit
+def _shares(f, i):
+    """sigmoid(f) / (sigmoid(f) + sigmoid(i)) and its rest, however far both are shut."""
+    low_f, low_i = tl.minimum(f, 0.0), tl.minimum(i, 0.0)
+    high = tl.maximum(low_f, low_i)
+    p = tl.exp(low_f - high) * (1 + tl.exp(-tl.abs(i)))
+    q = tl.exp(low_i - high) * (1 + tl.exp(-tl.abs(f)))
+    return p / (p + q), q / (p + q)
+
+
+@triton.jit
 def _gates(
-    gates, bias, at, h, here, inside, H, real: tl.constexpr,
-    TANH: tl.constexpr, UPDATE: tl.constexpr, OUTPUT: tl.constexpr,
+    gates, bias, at, h, here, inside, H, real: tl.constexpr, CELL: tl.constexpr,
 ):  # fmt: skip
-    """u, f and o of one step, from where its first gate stands."""
-    first = tl.load(gates + at, mask=here, other=0.0).to(real)
-    second = tl.load(gates + at + H, mask=here, other=0.0).to(real)
-    first += tl.load(bias + h, mask=inside, other=0.0)
-    second += tl.load(bias + H + h, mask=inside, other=0.0)
-    u = second if UPDATE else first
-    f = tl.sigmoid(-first) if UPDATE else tl.sigmoid(second)
-    o = tl.full(f.shape, 1.0, real)
-    if OUTPUT:
-        third = tl.load(gates + at + 2 * H, mask=here, other=0.0).to(real)
-        o = tl.sigmoid(third + tl.load(bias + 2 * H + h, mask=inside, other=0.0))
-    return hyperbolic_tangent(u) if TANH else u, f, o
+    """f, i, u and o of one step, from where its first gate stands; and what else backward needs.
+
+    That is: how fast u grows with what it comes from, and 1 - sigmoid of minLSTM's gates f and i.
+    """
+    if CELL == "min_gru":
+        z = _gate(gates, bias, at, h, 0, here, inside, H, real)
+        u = _gate(gates, bias, at, h, 1, here, inside, H, real)
+        f, i = tl.sigmoid(-z), tl.sigmoid(z)
+    elif CELL == "min_lstm":
+        i = _gate(gates, bias, at, h, 0, here, inside, H, real)
+        f = _gate(gates, bias, at, h, 1, here, inside, H, real)
+        u = _gate(gates, bias, at, h, 2, here, inside, H, real)
+    else:
+        u = _gate(gates, bias, at, h, 0, here, inside, H, real)
+        f = _gate(gates, bias, at, h, 1, here, inside, H, real)
+        f, i = tl.sigmoid(f), tl.sigmoid(-f)
+    one = tl.full(u.shape, 1.0, real)
+    o, slope, shut_f, shut_i = one, one, one, one
+    if CELL == "min_lstm":
+        shut_f, shut_i = tl.sigmoid(-f), tl.sigmoid(-i)
+        f, i = _shares(f, i)
+    if CELL == "hgrn":
+        opened = tl.sigmoid(u)
+        u = u * opened
+        slope = opened + u * (1 - opened)
+    if CELL == "qrnn_f" or CELL == "qrnn_fo" or CELL == "qrnn_ifo":
+        u = hyperbolic_tangent(u)
+        slope = 1 - u * u
+    if CELL == "qrnn_fo" or CELL == "qrnn_ifo":
+        o = tl.sigmoid(_gate(gates, bias, at, h, 2, here, inside, H, real))
+    if CELL == "qrnn_ifo":
+        i = tl.sigmoid(_gate(gates, bias, at, h, 3, here, inside, H, real))
+    return f, i, u, o, slope, shut_f, shut_i
+
+
+@triton.jit
+def _least(floor, row, h, here, like, H, FLOOR: tl.constexpr):
+    """The floor of one step: 0, a row for all, or as large as the states (FLOOR 0, 1, 3)."""
+    least = tl.zeros_like(like)
+    if FLOOR == 1:
+        least = tl.load(floor + h, mask=here, other=0.0)
+    if FLOOR == 3:
+        least = tl.load(floor + row * H + h, mask=here, other=0.0)
+    return least
 
 
 @triton.jit(do_not_specialize=["T", "B"])
 def _forward(
-    gates, bias, initial, lengths, reset, output, final, states, T, B, H,
-    TANH: tl.constexpr, UPDATE: tl.constexpr, OUTPUT: tl.constexpr, KEEP: tl.constexpr,
+    gates, bias, floor, initial, lengths, reset, output, final, states, T, B, H,
+    CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr, KEEP: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
-    G = H * (3 if OUTPUT else 2)
+    G = H * GATES
     c = tl.load(initial + column, mask=inside, other=0.0)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
     for step in range(T):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
-        u, f, o = _gates(
-            gates, bias, row * G + h, h, here, inside, H, c.dtype, TANH, UPDATE, OUTPUT
-        )
+        f, i, u, o, _, _, _ = _gates(gates, bias, row * G + h, h, here, inside, H, c.dtype, CELL)
+        least = _least(floor, row, h, here, c, H, FLOOR)
         before = before_or_nothing(c, reset, row, RESET)
-        new = u + f * (before - u)
+        new = (least + (1 - least) * f) * before + (1 - least) * i * u
         c = tl.where(here, new, c)
         tl.store(output + row * H + h, tl.where(here, o * new, 0.0), mask=inside)
         if KEEP:
@@ -59,59 +106,95 @@ def _forward(
     tl.store(final + column, c, mask=inside)
 
 
+@triton.jit
+def _gradients(f, i, u, o, slope, shut_f, shut_i, least, before, gh, q, CELL: tl.constexpr):
+    """Of u, f, i, o before their functions, of the floor, and of the state before the step."""
+    dc = gh * o + q
+    kept, taken, below = least + (1 - least) * f, (1 - least) * i, dc * (1 - least)
+    df, di = below * f * i * (before - u), below
+    if CELL == "min_gru":
+        df = -df
+    if CELL == "min_lstm":
+        di = -df * shut_i
+        df *= shut_f
+    if CELL == "qrnn_ifo":
+        df = below * before * f * (1 - f)
+        di = below * u * i * (1 - i)
+    do = gh * (kept * before + taken * u) * o * (1 - o)
+    return dc * taken * slope, df, di, do, dc * i * (before - u), dc * kept
+
+
 @triton.jit(do_not_specialize=["T", "B"])
 def _backward(
-    gates, bias, initial, lengths, reset, states, grad, d_gates, carry, sums, T, B, H,
-    TANH: tl.constexpr, UPDATE: tl.constexpr, OUTPUT: tl.constexpr,
+    gates, bias, floor, initial, lengths, reset, states, grad, d_gates, carry, sums, T, B, H,
+    CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
-    G = H * (3 if OUTPUT else 2)
+    AT_U: tl.constexpr = 1 if CELL == "min_gru" else 2 if CELL == "min_lstm" else 0
+    AT_F: tl.constexpr = 0 if CELL == "min_gru" else 1
+    AT_I: tl.constexpr = 0 if CELL == "min_lstm" else 3
     N = B.to(tl.int64) * H
     q = tl.load(carry + column, mask=inside, other=0.0)
     start = tl.load(initial + column, mask=inside, other=0.0)
-    sum_u, sum_f, sum_o = tl.zeros_like(q), tl.zeros_like(q), tl.zeros_like(q)
+    none = tl.zeros_like(q)
+    sum_u, sum_f, sum_i, sum_o, sum_least = none, none, none, none, none
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
     for step in range(T):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
-        u, f, o = _gates(
-            gates, bias, row * G + h, h, here, inside, H, q.dtype, TANH, UPDATE, OUTPUT
+        at = row * GATES * H + h
+        f, i, u, o, slope, shut_f, shut_i = _gates(
+            gates, bias, at, h, here, inside, H, q.dtype, CELL
         )
+        least = _least(floor, row, h, here, q, H, FLOOR)
         earlier = (row - B if FALLING else row + B) * H + h
         before = tl.load(states + earlier, mask=here & (step < T - 1), other=0.0)
         before = before_or_nothing(tl.where(step < T - 1, before, start), reset, row, RESET)
         gh = tl.load(grad + row * H + h, mask=here, other=0.0).to(q.dtype)
-        dc = gh * o + q
-        du = dc * (1 - f) * (1 - u * u if TANH else 1.0)
-        df = dc * (before - u) * f * (1 - f)
-        df = -df if UPDATE else df
-        du, df = tl.where(here, du, 0.0), tl.where(here, df, 0.0)
-        at = d_gates + row * G + h
-        tl.store(at + (H if UPDATE else 0), du, mask=inside)
-        tl.store(at + (0 if UPDATE else H), df, mask=inside)
-        sum_u += du
-        sum_f += df
-        if OUTPUT:
-            do = tl.where(here, gh * (u + f * (before - u)) * o * (1 - o), 0.0)
-            tl.store(at + 2 * H, do, mask=inside)
-            sum_o += do
-        q = tl.where(here, before_or_nothing(dc * f, reset, row, RESET), q)
+        du, df, di, do, d_least, dq = _gradients(
+            f, i, u, o, slope, shut_f, shut_i, least, before, gh, q, CELL
+        )
+        sum_u += _put(d_gates + at + AT_U * H, du, here, inside)
+        sum_f += _put(d_gates + at + AT_F * H, df, here, inside)
+        if CELL == "min_lstm" or CELL == "qrnn_ifo":
+            sum_i += _put(d_gates + at + AT_I * H, di, here, inside)
+        if CELL == "qrnn_fo" or CELL == "qrnn_ifo":
+            sum_o += _put(d_gates + at + 2 * H, do, here, inside)
+        if CELL == "hgrn":
+            sum_least += tl.where(here, d_least, 0.0)
+        q = tl.where(here, before_or_nothing(dq, reset, row, RESET), q)
         row += -B if FALLING else B
     tl.store(carry + column, q, mask=inside)
-    tl.store(sums + column + (N if UPDATE else 0), sum_u, mask=inside)
-    tl.store(sums + column + (0 if UPDATE else N), sum_f, mask=inside)
-    if OUTPUT:
+    tl.store(sums + column + AT_U * N, sum_u, mask=inside)
+    tl.store(sums + column + AT_F * N, sum_f, mask=inside)
+    if CELL == "min_lstm" or CELL == "qrnn_ifo":
+        tl.store(sums + column + AT_I * N, sum_i, mask=inside)
+    if CELL == "qrnn_fo" or CELL == "qrnn_ifo":
         tl.store(sums + column + 2 * N, sum_o, mask=inside)
+    if CELL == "hgrn":
+        tl.store(sums + column + 2 * N, sum_least, mask=inside)
+
+
+@triton.jit
+def _put(at, gradient, here, inside):
+    """Store the gradient of a gate, 0 where a sequence has ended; and give what was stored."""
+    gradient = tl.where(here, gradient, 0.0)
+    tl.store(at, gradient, mask=inside)
+    return gradient
+
+
+def _floor_kind(floor: Tensor | None) -> int:
+    return 0 if floor is None else floor.dim()
 
 
 def forward(
     gates: Tensor,
     bias: Tensor,
+    floor: Tensor | None,
     initial: Tensor,
     lengths: Tensor | None,
     reset: Tensor | None,
-    tanh: bool,
-    update: bool,
+    cell: str,
     reverse: bool,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,8 +203,8 @@ def forward(
     output, final = gates.new_empty(T, B, H), initial.clone()
     states = initial.new_empty((T, B, H) if keep else 0)
     launch(
-        _forward, (T, B, H), gates, bias, initial, lengths, reset, output, final, states,
-        TANH=tanh, UPDATE=update, OUTPUT=G > 2 * H, KEEP=keep, FALLING=reverse,
+        _forward, (T, B, H), gates, bias, floor, initial, lengths, reset, output, final, states,
+        CELL=cell, GATES=G // max(H, 1), FLOOR=_floor_kind(floor), KEEP=keep, FALLING=reverse,
         LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
     return output, final, states
@@ -130,23 +213,25 @@ def forward(
 def backward(
     gates: Tensor,
     bias: Tensor,
+    floor: Tensor | None,
     initial: Tensor,
     lengths: Tensor | None,
     reset: Tensor | None,
-    tanh: bool,
-    update: bool,
+    cell: str,
     reverse: bool,
     states: Tensor,
     grad: Tensor,
     grad_final: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`; the gradients of gates, bias and initial."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """See `Op`; the gradients of gates, bias, floor and initial."""
     (T, B, G), H = gates.shape, initial.shape[-1]
     d_gates, carry = torch.empty_like(gates), grad_final.clone()
-    sums = initial.new_zeros(G // max(H, 1), B, H)  # of bias, over time
+    n_gates, learnt = G // max(H, 1), cell == "hgrn" and floor is not None and floor.dim() == 1
+    sums = initial.new_zeros(n_gates + (cell == "hgrn"), B, H)  # of bias and floor, over time
     launch(
-        _backward, (T, B, H), gates, bias, initial, lengths, reset, states, grad, d_gates, carry,
-        sums, TANH=tanh, UPDATE=update, OUTPUT=G > 2 * H, FALLING=not reverse,
+        _backward, (T, B, H), gates, bias, floor, initial, lengths, reset, states, grad, d_gates,
+        carry, sums, CELL=cell, GATES=n_gates, FLOOR=_floor_kind(floor), FALLING=not reverse,
         LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
-    return d_gates, sums.sum(1).flatten(), carry
+    d_floor = sums[n_gates].sum(0) if learnt else initial.new_empty(0)
+    return d_gates, sums[:n_gates].sum(1).flatten(), d_floor, carry

@@ -72,6 +72,7 @@ OP = Op(
     differentiable=(0, 1, 2, 3, 4),
     saved=(2,),
     state=4,
+    timed=(7,),
     skips=True,
     sample=_sample,
     cases=(
