@@ -37,6 +37,75 @@ typedef struct {
     int64_t falling; /* whether the steps go from the end of time to the start */
 } extent;
 
+/* What a recurrence over gates goes along: sequences, where they start and end, and their states. */
+typedef struct {
+    extent all;
+    const int64_t *lengths; /* (B), or none */
+    const uint8_t *reset;   /* (T, B), or none */
+    const real *initial;    /* (B, H) */
+    real *states;           /* (T, B, H), or where `states_row` is 0 the running ones, (B, H) */
+    int64_t states_row, chunked;
+} walk;
+
+/* One step of one unit of work: channels h to h + n of sequence b.  `row` counts all T * B rows,
+ * `column` all B * H states; `in_row` is where the first gate stands in a row of gates, `apart` how far
+ * the next one is. */
+typedef struct {
+    int64_t b, h, n, row, column, in_row, apart;
+    const real *before; /* the state before the step */
+    real *state;        /* the one after it: forward only */
+    int outside, starts; /* whether the sequence has ended; whether one starts here */
+} spot;
+
+INLINE spot spot_at(const walk *w, int64_t unit, int64_t step)
+{
+    const int64_t H = w->all.H, per_row = chunks_per_row(H);
+    const int64_t t = w->all.falling ? w->all.T - 1 - step : step;
+    spot p = {.b = unit / per_row, .h = unit % per_row * CHUNK};
+    p.n = least(CHUNK, H - p.h);
+    p.row = t * w->all.B + p.b;
+    p.column = p.b * H + p.h;
+    p.in_row = w->chunked ? p.h * (w->all.gates_row / H) : p.h;
+    p.apart = w->chunked ? p.n : H;
+    p.outside = w->lengths && t >= w->lengths[p.b];
+    p.starts = w->reset && w->reset[p.row];
+    return p;
+}
+
+INLINE spot forward_spot(const walk *w, int64_t unit, int64_t step)
+{
+    spot p = spot_at(w, unit, step);
+    const int64_t H = w->all.H, earlier = p.row + (w->all.falling ? w->all.B : -w->all.B);
+    p.state = w->states + (w->states_row ? p.row * H + p.h : p.column);
+    p.before = w->initial + p.column;
+    if (step)
+        p.before = w->states + (w->states_row ? earlier * H + p.h : p.column);
+    if (p.starts && !p.outside)
+        p.before = NOTHING;
+    return p;
+}
+
+/* Against the walk of forward: the step before it is the next one here. */
+INLINE spot backward_spot(const walk *w, int64_t unit, int64_t step)
+{
+    spot p = spot_at(w, unit, step);
+    const int64_t earlier = p.row + (w->all.falling ? -w->all.B : w->all.B);
+    p.before = w->initial + p.column;
+    if (step < w->all.T - 1)
+        p.before = w->states + earlier * w->all.H + p.h;
+    if (p.starts)
+        p.before = NOTHING;
+    return p;
+}
+
+/* A step beyond a sequence's end: the output is 0, the state goes on. */
+INLINE void stand_still(const spot *p, io *output)
+{
+    memset(output, 0, (size_t)p->n * sizeof(io));
+    if (p->state != p->before)
+        memcpy(p->state, p->before, (size_t)p->n * sizeof(real));
+}
+
 /* The steps `first` to `end` of a recurrence, for the units `begin` to `stop` of work, a chunk of a
  * sequence each; the row `from_row` of all T * B comes first in `gates`. */
 typedef void KERNEL(steps)(const void *call, int64_t begin, int64_t stop, int64_t first,

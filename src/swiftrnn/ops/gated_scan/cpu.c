@@ -102,14 +102,10 @@ INLINE real mix(const gate *g, real floor, real c0, real *f, real *i, const int 
 }
 
 typedef struct {
-    const real *initial;
-    const int64_t *lengths;
-    const uint8_t *reset; /* (T, B) */
-    real *states;
     io *output, *kept;
     form a;
-    extent all;
-    int64_t states_row, cell, chunked;
+    walk w;
+    int64_t cell;
 } forward_call;
 
 INLINE void forward_row(const form *a, const io *gates, const real *floor, const real *before,
@@ -136,12 +132,12 @@ INLINE void forward_row(const form *a, const io *gates, const real *floor, const
     }
 }
 
-#define FORWARD(cell)                                                                    \
-    case cell:                                                                           \
-        if (kept)                                                                        \
-            forward_row(&k->a, u, l, before, state, y, kept, h, n, apart, cell, 1);      \
-        else                                                                             \
-            forward_row(&k->a, u, l, before, state, y, kept, h, n, apart, cell, 0);      \
+#define FORWARD(cell)                                                                          \
+    case cell:                                                                                 \
+        if (kept)                                                                              \
+            forward_row(&k->a, u, l, p.before, p.state, y, kept, p.h, p.n, p.apart, cell, 1);  \
+        else                                                                                   \
+            forward_row(&k->a, u, l, p.before, p.state, y, kept, p.h, p.n, p.apart, cell, 0);  \
         break;
 
 static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t begin,
@@ -149,41 +145,27 @@ static EVERY_CPU void KERNEL(gated_scan_forward_steps)(const void *call, int64_t
                                                        io *gates, int64_t from_row)
 {
     const forward_call *k = call;
-    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
-    const int64_t n_gates = gates_row / H, per_row = chunks_per_row(H);
+    const int64_t H = k->w.all.H, gates_row = k->w.all.gates_row;
     for (int64_t step = first; step < end; step++) {
-        const int64_t t = k->all.falling ? T - 1 - step : step;
-        const int64_t earlier = t + (k->all.falling ? 1 : -1);
         for (int64_t unit = begin; unit < stop; unit++) {
-            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
-            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-            real *state = k->states + (k->states_row ? row * H + h : column);
-            const real *before = k->initial + column;
-            const int outside = k->lengths && t >= k->lengths[b];
-            if (step)
-                before = k->states + (k->states_row ? (earlier * B + b) * H + h : column);
-            if (k->reset && k->reset[row] && !outside)
-                before = NOTHING;
-            const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * n_gates : h;
-            const io *u = gates + (row - from_row) * gates_row + in_row;
-            const real *l = k->a.floor + row * k->a.floor_row + h;
-            io *y = k->output + row * H + h;
-            io *kept = k->kept ? k->kept + row * gates_row + in_row : 0;
-            for (int64_t i = 0; i < n_gates; i++)
-                fetch(u + gates_row + i * apart, n * (int64_t)sizeof(io));
-            if (outside) {
-                memset(y, 0, (size_t)n * sizeof(io));
-                if (state != before)
-                    memcpy(state, before, (size_t)n * sizeof(real));
-            } else {
-                switch (k->cell) {
-                    FORWARD(MIN_GRU)
-                    FORWARD(MIN_LSTM)
-                    FORWARD(QRNN_F)
-                    FORWARD(QRNN_FO)
-                    FORWARD(QRNN_IFO)
-                    FORWARD(HGRN)
-                }
+            const spot p = forward_spot(&k->w, unit, step);
+            const io *u = gates + (p.row - from_row) * gates_row + p.in_row;
+            const real *l = k->a.floor + p.row * k->a.floor_row + p.h;
+            io *y = k->output + p.row * H + p.h;
+            io *kept = k->kept ? k->kept + p.row * gates_row + p.in_row : 0;
+            for (int64_t i = 0; i < gates_row / H; i++)
+                fetch(u + gates_row + i * p.apart, p.n * (int64_t)sizeof(io));
+            if (p.outside) {
+                stand_still(&p, y);
+                continue;
+            }
+            switch (k->cell) {
+                FORWARD(MIN_GRU)
+                FORWARD(MIN_LSTM)
+                FORWARD(QRNN_F)
+                FORWARD(QRNN_FO)
+                FORWARD(QRNN_IFO)
+                FORWARD(HGRN)
             }
         }
     }
@@ -196,21 +178,18 @@ EXPORT void KERNEL(gated_scan_forward)(
     int64_t chunked, const int64_t *from, int64_t n_threads)
 {
     const forward_call call = {
-        initial, lengths, reset, states, output, kept, {bias, floor, H, floor_row},
-        {T, B, H, gates_row, reverse}, states_row, cell, chunked};
-    KERNEL(in_runs)(KERNEL(gated_scan_forward_steps), &call, &call.all, gates, !from || kept, from,
+        output, kept, {bias, floor, H, floor_row},
+        {{T, B, H, gates_row, reverse}, lengths, reset, initial, states, states_row, chunked}, cell};
+    KERNEL(in_runs)(KERNEL(gated_scan_forward_steps), &call, &call.w.all, gates, !from || kept, from,
                     0, n_threads);
 }
 
 typedef struct {
     const io *gates, *grad;
-    const real *initial, *states;
-    const int64_t *lengths;
-    const uint8_t *reset;
     real *carry, *d_bias; /* (B, H), (gates and floor, B, H): running sums over time */
     form a;
-    extent all;
-    int64_t cell, kept, chunked;
+    walk w;
+    int64_t cell, kept;
 } backward_call;
 
 INLINE void backward_row(const backward_call *k, const io *gates, const real *floor,
@@ -218,7 +197,7 @@ INLINE void backward_row(const backward_call *k, const io *gates, const real *fl
                          int64_t n, int64_t apart, const int cell, const int kept)
 {
     const form *a = &k->a;
-    const int64_t H = a->H, N = k->all.B * H;
+    const int64_t H = a->H, N = k->w.all.B * H;
     real *q = k->carry + n0, *db = k->d_bias + n0;
 #pragma GCC ivdep
     for (int64_t j = 0; j < n; j++) {
@@ -262,12 +241,12 @@ INLINE void backward_row(const backward_call *k, const io *gates, const real *fl
     }
 }
 
-#define BACKWARD(cell)                                                                   \
-    case cell:                                                                           \
-        if (k->kept)                                                                     \
-            backward_row(k, u, l, before, gh, du, h, column, n, apart, cell, 1);         \
-        else                                                                             \
-            backward_row(k, u, l, before, gh, du, h, column, n, apart, cell, 0);         \
+#define BACKWARD(cell)                                                                         \
+    case cell:                                                                                 \
+        if (k->kept)                                                                           \
+            backward_row(k, u, l, p.before, gh, du, p.h, p.column, p.n, p.apart, cell, 1);     \
+        else                                                                                   \
+            backward_row(k, u, l, p.before, gh, du, p.h, p.column, p.n, p.apart, cell, 0);     \
         break;
 
 static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_t begin,
@@ -275,45 +254,34 @@ static EVERY_CPU void KERNEL(gated_scan_backward_steps)(const void *call, int64_
                                                         io *d_gates, int64_t from_row)
 {
     const backward_call *k = call;
-    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
-    const int64_t n_gates = gates_row / H, per_row = chunks_per_row(H);
+    const int64_t H = k->w.all.H, gates_row = k->w.all.gates_row, n_gates = gates_row / H;
     for (int64_t step = first; step < end; step++) {
-        const int64_t t = k->all.falling ? T - 1 - step : step;
-        const int64_t earlier = t + (k->all.falling ? -1 : 1);
         for (int64_t unit = begin; unit < stop; unit++) {
-            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
-            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-            const int starts = k->reset && k->reset[row];
-            const real *before = k->initial + column;
-            if (step < T - 1)
-                before = k->states + (earlier * B + b) * H + h;
-            if (starts)
-                before = NOTHING;
-            const int64_t apart = k->chunked ? n : H;
-            const io *u = k->gates + row * gates_row + (k->chunked ? h * n_gates : h);
-            const real *l = k->a.floor + row * k->a.floor_row + h;
-            const io *gh = k->grad + row * H + h;
-            io *du = d_gates + (row - from_row) * gates_row + h;
-            const int64_t bytes = n * (int64_t)sizeof(io);
+            const spot p = backward_spot(&k->w, unit, step);
+            const io *u = k->gates + p.row * gates_row + p.in_row;
+            const real *l = k->a.floor + p.row * k->a.floor_row + p.h;
+            const io *gh = k->grad + p.row * H + p.h;
+            io *du = d_gates + (p.row - from_row) * gates_row + p.h;
+            const int64_t bytes = p.n * (int64_t)sizeof(io);
             for (int64_t i = 0; i < n_gates; i++)
-                fetch(u + gates_row + i * apart, bytes);
+                fetch(u + gates_row + i * p.apart, bytes);
             fetch(gh + H, bytes);
-            fetch(before + H, n * (int64_t)sizeof(real));
-            if (k->lengths && t >= k->lengths[b]) {
+            fetch(p.before + H, p.n * (int64_t)sizeof(real));
+            if (p.outside) {
                 for (int64_t i = 0; i < n_gates; i++)
                     memset(du + i * H, 0, (size_t)bytes);
-            } else {
-                switch (k->cell) {
-                    BACKWARD(MIN_GRU)
-                    BACKWARD(MIN_LSTM)
-                    BACKWARD(QRNN_F)
-                    BACKWARD(QRNN_FO)
-                    BACKWARD(QRNN_IFO)
-                    BACKWARD(HGRN)
-                }
-                if (starts)
-                    memset(k->carry + column, 0, (size_t)n * sizeof(real));
+                continue;
             }
+            switch (k->cell) {
+                BACKWARD(MIN_GRU)
+                BACKWARD(MIN_LSTM)
+                BACKWARD(QRNN_F)
+                BACKWARD(QRNN_FO)
+                BACKWARD(QRNN_IFO)
+                BACKWARD(HGRN)
+            }
+            if (p.starts)
+                memset(k->carry + p.column, 0, (size_t)p.n * sizeof(real));
         }
     }
 }
@@ -326,8 +294,9 @@ EXPORT void KERNEL(gated_scan_backward)(
     const int64_t *into, int64_t n_threads)
 {
     const backward_call call = {
-        gates, grad, initial, states, lengths, reset, carry, d_bias, {bias, floor, H, floor_row},
-        {T, B, H, gates_row, !reverse}, cell, kept, chunked};
-    KERNEL(in_runs)(KERNEL(gated_scan_backward_steps), &call, &call.all, d_gates, !into, 0, into,
+        gates, grad, carry, d_bias, {bias, floor, H, floor_row},
+        {{T, B, H, gates_row, !reverse}, lengths, reset, initial, (real *)states, 0, chunked}, cell,
+        kept};
+    KERNEL(in_runs)(KERNEL(gated_scan_backward_steps), &call, &call.w.all, d_gates, !into, 0, into,
                     n_threads);
 }

@@ -27,14 +27,11 @@ typedef struct {
 
 typedef struct {
     const io *skip;
-    const real *mask, *initial;
-    const int64_t *lengths;
-    const uint8_t *reset; /* (T, B) */
-    real *states;
+    const real *mask;
     io *output, *kept;
     sru a;
-    extent all;
-    int64_t skip_row, mask_row, states_row, tanh, chunked;
+    walk w;
+    int64_t skip_row, mask_row, tanh;
 } forward_call;
 
 INLINE void forward_row(const sru *a, const io *gates, const io *skip, const real *mask,
@@ -62,52 +59,38 @@ INLINE void forward_row(const sru *a, const io *gates, const io *skip, const rea
 }
 
 #define FORWARD(tanh, keeps) \
-    forward_row(&k->a, u, x, m, before, state, y, kept, h, n, apart, tanh, keeps)
+    forward_row(&k->a, u, x, m, p.before, p.state, y, kept, p.h, p.n, p.apart, tanh, keeps)
 
 static EVERY_CPU void KERNEL(sru_forward_steps)(const void *call, int64_t begin, int64_t stop,
                                                 int64_t first, int64_t end, io *gates,
                                                 int64_t from_row)
 {
     const forward_call *k = call;
-    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
-    const int64_t per_row = chunks_per_row(H);
+    const int64_t H = k->w.all.H, gates_row = k->w.all.gates_row;
     for (int64_t step = first; step < end; step++) {
-        const int64_t t = k->all.falling ? T - 1 - step : step;
-        const int64_t earlier = t + (k->all.falling ? 1 : -1);
         for (int64_t unit = begin; unit < stop; unit++) {
-            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
-            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-            real *state = k->states + (k->states_row ? row * H + h : column);
-            const real *before = k->initial + column;
-            const int outside = k->lengths && t >= k->lengths[b];
-            if (step)
-                before = k->states + (k->states_row ? (earlier * B + b) * H + h : column);
-            if (k->reset && k->reset[row] && !outside)
-                before = NOTHING;
-            const int64_t apart = k->chunked ? n : H, in_row = k->chunked ? h * (gates_row / H) : h;
-            const io *u = gates + (row - from_row) * gates_row + in_row;
-            const io *x = k->skip ? k->skip + row * k->skip_row + h : u + 3 * apart;
-            const real *m = k->mask + b * k->mask_row + h;
-            io *y = k->output + row * H + h;
-            io *kept = k->kept ? k->kept + row * gates_row + in_row : 0;
-            const int64_t bytes = n * (int64_t)sizeof(io);
+            const spot p = forward_spot(&k->w, unit, step);
+            const io *u = gates + (p.row - from_row) * gates_row + p.in_row;
+            const io *x = k->skip ? k->skip + p.row * k->skip_row + p.h : u + 3 * p.apart;
+            const real *m = k->mask + p.b * k->mask_row + p.h;
+            io *y = k->output + p.row * H + p.h;
+            io *kept = k->kept ? k->kept + p.row * gates_row + p.in_row : 0;
+            const int64_t bytes = p.n * (int64_t)sizeof(io);
             for (int64_t gate = 0; gate < 3; gate++)
-                fetch(u + gates_row + gate * apart, bytes);
+                fetch(u + gates_row + gate * p.apart, bytes);
             fetch(x + k->skip_row, bytes);
-            if (outside) {
-                memset(y, 0, (size_t)bytes);
-                if (state != before)
-                    memcpy(state, before, (size_t)n * sizeof(real));
-            } else {
-                switch (k->tanh * 2 + (kept != 0)) {
-                case 0: FORWARD(0, 0); break;
-                case 1: FORWARD(0, 1); break;
-                case 2: FORWARD(1, 0); break;
-                case 3: FORWARD(1, 1); break;
-                }
-                if (kept && kept != u && !k->skip)
-                    memcpy(kept + 3 * apart, x, (size_t)bytes);
+            if (p.outside) {
+                stand_still(&p, y);
+                continue;
             }
+            switch (k->tanh * 2 + (kept != 0)) {
+            case 0: FORWARD(0, 0); break;
+            case 1: FORWARD(0, 1); break;
+            case 2: FORWARD(1, 0); break;
+            case 3: FORWARD(1, 1); break;
+            }
+            if (kept && kept != u && !k->skip)
+                memcpy(kept + 3 * p.apart, x, (size_t)bytes);
         }
     }
 }
@@ -120,22 +103,21 @@ EXPORT void KERNEL(sru_forward)(
     int64_t chunked, const int64_t *from, int64_t n_threads)
 {
     const forward_call call = {
-        skip, mask, initial, lengths, reset, states, output, kept, {weight_c, bias, H, (real)scale},
-        {T, B, H, gates_row, reverse}, skip_row, mask_row, states_row, tanh, chunked};
-    KERNEL(in_runs)(KERNEL(sru_forward_steps), &call, &call.all, gates, !from || kept, from, 0,
+        skip, mask, output, kept, {weight_c, bias, H, (real)scale},
+        {{T, B, H, gates_row, reverse}, lengths, reset, initial, states, states_row, chunked},
+        skip_row, mask_row, tanh};
+    KERNEL(in_runs)(KERNEL(sru_forward_steps), &call, &call.w.all, gates, !from || kept, from, 0,
                     n_threads);
 }
 
 typedef struct {
     const io *gates, *skip, *grad;
-    const real *mask, *initial, *states;
-    const int64_t *lengths;
-    const uint8_t *reset;
+    const real *mask;
     io *d_skip;
     real *carry, *d_weight_c, *d_bias; /* (B, H), (2, B, H), (2, B, H): running sums over time */
     sru a;
-    extent all;
-    int64_t skip_row, mask_row, tanh, kept, chunked;
+    walk w;
+    int64_t skip_row, mask_row, tanh, kept;
 } backward_call;
 
 INLINE void backward_row(const backward_call *k, const io *gates, const io *skip, const real *mask,
@@ -143,7 +125,7 @@ INLINE void backward_row(const backward_call *k, const io *gates, const io *skip
                          int64_t n0, int64_t n, int64_t apart, const int tanh,
                          const int has_skip, const int kept)
 {
-    const int64_t H = k->all.H, N = k->all.B * H;
+    const int64_t H = k->a.H, N = k->w.all.B * H;
     const io *u0 = gates, *u1 = gates + apart, *u2 = gates + 2 * apart;
     const real *v = k->a.weight_c + h0, *b = k->a.bias + h0, scale = k->a.scale;
     real *q = k->carry + n0, *dv = k->d_weight_c + n0, *db = k->d_bias + n0;
@@ -172,59 +154,47 @@ INLINE void backward_row(const backward_call *k, const io *gates, const io *skip
 }
 
 #define BACKWARD(tanh, has_skip, kept) \
-    backward_row(k, u, x, m, before, gh, du, dx, h, column, n, apart, tanh, has_skip, kept)
+    backward_row(k, u, x, m, p.before, gh, du, dx, p.h, p.column, p.n, p.apart, tanh, has_skip, kept)
 
 static EVERY_CPU void KERNEL(sru_backward_steps)(const void *call, int64_t begin, int64_t stop,
                                         int64_t first, int64_t end, io *d_gates, int64_t from_row)
 {
     const backward_call *k = call;
-    const int64_t T = k->all.T, B = k->all.B, H = k->all.H, gates_row = k->all.gates_row;
-    const int64_t per_row = chunks_per_row(H);
+    const int64_t H = k->w.all.H, gates_row = k->w.all.gates_row;
     for (int64_t step = first; step < end; step++) {
-        const int64_t t = k->all.falling ? T - 1 - step : step;
-        const int64_t earlier = t + (k->all.falling ? -1 : 1);
         for (int64_t unit = begin; unit < stop; unit++) {
-            const int64_t b = unit / per_row, h = unit % per_row * CHUNK;
-            const int64_t n = least(CHUNK, H - h), row = t * B + b, column = b * H + h;
-            const int starts = k->reset && k->reset[row];
-            const real *before = k->initial + column;
-            if (step < T - 1)
-                before = k->states + (earlier * B + b) * H + h;
-            if (starts)
-                before = NOTHING;
-            const int64_t apart = k->chunked ? n : H;
-            const io *u =
-                k->gates + row * gates_row + (k->chunked ? h * (gates_row / H) : h);
-            const io *x = k->skip ? k->skip + row * k->skip_row + h : u + 3 * apart;
-            const real *m = k->mask + b * k->mask_row + h;
-            const io *gh = k->grad + row * H + h;
-            const int64_t bytes = n * (int64_t)sizeof(io);
+            const spot p = backward_spot(&k->w, unit, step);
+            const io *u = k->gates + p.row * gates_row + p.in_row;
+            const io *x = k->skip ? k->skip + p.row * k->skip_row + p.h : u + 3 * p.apart;
+            const real *m = k->mask + p.b * k->mask_row + p.h;
+            const io *gh = k->grad + p.row * H + p.h;
+            io *du = d_gates + (p.row - from_row) * gates_row + p.h;
+            io *dx = k->skip ? k->d_skip + p.row * k->skip_row + p.h : du + 3 * H;
+            const int64_t bytes = p.n * (int64_t)sizeof(io);
             for (int64_t gate = 0; gate < 3; gate++)
-                fetch(u + gates_row + gate * apart, bytes);
+                fetch(u + gates_row + gate * p.apart, bytes);
             fetch(x + k->skip_row, bytes);
             fetch(gh + H, bytes);
-            fetch(before + H, n * (int64_t)sizeof(real));
-            io *du = d_gates + (row - from_row) * gates_row + h;
-            io *dx = k->skip ? k->d_skip + row * k->skip_row + h : du + 3 * H;
-            if (k->lengths && t >= k->lengths[b]) {
+            fetch(p.before + H, p.n * (int64_t)sizeof(real));
+            if (p.outside) {
                 for (int64_t gate = 0; gate < gates_row / H; gate++)
                     memset(du + gate * H, 0, (size_t)bytes);
                 if (k->skip_row)
                     memset(dx, 0, (size_t)bytes);
-            } else {
-                switch (k->tanh * 4 + (k->skip_row != 0) * 2 + k->kept) {
-                case 0: BACKWARD(0, 0, 0); break;
-                case 1: BACKWARD(0, 0, 1); break;
-                case 2: BACKWARD(0, 1, 0); break;
-                case 3: BACKWARD(0, 1, 1); break;
-                case 4: BACKWARD(1, 0, 0); break;
-                case 5: BACKWARD(1, 0, 1); break;
-                case 6: BACKWARD(1, 1, 0); break;
-                case 7: BACKWARD(1, 1, 1); break;
-                }
-                if (starts)
-                    memset(k->carry + column, 0, (size_t)n * sizeof(real));
+                continue;
             }
+            switch (k->tanh * 4 + (k->skip_row != 0) * 2 + k->kept) {
+            case 0: BACKWARD(0, 0, 0); break;
+            case 1: BACKWARD(0, 0, 1); break;
+            case 2: BACKWARD(0, 1, 0); break;
+            case 3: BACKWARD(0, 1, 1); break;
+            case 4: BACKWARD(1, 0, 0); break;
+            case 5: BACKWARD(1, 0, 1); break;
+            case 6: BACKWARD(1, 1, 0); break;
+            case 7: BACKWARD(1, 1, 1); break;
+            }
+            if (p.starts)
+                memset(k->carry + p.column, 0, (size_t)p.n * sizeof(real));
         }
     }
 }
@@ -238,8 +208,10 @@ EXPORT void KERNEL(sru_backward)(
     int64_t n_threads)
 {
     const backward_call call = {
-        gates, skip, grad, mask, initial, states, lengths, reset, d_skip, carry, d_weight_c, d_bias,
-        {weight_c, bias, H, (real)scale}, {T, B, H, gates_row, !reverse},
-        skip_row, mask_row, tanh, kept, chunked};
-    KERNEL(in_runs)(KERNEL(sru_backward_steps), &call, &call.all, d_gates, !into, 0, into, n_threads);
+        gates, skip, grad, mask, d_skip, carry, d_weight_c, d_bias,
+        {weight_c, bias, H, (real)scale},
+        {{T, B, H, gates_row, !reverse}, lengths, reset, initial, (real *)states, 0, chunked},
+        skip_row, mask_row, tanh, kept};
+    KERNEL(in_runs)(KERNEL(sru_backward_steps), &call, &call.w.all, d_gates, !into, 0, into,
+                    n_threads);
 }
