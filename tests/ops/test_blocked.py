@@ -142,7 +142,7 @@ def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block, H):
     same(blocked, plain, leaves, torch.float64)
 
 
-@pytest.mark.parametrize("layer", ["SRU", "QRNN", "MinGRU", "MinLSTM", "HGRN"])
+@pytest.mark.parametrize("layer", ["SRU", "QRNN", "MinGRU", "MinLSTM", "HGRN", "RGLRU"])
 def test_threads_change_no_bit(monkeypatch, layer):
     monkeypatch.setattr(_matmul, "SINK_ROWS", 100)  # 12 runs, the last one shorter
     monkeypatch.setattr(_native, "WORTH_A_THREAD", 1)

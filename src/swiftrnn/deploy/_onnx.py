@@ -64,6 +64,15 @@ def gated_scan(gates, bias, floor, initial, lengths, reset, cell, reverse, _):
     return output * o, final, initial.new_empty(0)
 
 
+def rg_lru(gates, skip, bias, rate, initial, lengths, reset, reverse, _):
+    """The same; the gates are those of the reference."""
+    r, i = torch.sigmoid(gates + bias).chunk(2, -1)
+    log_a = rate * r
+    scaled = torch.sqrt(1 - torch.exp(2 * log_a)) * i * skip
+    output, final = linear_scan(log_a.exp(), scaled, initial, lengths, reset, reverse)
+    return output, final, initial.new_empty(0)
+
+
 def sru(
     gates, skip, weight_c, bias, initial, mask, lengths, reset, scale, tanh, reverse, _
 ):  # fmt: skip
@@ -85,7 +94,7 @@ def sru(
 
 
 DECOMPOSITIONS = {
-    op.raw["forward"]: {"linear_scan": linear_scan, "gated_scan": gated_scan, "sru": sru}[op.name]
+    op.raw["forward"]: {f.__name__: f for f in (linear_scan, gated_scan, rg_lru, sru)}[op.name]
     for op in OPS
 }
 

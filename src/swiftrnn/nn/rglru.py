@@ -10,12 +10,13 @@ from torch.nn.functional import softplus
 from swiftrnn import ops
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
+from swiftrnn.ops.rg_lru import OP
 
 SHARPNESS = 8.0  # c of the paper
 SLOWEST, FASTEST = 0.999, 0.9  # decays of a fresh layer, before the gate
-STEEPEST = 1000.0  # slope of the square root; it has none at 0, where the gate is shut
 
 
 class RGLRU(Recurrent):
@@ -30,7 +31,7 @@ class RGLRU(Recurrent):
     W_r and W_i are block-diagonal, a block for each head. Arguments, input, output and states are
     those of torch.nn.GRU. Parameters of layer k: `weight_ih_l{k}` (H, I) and `bias_ih_l{k}` (H) of
     u, where I is not H; `weight_gate_l{k}` (2, heads, H / heads, H / heads) and `bias_gate_l{k}`
-    (2, H), r then i; `decay_l{k}` (H), d. The recurrence and what it needs are computed in float32
+    (2, H), r then i; `decay_l{k}` (H), d. The recurrence and its decays are computed in float32
     where the input has 16 bits, because a lies close to 1.
 
     The first input of a sequence is scaled like all others, so that no state equals one of zeros
@@ -111,26 +112,19 @@ class RGLRU(Recurrent):
             bias = weights.get("bias_ih")
             bias = None if bias is None else bias.to(x.dtype)
             x = linear(x, weights["weight_ih"].to(x.dtype), bias)
-        real = state_dtype(x.dtype)
+        real, H = state_dtype(x.dtype), self.hidden_size
+        bias = weights.get("bias_gate")
+        bias = x.new_zeros(2 * H, dtype=real) if bias is None else bias.to(real).flatten()
+        rate = -SHARPNESS * softplus(weights["decay"].to(real))
+        state = x.new_zeros(x.shape[1], H, dtype=real) if state is None else state.to(real)
+        rest = (bias, rate, state.contiguous(), *ends, direction == 1)
+        if self.num_heads == 1 and can_block(OP, x):
+            return project(OP, x.contiguous(), weight.reshape(2 * H, H), True, *rest)
         heads = x.unflatten(-1, (self.num_heads, -1))
-        gates = torch.einsum("tbhi,ghoi->gtbho", heads, weight).flatten(-2).to(real)
-        if self.bias:
-            gates = gates + weights["bias_gate"].to(real)[:, None, None]
-        r, i = torch.sigmoid(gates)
-        log_a = -SHARPNESS * r * softplus(weights["decay"].to(real))
-        scaled = _bounded_sqrt(-torch.expm1(2 * log_a)) * i * x.to(real)
-        start = None if state is None else state.to(real)
-        output, last = ops.linear_scan(log_a.exp(), scaled, start, *ends, reverse=direction == 1)
-        return output.to(x.dtype), last
+        gates = torch.einsum("tbhi,ghoi->tbgho", heads, weight).flatten(2)
+        return ops.rg_lru(gates, x, bias, rate, state, *ends, reverse=direction == 1)
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""
         heads = [f"num_heads={self.num_heads}"] if self.num_heads > 1 else []
         return ", ".join([super().extra_repr(), *heads])
-
-
-def _bounded_sqrt(x: Tensor) -> Tensor:
-    """The square root of x >= 0, with a slope of at most `STEEPEST`."""
-    floor = 1 / (4 * STEEPEST**2)
-    steep = x.sqrt().detach() + STEEPEST * (x - x.detach())
-    return torch.where(x > floor, x.clamp(min=floor).sqrt(), steep)

@@ -12,10 +12,12 @@ from swiftrnn.ops.gated_scan import OP as _GATED_SCAN
 from swiftrnn.ops.gated_scan import gated_scan
 from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
 from swiftrnn.ops.linear_scan import linear_scan
+from swiftrnn.ops.rg_lru import OP as _RG_LRU
+from swiftrnn.ops.rg_lru import rg_lru
 from swiftrnn.ops.sru import OP as _SRU
 from swiftrnn.ops.sru import sru
 
-OPS = (_LINEAR_SCAN, _GATED_SCAN, _SRU)
+OPS = (_LINEAR_SCAN, _GATED_SCAN, _RG_LRU, _SRU)
 
 __all__ = [
     "OPS",
@@ -25,6 +27,7 @@ __all__ = [
     "linear_scan",
     "references",
     "release_memory",
+    "rg_lru",
     "sru",
 ]
 

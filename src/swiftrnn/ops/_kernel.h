@@ -85,7 +85,7 @@ INLINE void put(io *p, real x) { *p = x; }
 #define MANTISSA 52
 #define SIGN 0x8000000000000000u
 #define INFINITE 0x7ff0000000000000u
-INLINE real exp_series(real r)
+INLINE real exp_series_less_one(real r)
 {
     real p = 2.0914717341716376e-9;
     p = p * r + 2.51052595384484934e-8;
@@ -98,7 +98,7 @@ INLINE real exp_series(real r)
     p = p * r + 4.16666666666666698e-2;
     p = p * r + 1.6666666666666671e-1;
     p = p * r + 0.5;
-    return p * r * r + r + 1;
+    return p * r * r + r;
 }
 INLINE real tanh_series(real z)
 {
@@ -126,14 +126,14 @@ INLINE real tanh_series(real z)
 #define MANTISSA 23
 #define SIGN 0x80000000u
 #define INFINITE 0x7f800000u
-INLINE real exp_series(real r)
+INLINE real exp_series_less_one(real r)
 {
     real p = 1.3926213466332443e-3f;
     p = p * r + 8.36320297157585495e-3f;
     p = p * r + 4.16665544376859389e-2f;
     p = p * r + 1.66665768459939763e-1f;
     p = p * r + 0.5f;
-    return p * r * r + r + 1;
+    return p * r * r + r;
 }
 INLINE real tanh_series(real z)
 {
@@ -181,7 +181,14 @@ INLINE real exponential(real x)
     const real shifted = x * (real)1.4426950408889634074 + MAGIC; /* its low bits hold n */
     const real n = shifted - MAGIC;
     const real two_to_n = from_bits((to_bits(shifted) << MANTISSA) + to_bits(1));
-    return exp_series(x - n * LN2_HIGH - n * LN2_LOW) * two_to_n;
+    return (exp_series_less_one(x - n * LN2_HIGH - n * LN2_LOW) + 1) * two_to_n;
+}
+
+/* e^x - 1 for |x| <= FAR, with the digits of small x. */
+INLINE real exponential_less_one(real x)
+{
+    const int small = (to_bits(x) & ~SIGN) < to_bits((real)0.34);
+    return choose(small, exp_series_less_one(choose(small, x, 0)), exponential(x) - 1);
 }
 
 /* sigmoid(x) and sigmoid(y) with one division; 0 below -FAR, where they are under 2e-28.  Where both

@@ -1,0 +1,139 @@
+"""Triton kernels of `rg_lru`; see `cpu.c` for the equations. Backward computes gates again."""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from swiftrnn.ops._triton import before_or_nothing, first_row, last_of, launch, place
+
+
+@triton.jit
+def _less_one(x):
+    """e^x - 1 for x <= 0, with the digits of small x."""
+    p = tl.full(x.shape, 1.0, x.dtype)
+    for k in tl.static_range(9):
+        p = 1 + x * p * (1 / (10 - k))
+    return tl.where(x > -0.1, x * p, tl.exp(x) - 1)
+
+
+@triton.jit
+def _gates(gates, bias, rate, at, h, here, inside, H, real: tl.constexpr):
+    """r, i, log a over r, a, the root of 1 - a^2 and its slope over log a."""
+    r = tl.load(gates + at, mask=here, other=0.0).to(real)
+    i = tl.load(gates + at + H, mask=here, other=0.0).to(real)
+    r = tl.sigmoid(r + tl.load(bias + h, mask=inside, other=0.0))
+    i = tl.sigmoid(i + tl.load(bias + H + h, mask=inside, other=0.0))
+    k = tl.load(rate + h, mask=inside, other=0.0)
+    a, z = tl.exp(k * r), -_less_one(2 * k * r)
+    s = tl.sqrt(z)
+    root = tl.where(s > 0.0005, 0.5 / tl.maximum(s, 0.0005), 1000.0)  # STEEPEST of reference.py
+    return r, i, k, a, s, -2 * a * a * root
+
+
+@triton.jit(do_not_specialize=["T", "B"])
+def _forward(
+    gates, skip, bias, rate, initial, lengths, reset, output, final, states, T, B, H,
+    KEEP: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    b, h, inside, column = place(H, BLOCK)
+    state = tl.load(initial + column, mask=inside, other=0.0)
+    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    for step in range(T):
+        here = inside & ((T - 1 - step if FALLING else step) <= last)
+        _, i, _, a, s, _ = _gates(
+            gates, bias, rate, row * 2 * H + h, h, here, inside, H, state.dtype
+        )
+        x = tl.load(skip + row * H + h, mask=here, other=0.0).to(state.dtype)
+        new = a * before_or_nothing(state, reset, row, RESET) + s * i * x
+        state = tl.where(here, new, state)
+        tl.store(output + row * H + h, tl.where(here, new, 0.0), mask=inside)
+        if KEEP:
+            tl.store(states + row * H + h, state, mask=inside)
+        row += -B if FALLING else B
+    tl.store(final + column, state, mask=inside)
+
+
+@triton.jit(do_not_specialize=["T", "B"])
+def _backward(
+    gates, skip, bias, rate, initial, lengths, reset, states, grad, d_gates, d_skip, carry, sums,
+    T, B, H, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
+    BLOCK: tl.constexpr,
+):  # fmt: skip
+    b, h, inside, column = place(H, BLOCK)
+    N = B.to(tl.int64) * H
+    q = tl.load(carry + column, mask=inside, other=0.0)
+    start = tl.load(initial + column, mask=inside, other=0.0)
+    sum_r, sum_i, sum_rate = tl.zeros_like(q), tl.zeros_like(q), tl.zeros_like(q)
+    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    for step in range(T):
+        here = inside & ((T - 1 - step if FALLING else step) <= last)
+        at = row * 2 * H + h
+        r, i, k, a, s, slope = _gates(gates, bias, rate, at, h, here, inside, H, q.dtype)
+        earlier = (row - B if FALLING else row + B) * H + h
+        before = tl.load(states + earlier, mask=here & (step < T - 1), other=0.0)
+        before = before_or_nothing(tl.where(step < T - 1, before, start), reset, row, RESET)
+        x = tl.load(skip + row * H + h, mask=here, other=0.0).to(q.dtype)
+        dc = tl.load(grad + row * H + h, mask=here, other=0.0).to(q.dtype) + q
+        d_log_a = tl.where(here, dc * (a * before + slope * i * x), 0.0)
+        dr = d_log_a * k * r * (1 - r)
+        di = tl.where(here, dc * s * x * i * (1 - i), 0.0)
+        tl.store(d_gates + at, dr, mask=inside)
+        tl.store(d_gates + at + H, di, mask=inside)
+        tl.store(d_skip + row * H + h, tl.where(here, dc * s * i, 0.0), mask=inside)
+        sum_r += dr
+        sum_i += di
+        sum_rate += d_log_a * r
+        q = tl.where(here, before_or_nothing(dc * a, reset, row, RESET), q)
+        row += -B if FALLING else B
+    tl.store(carry + column, q, mask=inside)
+    tl.store(sums + column, sum_r, mask=inside)
+    tl.store(sums + column + N, sum_i, mask=inside)
+    tl.store(sums + column + 2 * N, sum_rate, mask=inside)
+
+
+def forward(
+    gates: Tensor,
+    skip: Tensor,
+    bias: Tensor,
+    rate: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `Op`: output, final and, to keep, the states (T, B, H)."""
+    output, final = torch.empty_like(skip), initial.clone()
+    states = initial.new_empty(skip.shape if keep else 0)
+    launch(
+        _forward, tuple(skip.shape), gates, skip, bias, rate, initial, lengths, reset, output,
+        final, states, KEEP=keep, FALLING=reverse, LENGTHS=lengths is not None,
+        RESET=reset is not None,
+    )  # fmt: skip
+    return output, final, states
+
+
+def backward(
+    gates: Tensor,
+    skip: Tensor,
+    bias: Tensor,
+    rate: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+    states: Tensor,
+    grad: Tensor,
+    grad_final: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """See `Op`; the gradients of gates, skip, bias, rate and initial."""
+    d_gates, d_skip, carry = torch.empty_like(gates), torch.empty_like(skip), grad_final.clone()
+    sums = initial.new_zeros(3, *initial.shape)  # of bias and rate, over time
+    launch(
+        _backward, tuple(skip.shape), gates, skip, bias, rate, initial, lengths, reset, states,
+        grad, d_gates, d_skip, carry, sums, FALLING=not reverse, LENGTHS=lengths is not None,
+        RESET=reset is not None,
+    )  # fmt: skip
+    return d_gates, d_skip, sums[:2].sum(1).flatten(), sums[2].sum(0), carry
