@@ -224,7 +224,7 @@ def layer_targets(results: Results) -> list[tuple[str, float | None, str, float]
 
 def kernel_targets(results: Results) -> list[tuple[str, float | None, str, float]]:
     found = []
-    for op in ("linear_scan", "gated_scan", "sru"):
+    for op in ("linear_scan", "gated_scan", "rg_lru", "sru"):
         for mode in ("forward", "forward kept", "backward"):
             row = results.get("kernel", op, mode, HEADLINE, "float32")
             if row and (share := results.copy_share(row)):
