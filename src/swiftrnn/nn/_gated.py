@@ -6,10 +6,12 @@ from torch import Tensor
 from swiftrnn import ops
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._recurrent import for_product
+from swiftrnn.ops import _stack
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
 from swiftrnn.ops.gated_scan import OP, Cell
+from swiftrnn.ops.gated_scan.reference import GATES
 
 
 def gated_layer(
@@ -41,6 +43,14 @@ def gated_layer(
         return project(OP, x.contiguous(), weight.contiguous(), False, *rest, taps=taps)
     gates = linear(beside(x, taps), weight, None)
     return ops.gated_scan(gates, bias, floor, state, *ends, cell, reverse)
+
+
+def gated_cell(weights: dict[str, Tensor], hidden_size: int, name: Cell) -> _stack.Cell:
+    """A layer of `gated_layer` as the kernel for streams sees it."""
+    weight = weights["weight_ih"]
+    bias = weights.get("bias_ih", weight.new_zeros(len(weight)))
+    floor, number = weight.new_zeros(hidden_size), list(GATES).index(name)
+    return _stack.Cell("gated_scan", weight, bias, floor, flag=number)
 
 
 def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:

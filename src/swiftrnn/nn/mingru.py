@@ -5,8 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._gated import gated_layer
+from swiftrnn.nn._gated import gated_cell, gated_layer
 from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.ops._stack import Cell
 
 
 class MinGRU(Recurrent):
@@ -47,3 +48,7 @@ class MinGRU(Recurrent):
         return gated_layer(
             x, weights, state, ends, self.hidden_size, "min_gru", reverse=direction == 1
         )
+
+    def cell(self, weights: dict[str, Tensor]) -> Cell:
+        """See `Recurrent`."""
+        return gated_cell(weights, self.hidden_size, "min_gru")

@@ -5,8 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._gated import gated_layer
+from swiftrnn.nn._gated import gated_cell, gated_layer
 from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.ops._stack import Cell
 
 
 class MinLSTM(Recurrent):
@@ -49,3 +50,7 @@ class MinLSTM(Recurrent):
         return gated_layer(
             x, weights, state, ends, self.hidden_size, "min_lstm", reverse=direction == 1
         )
+
+    def cell(self, weights: dict[str, Tensor]) -> Cell:
+        """See `Recurrent`."""
+        return gated_cell(weights, self.hidden_size, "min_lstm")

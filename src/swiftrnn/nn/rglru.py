@@ -13,6 +13,7 @@ from swiftrnn.nn._recurrent import Recurrent, for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
+from swiftrnn.ops._stack import Cell
 from swiftrnn.ops.rg_lru import OP
 
 SHARPNESS = 8.0  # c of the paper
@@ -123,6 +124,15 @@ class RGLRU(Recurrent):
         heads = x.unflatten(-1, (self.num_heads, -1))
         gates = torch.einsum("tbhi,ghoi->tbgho", heads, weight).flatten(2)
         return ops.rg_lru(gates, x, bias, rate, state, *ends, reverse=direction == 1)
+
+    def cell(self, weights: dict[str, Tensor]) -> Cell | None:
+        """See `Recurrent`."""
+        if "weight_ih" in weights or self.num_heads > 1:
+            return None
+        H, decay = self.hidden_size, weights["decay"]
+        bias = weights.get("bias_gate", decay.new_zeros(2 * H)).flatten()
+        rate = -SHARPNESS * softplus(decay.to(state_dtype(decay.dtype)))
+        return Cell("rg_lru", weights["weight_gate"].reshape(2 * H, H), bias, rate)
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""

@@ -12,6 +12,7 @@ from swiftrnn.nn._recurrent import Recurrent, for_product
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
+from swiftrnn.ops._stack import Cell
 from swiftrnn.ops.sru import OP
 
 Norm = Literal["none", "before", "after"]
@@ -181,6 +182,15 @@ class SRU(Recurrent):
         gates = linear(product, weight, None)
         own = x[..., direction * H : (direction + 1) * H].to(gates.dtype) if skips else None
         return ops.sru(gates, own, *rest, *flags)
+
+    def cell(self, weights: dict[str, Tensor]) -> Cell | None:
+        """See `Recurrent`."""
+        weight = weights["weight_ih"]
+        if self.norm != "none" or self._projects() or "weight_proj" in weights:
+            return None
+        kind = "gate" if len(weight) == 4 * self.hidden_size else "input" if self.skip else "none"
+        scale = self._scale() if kind == "input" else 1.0
+        return Cell("sru", weight, *self._vectors(weights, weight), kind, int(self.tanh), scale)
 
     def finish_layer(self, x: Tensor, layer: int, ends: Ends) -> Tensor:
         """See `Recurrent`."""

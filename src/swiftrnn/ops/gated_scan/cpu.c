@@ -11,6 +11,7 @@
  * (`keeps_gates`), else the gates as they came; backward computes what is not there again. */
 
 #include "../_matmul/gates.h"
+#include "../_stack/forwards.h"
 
 /* In the order of CELLS in __init__.py; constants wherever they are asked for. */
 enum { MIN_GRU, MIN_LSTM, QRNN_F, QRNN_FO, QRNN_IFO, HGRN };

@@ -10,6 +10,7 @@
  * bits r' and i'. */
 
 #include "../_matmul/gates.h"
+#include "../_stack/forwards.h"
 
 #define STEEPEST 1000 /* as in reference.py */
 

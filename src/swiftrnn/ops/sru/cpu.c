@@ -18,6 +18,7 @@
  * `reset` is set, the state before a step is nothing.  `reverse` runs time from the end. */
 
 #include "../_matmul/gates.h"
+#include "../_stack/forwards.h"
 
 typedef struct {
     const real *weight_c, *bias; /* (2, H), (2, H) */

@@ -1,0 +1,60 @@
+"""Steps of time through a whole stack of layers in one call, where that can be."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native
+from swiftrnn.ops._product import plain
+from swiftrnn.ops._stack import MOST_ROWS, Stack
+
+Key = tuple[int, ...]  # where parameters lie, and how often they were changed
+
+DRAWN = ("dropout", "variational_dropout", "zoneout")  # while training
+_stacks: WeakKeyDictionary[Any, tuple[Key, Stack | None]] = WeakKeyDictionary()
+
+
+def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Tensor] | None:
+    """One step of x (B, I) through a layer, without gradients or dropout; None: not here."""
+    if torch.is_grad_enabled() or len(x) > MOST_ROWS or not plain(x):
+        return None
+    if layer.training and any(getattr(layer, name, 0) for name in DRAWN):
+        return None
+    stack = _stack(layer)
+    if stack is None or x.dtype != stack.dtype or torch.is_autocast_enabled("cpu") or not len(x):
+        return None
+    shape = layer.num_layers, len(x), layer.hidden_size
+    if state is None:
+        state = torch.zeros(shape, dtype=stack.real)
+    elif not isinstance(state, Tensor) or state.shape != shape or not plain(state):
+        return None  # the slow path says what is wrong with it
+    return stack(x.contiguous(), state.to(stack.real).contiguous())
+
+
+def _stack(layer: Any) -> Stack | None:
+    """The stack of a layer with the parameters that it has now."""
+    key: list[int] = []
+    for parameter in layer._parameters.values():
+        if parameter.is_inference():
+            return None  # has no version
+        key += [parameter.data_ptr(), parameter._version]
+    known = _stacks.get(layer)
+    if known is None or known[0] != tuple(key):
+        known = tuple(key), _build(layer)
+        _stacks[layer] = known
+    return known[1]
+
+
+@torch.no_grad()
+def _build(layer: Any) -> Stack | None:
+    if _native.library() is None or layer._modules:  # parametrisations lie in modules
+        return None
+    parameters = layer._parameters.values()
+    if not all(plain(p) and p.dtype in _native.DTYPES for p in parameters):
+        return None
+    cells = layer.cells()
+    if None in cells or min(len(cell.weight) for cell in cells) < 4:  # the kernel's fours
+        return None
+    return Stack(cells, layer.hidden_size)

@@ -1,0 +1,77 @@
+"""One step of time through a whole stack of layers in one call, for streams on a CPU."""
+
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native
+
+MOST_ROWS = 8  # sequences; beyond, a library's product is faster than ours with weights as they lie
+WORTH_A_THREAD = 1 << 17  # numbers of a weight; below, waking a second thread costs more
+OPS = ("sru", "gated_scan", "rg_lru")  # by number, as in cpu.c
+SKIPS = ("none", "input", "gate")
+
+_step = _native.Kernel("stack_step", "piippppp" + "i")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A layer as the kernel sees it.
+
+    Args:
+        op: what runs over its gates.
+        weight: (G, I), of the product.
+        first: weight_c of `sru`, else the bias.
+        second: bias of `sru`, floor (H) of `gated_scan`, rate of `rg_lru`.
+        skip: of `sru`, what h falls back to.
+        flag: of `sru` whether g is tanh, of `gated_scan` the number of the cell.
+        scale: of the skip.
+    """
+
+    op: Literal["sru", "gated_scan", "rg_lru"]
+    weight: Tensor
+    first: Tensor
+    second: Tensor
+    skip: Literal["none", "input", "gate"] = "input"
+    flag: int = 0
+    scale: float = 1.0
+
+
+class Stack:
+    """Layers on top of each other, ready to step.
+
+    Args:
+        cells: from the first to the last, all with states of H numbers.
+        hidden_size: H.
+    """
+
+    def __init__(self, cells: list[Cell], hidden_size: int) -> None:
+        self.layers, self.hidden_size = len(cells), hidden_size
+        self.dtype = cells[0].weight.dtype
+        self.real = _native.state_dtype(self.dtype)
+        ones, zeros = (f(hidden_size, dtype=self.real) for f in (torch.ones, torch.zeros))
+        self._held, table = [ones, zeros], []
+        for cell in cells:
+            weight = cell.weight.detach().contiguous()
+            vectors = [v.detach().to(self.real).contiguous() for v in (cell.first, cell.second)]
+            self._held += [weight, *vectors]
+            arrays = (a.data_ptr() for a in (weight, *vectors, ones, zeros))
+            (scale,) = struct.unpack("q", struct.pack("d", cell.scale))
+            G, I = weight.shape
+            table += [OPS.index(cell.op), I, hidden_size, G, *arrays, SKIPS.index(cell.skip)]
+            table += [cell.flag, scale]
+        self._table = torch.tensor(table, dtype=torch.int64)
+        self._widest = max(len(cell.weight) for cell in cells)
+        self._work = max(cell.weight.numel() for cell in cells)
+
+    def __call__(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, I) and states (layers, B, H), dense, to h (B, H) and the states after the step."""
+        B, H, after = len(x), self.hidden_size, torch.empty_like(states)
+        y = torch.empty(B, H, dtype=self.dtype)
+        room = torch.empty(B * (self._widest + 2 * H), dtype=self.dtype)
+        threads = _native.threads(self._work * _native.WORTH_A_THREAD // WORTH_A_THREAD)
+        _step(self.dtype, self._table, self.layers, B, x, states, after, room, y, threads)
+        return y, after
