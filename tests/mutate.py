@@ -31,14 +31,17 @@ import build_kernels  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutate.json"
 SOURCES = (
-    *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "rg_lru", "sru", "_matmul")),
+    *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "rg_lru", "sru", "_matmul", "_stack")),
     "ops/_matmul/tile.h",
     "ops/_matmul/gates.h",
     "ops/_kernel.h",
 )
-TESTS = tuple(
-    f"tests/ops/test_{n}.py"
-    for n in ("blocked", "matmul", "ops", "linear_scan", "gated_scan", "rg_lru", "elementary")
+TESTS = (
+    "tests/nn/test_stream.py",
+    *(
+        f"tests/ops/test_{n}.py"
+        for n in ("blocked", "matmul", "ops", "linear_scan", "gated_scan", "rg_lru", "elementary")
+    ),
 )
 SLOW = "not compiles and not exports and not registered and not finite_differences"
 HARMLESS = (  # in such lines a flip cannot change a result

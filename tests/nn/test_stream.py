@@ -18,6 +18,9 @@ LAYERS = {
     "no skip": lambda **k: nn.SRU(7, 7, 2, skip=False, version=1, bias=False, **k),
     "MinGRU": lambda **k: nn.MinGRU(5, 130, 2, **k),
     "MinLSTM": lambda **k: nn.MinLSTM(5, 7, 2, bias=False, **k),
+    "QRNN": lambda **k: nn.QRNN(5, 7, 3, **k),
+    "wide window": lambda **k: nn.QRNN(5, 7, 2, window=4, pooling="ifo", **k),
+    "no window": lambda **k: nn.QRNN(5, 7, 2, window=1, pooling="f", zoneout=0.3, **k).eval(),
     "RGLRU": lambda **k: nn.RGLRU(7, 7, 2, **k),
 }
 
@@ -50,9 +53,9 @@ def walk(layer, x, state=None):
 def test_steps_equal_the_full_pass(make, dtype, B, calls):
     layer = make(dtype=dtype)
     x = torch.randn(6, B, layer.input_size).to(dtype)
-    state = torch.randn(layer.num_layers, B, layer.hidden_size)
-    expected, last = layer(x, state.to(_native.state_dtype(dtype)))
-    found, after = walk(layer, x, state.to(_native.state_dtype(dtype)))
+    _, state = layer(torch.randn(5, B, layer.input_size).to(dtype))
+    expected, last = layer(x, state)
+    found, after = walk(layer, x, state)
     assert len(calls) == 6
     close = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
     torch.testing.assert_close(found, expected, **close)
@@ -112,6 +115,16 @@ def test_a_state_that_does_not_fit_is_refused_as_before(state):
     layer.step(x)
     with pytest.raises((ValueError, TypeError), match=r"SRU needs a state \(layers \* directions"):
         layer.step(x, state)
+
+
+@torch.no_grad()
+def test_a_window_that_does_not_fit_is_refused_as_before():
+    layer, x, c = nn.QRNN(7, 7, 2), torch.randn(1, 7), torch.zeros(2, 1, 7)
+    layer.step(x, c)  # windows of zeros
+    with pytest.raises(ValueError, match=r"a window \(window - 1, B, features\) of \(1, 1, 7\)"):
+        layer.step(x, (c, (torch.zeros(1, 1, 7), torch.zeros(2, 1, 7))))
+    with pytest.raises(ValueError, match=r"QRNN needs a state \(c, windows\) with 2 windows"):
+        layer.step(x, (c, (torch.zeros(1, 1, 7),)))
 
 
 @torch.no_grad()

@@ -45,12 +45,19 @@ def gated_layer(
     return ops.gated_scan(gates, bias, floor, state, *ends, cell, reverse)
 
 
-def gated_cell(weights: dict[str, Tensor], hidden_size: int, name: Cell) -> _stack.Cell:
-    """A layer of `gated_layer` as the kernel for streams sees it."""
+def gated_cell(
+    weights: dict[str, Tensor],
+    hidden_size: int,
+    name: Cell,
+    floor: float = 0.0,
+    taps: int | None = None,
+) -> _stack.Cell:
+    """A layer of `gated_layer` as the kernel for streams sees it; one floor for all channels."""
     weight = weights["weight_ih"]
     bias = weights.get("bias_ih", weight.new_zeros(len(weight)))
-    floor, number = weight.new_zeros(hidden_size), list(GATES).index(name)
-    return _stack.Cell("gated_scan", weight, bias, floor, flag=number)
+    floors = weight.new_full((hidden_size,), floor, dtype=state_dtype(weight.dtype))
+    number = list(GATES).index(name)
+    return _stack.Cell("gated_scan", weight, bias, floors, flag=number, taps=taps)
 
 
 def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:

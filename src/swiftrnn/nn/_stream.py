@@ -16,7 +16,7 @@ DRAWN = ("dropout", "variational_dropout", "zoneout")  # while training
 _stacks: WeakKeyDictionary[Any, tuple[Key, Stack | None]] = WeakKeyDictionary()
 
 
-def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Tensor] | None:
+def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
     """One step of x (B, I) through a layer, without gradients or dropout; None: not here."""
     if torch.is_grad_enabled() or len(x) > MOST_ROWS or not plain(x):
         return None
@@ -25,12 +25,36 @@ def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Tensor] | None:
     stack = _stack(layer)
     if stack is None or x.dtype != stack.dtype or torch.is_autocast_enabled("cpu") or not len(x):
         return None
-    shape = layer.num_layers, len(x), layer.hidden_size
-    if state is None:
-        state = torch.zeros(shape, dtype=stack.real)
-    elif not isinstance(state, Tensor) or state.shape != shape or not plain(state):
+    parts = _parts(stack, state, len(x))
+    if parts is None:
         return None  # the slow path says what is wrong with it
-    return stack(x.contiguous(), state.to(stack.real).contiguous())
+    y, after, windows = stack(x.contiguous(), *parts)
+    return y, (after, tuple(windows)) if stack.windows else after
+
+
+def _parts(stack: Stack, state: Any, B: int) -> tuple[Tensor, list[Tensor]] | None:
+    """A state as the kernel takes it: states, and windows where there are any."""
+    windows, shapes = None, [(count, B, features) for count, features in stack.windows]
+    states = state
+    if shapes and isinstance(state, tuple) and len(state) == 2:
+        states, windows = state
+    if states is None:
+        states = torch.zeros(stack.layers, B, stack.hidden_size, dtype=stack.real)
+    if windows is None:
+        windows = [torch.zeros(shape, dtype=stack.dtype) for shape in shapes]
+    if not _fit([states], [(stack.layers, B, stack.hidden_size)]) or not _fit(windows, shapes):
+        return None
+    windows = [window.to(stack.dtype).contiguous() for window in windows]
+    return states.to(stack.real).contiguous(), windows
+
+
+def _fit(given: Any, shapes: list[tuple[int, ...]]) -> bool:
+    return (
+        isinstance(given, tuple | list)
+        and len(given) == len(shapes)
+        and all(isinstance(x, Tensor) and x.shape == s and plain(x)
+                for x, s in zip(given, shapes, strict=True))
+    )  # fmt: skip
 
 
 def _stack(layer: Any) -> Stack | None:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._gated import gated_layer, zoned
+from swiftrnn.nn._gated import gated_cell, gated_layer, zoned
 from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.ops import _stack
 from swiftrnn.ops.gated_scan import Cell
 
 Pooling = Literal["f", "fo", "ifo"]
@@ -132,6 +133,10 @@ class QRNN(Recurrent):
         floor = zoned(self.zoneout, self.training, x, x.shape[0], H)
         output, c = gated_layer(longer, weights, c, ends, H, cell, floor, reverse, taps)
         return output, (c, window)
+
+    def cell(self, weights: dict[str, Tensor]) -> _stack.Cell:
+        """See `Recurrent`."""
+        return gated_cell(weights, self.hidden_size, self._cell, self.zoneout, self.window)
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""

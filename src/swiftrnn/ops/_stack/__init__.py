@@ -1,6 +1,7 @@
 """One step of time through a whole stack of layers in one call, for streams on a CPU."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ WORTH_A_THREAD = 1 << 17  # numbers of a weight; below, waking a second thread c
 OPS = ("sru", "gated_scan", "rg_lru")  # by number, as in cpu.c
 SKIPS = ("none", "input", "gate")
 
-_step = _native.Kernel("stack_step", "piippppp" + "i")
+_step = _native.Kernel("stack_step", "pp" + "iii" + "ppppp" + "i")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Cell:
 
     Args:
         op: what runs over its gates.
-        weight: (G, I), of the product.
+        weight: (G, taps * I), of the product.
         first: weight_c of `sru`, else the bias.
         second: bias of `sru`, floor (H) of `gated_scan`, rate of `rg_lru`.
         skip: of `sru`, what h falls back to.
         flag: of `sru` whether g is tanh, of `gated_scan` the number of the cell.
         scale: of the skip.
+        taps: how many inputs the gates see: this one, the one before it, ...; None: this one, and
+            there is no window in the state.
     """
 
     op: Literal["sru", "gated_scan", "rg_lru"]
@@ -38,6 +41,7 @@ class Cell:
     skip: Literal["none", "input", "gate"] = "input"
     flag: int = 0
     scale: float = 1.0
+    taps: int | None = None
 
 
 class Stack:
@@ -60,18 +64,37 @@ class Stack:
             self._held += [weight, *vectors]
             arrays = (a.data_ptr() for a in (weight, *vectors, ones, zeros))
             (scale,) = struct.unpack("q", struct.pack("d", cell.scale))
-            G, I = weight.shape
-            table += [OPS.index(cell.op), I, hidden_size, G, *arrays, SKIPS.index(cell.skip)]
-            table += [cell.flag, scale]
+            (G, I), taps = weight.shape, cell.taps or 1
+            table += [OPS.index(cell.op), I // taps, hidden_size, G, taps, *arrays]
+            table += [SKIPS.index(cell.skip), cell.flag, scale]
         self._table = torch.tensor(table, dtype=torch.int64)
-        self._widest = max(len(cell.weight) for cell in cells)
+        self.windows = [(c.taps - 1, c.weight.shape[1] // c.taps) for c in cells if c.taps]
+        self._gates = max(len(cell.weight) for cell in cells)
+        self._inputs = max(cell.weight.shape[1] for cell in cells)
         self._work = max(cell.weight.numel() for cell in cells)
 
-    def __call__(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, I) and states (layers, B, H), dense, to h (B, H) and the states after the step."""
+    def __call__(
+        self, x: Tensor, states: Tensor, windows: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """One step.
+
+        Args:
+            x: (B, I), dense.
+            states: (layers, B, H), dense.
+            windows: for each layer, if its gates see more than one input, the (taps - 1, B, I)
+                before this one, dense, oldest first.
+
+        Returns:
+            h (B, H), and states and windows for the next step.
+        """
         B, H, after = len(x), self.hidden_size, torch.empty_like(states)
         y = torch.empty(B, H, dtype=self.dtype)
-        room = torch.empty(B * (self._widest + 2 * H), dtype=self.dtype)
+        room = torch.empty(B * (2 * H + self._inputs + self._gates), dtype=self.dtype)
+        later = [torch.empty_like(w) for w in windows]
+        places = [w.data_ptr() for pair in zip(windows, later, strict=True) for w in pair]
         threads = _native.threads(self._work * _native.WORTH_A_THREAD // WORTH_A_THREAD)
-        _step(self.dtype, self._table, self.layers, B, x, states, after, room, y, threads)
-        return y, after
+        _step(
+            self.dtype, self._table, torch.tensor(places) if places else None, self.layers, B,
+            self._inputs, x, states, after, room, y, threads,
+        )  # fmt: skip
+        return y, after, later
