@@ -31,7 +31,10 @@ import build_kernels  # noqa: E402
 
 RECORD = ROOT / "tests" / "mutate.json"
 SOURCES = (
-    *(f"ops/{n}/cpu.c" for n in ("linear_scan", "gated_scan", "rg_lru", "sru", "_matmul", "_stack")),
+    *(
+        f"ops/{n}/cpu.c"
+        for n in ("linear_scan", "gated_scan", "rg_lru", "sru", "_matmul", "_stack")
+    ),
     "ops/_matmul/tile.h",
     "ops/_matmul/gates.h",
     "ops/_kernel.h",

@@ -28,11 +28,11 @@ def values(function, leaves):
 
 @pytest.mark.parametrize("steps_per_block", [1, 3, 100])
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("skip", ["none", "x", "own"])
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_blocks_change_nothing(monkeypatch, steps_per_block, reverse, residual, ragged, dtype):
-    check(monkeypatch, 5, steps_per_block, reverse, residual, ragged, dtype)
+def test_blocks_change_nothing(monkeypatch, steps_per_block, reverse, skip, ragged, dtype):
+    check(monkeypatch, 5, steps_per_block, reverse, skip, ragged, dtype)
 
 
 @pytest.fixture(params=["few rows", "chunked", "runs", "runs on 2 threads"])
@@ -53,18 +53,18 @@ def from_rows(request, monkeypatch):
 
 
 @pytest.mark.parametrize("H", [127, 300])  # 128 channels to a chunk
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("skip", ["none", "x", "own"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.usefixtures("from_rows")
-def test_chunks_of_channels_change_nothing(monkeypatch, H, residual, reverse, dtype):
-    check(monkeypatch, H, 3, reverse, residual, True, dtype)
+def test_chunks_of_channels_change_nothing(monkeypatch, H, skip, reverse, dtype):
+    check(monkeypatch, H, 3, reverse, skip, True, dtype)
 
 
-def check(monkeypatch, H, steps_per_block, reverse, residual, ragged, dtype):
+def check(monkeypatch, H, steps_per_block, reverse, skip, ragged, dtype):
     """Holds outputs and all gradients of SRU in blocks against those of the whole."""
     T, B = 8, 3
-    I, G = (H, 3 * H) if residual else (4, 4 * H)
+    I, G = (4, 4 * H) if skip == "none" else (H, 3 * H)
     step_bytes = B * G * torch.empty((), dtype=dtype).element_size()
     monkeypatch.setattr(_blocked, "BLOCK_BYTES", steps_per_block * step_bytes)
     real = _native.state_dtype(dtype)
@@ -74,14 +74,17 @@ def check(monkeypatch, H, steps_per_block, reverse, residual, ragged, dtype):
     ends = (torch.tensor([8, 0, 5]), torch.rand(T, B) < 0.3) if ragged else (None, None)
     flags = (1.25, True, reverse)
 
+    own = torch.randn(T, B, H).to(dtype)
+
     def plain(x, weight, *rest):
-        gates = nn.functional.linear(x, weight)
-        return ops.sru(gates, x if residual else None, *rest, mask, *ends, *flags)
+        *vectors, given = rest if skip == "own" else (*rest, x if skip == "x" else None)
+        return ops.sru(nn.functional.linear(x, weight), given, *vectors, mask, *ends, *flags)
 
     def blocked(x, weight, *rest):
-        return _blocked.project(SRU, x, weight, residual, *rest, mask, *ends, *flags)
+        *vectors, given = rest if skip == "own" else (*rest, x if skip == "x" else None)
+        return _blocked.project(SRU, x, weight, given, *vectors, mask, *ends, *flags)
 
-    leaves = [x, weight, *vectors, initial]
+    leaves = [x, weight, *vectors, initial, *([own] if skip == "own" else [])]
     same(blocked, plain, leaves, dtype)
 
 
@@ -115,7 +118,7 @@ def test_gated_scan_in_blocks(monkeypatch, H, cell, floors, reverse, dtype):
 
     def blocked(x, weight, bias, initial, floor=given):
         rest = bias, floor, initial, *ends, cell, reverse
-        return _blocked.project(GATED, x, weight, False, *rest)
+        return _blocked.project(GATED, x, weight, None, *rest)
 
     same(blocked, plain, leaves, dtype)
 
@@ -137,7 +140,7 @@ def test_taps_are_inputs_side_by_side(monkeypatch, taps, steps_per_block, H):
 
     def blocked(x, weight, bias, initial):
         rest = bias, None, initial, lengths, None, "qrnn_fo", False
-        return _blocked.project(GATED, x, weight, False, *rest, taps=taps)
+        return _blocked.project(GATED, x, weight, None, *rest, taps=taps)
 
     same(blocked, plain, leaves, torch.float64)
 
@@ -191,7 +194,7 @@ def test_a_graph_can_be_walked_twice():
         False,
         False,
     )
-    output, _ = _blocked.project(SRU, x, weight, True, *rest)
+    output, _ = _blocked.project(SRU, x, weight, x, *rest)
     first = torch.autograd.grad(output.sum(), [x, weight], retain_graph=True)
     second = torch.autograd.grad(output.sum(), [x, weight])
     for a, b in zip(first, second, strict=True):
@@ -202,7 +205,7 @@ def test_only_what_needs_a_gradient_gets_one():
     x, weight = torch.randn(6, 2, 4), torch.randn(12, 4, requires_grad=True)
     vectors = torch.zeros(2, 4), torch.zeros(2, 4, requires_grad=True)
     rest = torch.zeros(2, 4), None, None, None, 1.0, False, False
-    output, _ = _blocked.project(SRU, x, weight, True, *vectors, *rest)
+    output, _ = _blocked.project(SRU, x, weight, x, *vectors, *rest)
     output.sum().backward()
     assert x.grad is None
     assert weight.grad.shape == weight.shape

@@ -40,7 +40,7 @@ def gated_layer(
     state = state.to(real).contiguous()
     rest = bias, floor, state, *ends, cell, reverse
     if can_block(OP, x):
-        return project(OP, x.contiguous(), weight.contiguous(), False, *rest, taps=taps)
+        return project(OP, x.contiguous(), weight.contiguous(), None, *rest, taps=taps)
     gates = linear(beside(x, taps), weight, None)
     return ops.gated_scan(gates, bias, floor, state, *ends, cell, reverse)
 

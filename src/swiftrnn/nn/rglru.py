@@ -120,7 +120,8 @@ class RGLRU(Recurrent):
         state = x.new_zeros(x.shape[1], H, dtype=real) if state is None else state.to(real)
         rest = (bias, rate, state.contiguous(), *ends, direction == 1)
         if self.num_heads == 1 and can_block(OP, x):
-            return project(OP, x.contiguous(), weight.reshape(2 * H, H), True, *rest)
+            x = x.contiguous()
+            return project(OP, x, weight.reshape(2 * H, H), x, *rest)
         heads = x.unflatten(-1, (self.num_heads, -1))
         gates = torch.einsum("tbhi,ghoi->tbgho", heads, weight).flatten(2)
         return ops.rg_lru(gates, x, bias, rate, state, *ends, reverse=direction == 1)

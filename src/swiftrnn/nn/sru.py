@@ -176,12 +176,15 @@ class SRU(Recurrent):
         mask = self._mask(state) if layer < self.num_layers - 1 else None
         rest = (*vectors, state.to(vectors[0].dtype).contiguous(), mask, ends.lengths, ends.reset)
         flags = (self._scale() if skips else 1.0, self.tanh, direction == 1)
-        as_it_is = self.norm != "before" and "weight_proj" not in weights and features == H
-        if (as_it_is or not skips) and can_block(OP, product):  # the product's rows are the skip
-            return project(OP, product.contiguous(), weight, skips, *rest, *flags)
+        own = x[..., direction * H : (direction + 1) * H] if skips else None
+        if can_block(OP, product):
+            rows = product.contiguous()
+            as_it_is = self.norm != "before" and "weight_proj" not in weights and features == H
+            if own is not None:
+                own = rows if as_it_is else own.to(rows.dtype).contiguous()
+            return project(OP, rows, weight, own, *rest, *flags)
         gates = linear(product, weight, None)
-        own = x[..., direction * H : (direction + 1) * H].to(gates.dtype) if skips else None
-        return ops.sru(gates, own, *rest, *flags)
+        return ops.sru(gates, None if own is None else own.to(gates.dtype), *rest, *flags)
 
     def cell(self, weights: dict[str, Tensor]) -> Cell | None:
         """See `Recurrent`."""

@@ -38,7 +38,7 @@ def can_block(op: Op, x: Tensor) -> bool:
 
 
 def project(
-    op: Op, x: Tensor, weight: Tensor, residual: bool, *rest: Any, taps: Taps = (0,)
+    op: Op, x: Tensor, weight: Tensor, skip: Tensor | None, *rest: Any, taps: Taps = (0,)
 ) -> tuple[Tensor, Tensor]:
     """The op over the gates `x @ weight.T`, or over those of several rows of x side by side.
 
@@ -47,17 +47,19 @@ def project(
             `reverse`, and whose outputs are (output, final, states).
         x: (T + max(taps), B, I).
         weight: (G, I * taps).
-        residual: whether x is also the op's skip (then I = H); else the op has none.
+        skip: the op's, (T, B, H), which may be x itself; None where the op has none.
         taps: the gates at t see x[t + tap] for each of these, in this order.
         rest: the op's other inputs, those after gates and skip.
 
     Returns:
         output (T, B, H) and final (B, H).
     """
-    tensors = (x, weight, *rest[: op.tensors - _before(op)])
+    tensors = (x, weight, skip, *rest[: op.tensors - _before(op)])
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-        return _Blocked.apply(op, x, weight, residual, taps, *rest)  # pyright: ignore
-    return _forward(op, x, weight, residual, taps, rest, False)[:2]
+        residual = skip is x
+        own = None if residual else skip
+        return _Blocked.apply(op, x, weight, own, residual, taps, *rest)  # pyright: ignore
+    return _forward(op, x, weight, skip, taps, rest, False)[:2]
 
 
 def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
@@ -109,7 +111,7 @@ def _inputs(
 
 
 def _forward(
-    op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, rest: tuple, keep: bool
+    op: Op, x: Tensor, weight: Tensor, skip: Tensor | None, taps: Taps, rest: tuple, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, bool]:
     """Output, final and, to keep, what replaces the gates for backward and the states.
 
@@ -125,8 +127,8 @@ def _forward(
     states = _pool.empty(output.shape, state.dtype) if keep else None
 
     def recur(block: slice, gates: Tensor, room: Tensor, source: Gates | None = None) -> Tensor:
-        skip = x[block] if residual else None
-        inputs = _inputs(op, gates.view(room.shape), skip, rest, state, block.start)
+        own = None if skip is None else skip[block]
+        inputs = _inputs(op, gates.view(room.shape), own, rest, state, block.start)
         given = output[block], None if states is None else states[block]
         kept = room if keep else None
         return op.kernel("forward")(*inputs, keep, *given, kept, chunked, source)[1]
@@ -152,36 +154,49 @@ def _forward(
 class _Blocked(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, op: Op, x: Tensor, weight: Tensor, residual: bool, taps: Taps, *rest: Any
+        ctx: Any,
+        op: Op,
+        x: Tensor,
+        weight: Tensor,
+        own: Tensor | None,
+        residual: bool,
+        taps: Taps,
+        *rest: Any,
     ) -> Any:
-        output, final, *kept, chunked = _forward(op, x, weight, residual, taps, rest, True)
+        skip = x if residual else own
+        output, final, *kept, chunked = _forward(op, x, weight, skip, taps, rest, True)
         tensors = op.tensors - _before(op)
         ctx.op, ctx.residual, ctx.taps, ctx.flags = op, residual, taps, rest[tensors:]
         ctx.chunked = chunked
-        ctx.save_for_backward(*kept, x, weight, *rest[:tensors])
+        ctx.save_for_backward(*kept, x, weight, own, *rest[:tensors])
         return output, final
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
-        (T, B), x, op = ctx.saved_tensors[0].shape[:2], ctx.saved_tensors[2], ctx.op
+        (T, B), x, own, op = ctx.saved_tensors[0].shape[:2], *ctx.saved_tensors[2:5:2], ctx.op
         d_x = _pool.empty(x.shape, x.dtype)
         if len(ctx.taps) > 1:
             d_x.zero_()
+        d_skip = d_x if ctx.residual else None if own is None else _pool.empty(own.shape, x.dtype)
         grads = output_grads[0].contiguous(), output_grads[1]
         alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
         multiply = _backward_alone if alone else _backward_in_blocks
-        d_weight, *d_rest = multiply(ctx, d_x, *grads)
+        d_weight, *d_rest = multiply(ctx, d_x, d_skip, *grads)
         nothing = (None,) * (op.tensors - len(op.differentiable) + len(ctx.flags))
-        grads = None, d_x, d_weight, None, None, *d_rest, *nothing
-        return tuple(
-            g if need else None for g, need in zip(grads, ctx.needs_input_grad, strict=True)
-        )
+        found = None, d_x, d_weight, d_skip, None, None, *d_rest, *nothing
+        needs = ctx.needs_input_grad
+        return tuple(g if need else None for g, need in zip(found, needs, strict=True))
 
 
-def _backward_alone(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> list[Tensor | None]:
-    """Gradients of weight, vectors and first state; that of x into d_x: by the kernel alone."""
-    kept, states, x, weight, *rest = ctx.saved_tensors
+def _backward_alone(
+    ctx: Any, d_x: Tensor, d_skip: Tensor | None, grad: Tensor, carry: Tensor
+) -> list[Tensor | None]:
+    """Gradients of weight, vectors and first state; those of x and skip into d_x and d_skip.
+
+    By the kernel alone.
+    """
+    kept, states, x, weight, own, *rest = ctx.saved_tensors
     op, sums_up, threads = (
         ctx.op,
         ctx.residual or len(ctx.taps) > 1,
@@ -190,17 +205,19 @@ def _backward_alone(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> list[
     need_x, need_weight = ctx.needs_input_grad[1:3]
     sink = Sink(x, d_x if need_x else None, weight, ctx.taps, threads, sums_up, need_weight)
     first = rest[op.state - _before(op)]
-    inputs = _inputs(op, kept, x if ctx.residual else None, (*rest, *ctx.flags), first, 0)
+    inputs = _inputs(op, kept, x if ctx.residual else own, (*rest, *ctx.flags), first, 0)
     room = _pool.empty((sink.room, *kept.shape[1:]), x.dtype)
-    into = room, *((d_x if ctx.residual else None,) * op.skips)
+    into = room, *((d_skip,) * op.skips)
     _, *d_rest = op.kernel("backward")(*inputs, states, grad, carry, *into, True, ctx.chunked, sink)
     d_weight = _beside(sink.d_weight, weight.dtype) if need_weight else None
-    return [d_weight, *d_rest[op.skips :]]  # the skip's went into d_x
+    return [d_weight, *d_rest[op.skips :]]  # the skip's went into d_skip
 
 
-def _backward_in_blocks(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> list[Tensor | None]:
+def _backward_in_blocks(
+    ctx: Any, d_x: Tensor, d_skip: Tensor | None, grad: Tensor, carry: Tensor
+) -> list[Tensor | None]:
     """The same: kernel and products by turns, block after block."""
-    kept, states, x, weight, *rest = ctx.saved_tensors
+    kept, states, x, weight, own, *rest = ctx.saved_tensors
     op, taps, (T, B, G), reverse = ctx.op, ctx.taps, kept.shape, ctx.flags[-1]
     need_x, need_weight = ctx.needs_input_grad[1:3]
     parts = weight.chunk(len(taps), 1)
@@ -210,17 +227,17 @@ def _backward_in_blocks(ctx: Any, d_x: Tensor, grad: Tensor, carry: Tensor) -> l
     scratch = _pool.empty((_longest(blocks), B, G), x.dtype)
     most = B * _longest(blocks)
     products = [times(part.t(), most, len(blocks)) for part in parts if need_x]
+    skip = x if ctx.residual else own
     for block in blocks:
-        d_skip = d_x[block] if ctx.residual else None
         earlier = block.stop if reverse else block.start - 1
         before = states[earlier] if 0 <= earlier < T else rest[op.state - _before(op)]
-        skip = x[block] if ctx.residual else None
-        inputs = _inputs(op, kept[block], skip, (*rest, *ctx.flags), before, block.start)
-        into = scratch[: block.stop - block.start], *((d_skip,) * op.skips)
+        here, d_here = (None if s is None else s[block] for s in (skip, d_skip))
+        inputs = _inputs(op, kept[block], here, (*rest, *ctx.flags), before, block.start)
+        into = scratch[: block.stop - block.start], *((d_here,) * op.skips)
         d_gates, *d_vectors, carry = op.kernel("backward")(
             *inputs, states[block], grad[block], carry, *into, True, ctx.chunked
         )
-        d_vectors = d_vectors[op.skips :]  # the skip's went into d_x
+        d_vectors = d_vectors[op.skips :]  # the skip's went into d_skip
         rows = d_gates.view(-1, G)
         for tap, product in zip(taps, products, strict=False):
             write(product, rows, _rows(d_x, block, tap), ctx.residual or len(taps) > 1)
