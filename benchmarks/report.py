@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 
 import rows
+from grid import every_cell, means
 from quality import quality, trials
 from rows import Results, Row
 from tables import number, ratio, table
@@ -237,6 +238,7 @@ NOT_MEASURED = {
         ("headline", "products", "targets"), "`python benchmarks/layers.py --headline`"
     ),
     **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
+    **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
     "kernels": "`python benchmarks/ops.py`",
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
     "trials": "`python benchmarks/quality.py tune`",
@@ -250,6 +252,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "grid": grid,
     "streams": streams,
     "targets": targets,
+    "means": means,
+    "cells": every_cell,
 }
 
 

@@ -27,7 +27,7 @@ class Row:
     cores: int
     threads: int
     others: float  # cores that other processes took, before or after, whichever is more
-    subject: str  # layer, kernel or product
+    subject: str  # layer, kernel, product, or stack: of layers, in grid.py
     provider: str
     mode: str
     B: int
@@ -38,6 +38,8 @@ class Row:
     min_s: float
     repeats: int
     bytes: int  # compulsory ones of a kernel; at the peak in mode memory; else 0
+    layers: int = 1  # of a stack
+    directions: int = 1
 
     @property
     def cell(self) -> tuple[int, int, int, str]:
@@ -112,7 +114,13 @@ class Results:
     """The newest row of every measurement on one machine with one number of threads."""
 
     def __init__(self, all_rows: list[Row]) -> None:
-        self.by_key = {(r.subject, r.provider, r.mode, *r.cell): r for r in all_rows}
+        here = [r for r in all_rows if r.subject != "stack"]
+        self.by_key = {(r.subject, r.provider, r.mode, *r.cell): r for r in here}
+        self.stacks = {  # by cell of `grid.py`, provider and mode
+            (r.B, r.T, r.H, r.layers, r.directions, r.provider, r.mode): r
+            for r in all_rows
+            if r.subject == "stack"
+        }
 
     def get(
         self, subject: str, provider: str, mode: str, cell: tuple[int, int, int], dtype: str

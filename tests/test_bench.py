@@ -229,6 +229,41 @@ def test_grids_append_rows_and_go_on_where_they_stopped(tmp_path):
     assert {line.split(",")[10] for line in out.read_text().splitlines()[len(rows) :]} >= {"sru"}
 
 
+@needs_kernels
+def test_the_grid_of_stacks_goes_on_where_it_stopped(tmp_path):
+    out = tmp_path / "machine.csv"
+    first = script("grid.py", "--quick", "--out", str(out))
+    assert first.returncode == 0, first.stderr
+    found = [line.split(",") for line in out.read_text().splitlines()[1:]]
+    assert {(line[9], *line[-2:]) for line in found} == {("stack", "1", "1"), ("stack", "2", "2")}
+    assert {line[10] for line in found} >= {"SRU", "MinLSTM", "nn.LSTM", "nn.Conv1d k2"}
+    again = script("grid.py", "--quick", "--out", str(out))
+    assert again.stdout.count("measured before at this commit") == 2
+
+
+def test_means_are_geometric_and_slower_cells_are_named():
+    code = f"""
+import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
+import grid, rows
+def row(provider, mode, cell, median):
+    B, T, H, layers, directions = cell
+    return rows.Row(date="2026-01-31 12:00", commit="abc", swiftrnn="0", torch="2", python="3",
+                    cpu="X", cores=2, threads=2, others=0.0, subject="stack", provider=provider,
+                    mode=mode, B=B, T=T, H=H, dtype="float32", median_s=median, min_s=0.0,
+                    repeats=5, bytes=0, layers=layers, directions=directions)
+first, last = grid.CELLS[0], grid.CELLS[-1]
+times = {{"nn.LSTM": (1.0, 1.0), "SRU": (0.125, 0.5), "MinGRU": (1.04, 1.06)}}
+found = [row(p, m, c, t) for p, pair in times.items() for m in grid.MODES
+         for c, t in zip((first, last), pair)]
+print(grid.means(rows.Results(found)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| SRU | 4.00 | ≥ 2.5 | yes | 4.00 | 0 of 2 | 0 of 2 |" in done.stdout
+    assert "| MinGRU | 0.95 | ≥ 3.0 | **no** |" in done.stdout
+    assert "MinGRU step: 32/64/256/4/2 0.94;" in done.stdout
+
+
 def test_tables_come_from_the_rows_and_losing_cells_stay(tmp_path):
     code = f"""
 import sys; sys.path.insert(0, {str(BENCHMARKS)!r})

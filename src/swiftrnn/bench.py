@@ -50,8 +50,10 @@ OWN = "swiftrnn"  # the products as our layers take them: shown, never part of t
 PRODUCTS = ("forward", "input gradient", "weight gradient")
 
 
-def layer_calls(provider: str, B: int, T: int, H: int, dtype: torch.dtype) -> dict[str, Call]:
-    """One layer of width H, ready to be timed.
+def layer_calls(
+    provider: str, B: int, T: int, H: int, dtype: torch.dtype, layers: int = 1, directions: int = 1
+) -> dict[str, Call]:
+    """A layer or stack of width H, ready to be timed.
 
     Args:
         provider: one of `OURS`, `MORE` and `RIVALS`, or "sru 2.6.0" (the published package).
@@ -59,13 +61,15 @@ def layer_calls(provider: str, B: int, T: int, H: int, dtype: torch.dtype) -> di
         T: time steps.
         H: width of input and state.
         dtype: of parameters and input.
+        layers: of a recurrent stack.
+        directions: 1 or 2.
 
     Returns:
         forward (no gradient), step (forward and backward with the input's gradient, no optimiser)
-        and, where the layer has a state, stream (one time step of the whole batch).
+        and, where the layer has a state and one direction, stream (one time step of the batch).
     """
     torch.manual_seed(0)
-    module = _layer(provider, H).to(dtype)
+    module = _layer(provider, H, layers, directions).to(dtype)
     if isinstance(module, torch.nn.Conv1d):  # its own layout, padded before: the same T outputs
         x = torch.randn(B, H, T + module.kernel_size[0] - 1).to(dtype).requires_grad_()
     else:
@@ -81,19 +85,20 @@ def layer_calls(provider: str, B: int, T: int, H: int, dtype: torch.dtype) -> di
         x.grad = None  # at the end, so that each step makes its gradients, and its peak has them
         module.zero_grad(set_to_none=True)
 
-    if isinstance(module, torch.nn.Conv1d):
+    if isinstance(module, torch.nn.Conv1d) or directions == 2:
         return {"forward": forward, "step": step}
     return {"forward": forward, "step": step, "stream": _streamer(module, x[0].detach())}
 
 
-def _layer(provider: str, H: int) -> torch.nn.Module:
+def _layer(provider: str, H: int, layers: int = 1, directions: int = 1) -> torch.nn.Module:
+    more = {"num_layers": layers, "bidirectional": directions == 2}
     if provider.startswith("nn.Conv1d k"):
         return torch.nn.Conv1d(H, H, int(provider.removeprefix("nn.Conv1d k")))
     if provider.startswith("nn."):
-        return getattr(torch.nn, provider.removeprefix("nn."))(H, H)
+        return getattr(torch.nn, provider.removeprefix("nn."))(H, H, **more)
     if provider.startswith("sru "):
-        return import_module("sru").SRU(H, H, num_layers=1)
-    return getattr(import_module("swiftrnn.nn"), provider)(H, H)
+        return import_module("sru").SRU(H, H, **more)
+    return getattr(import_module("swiftrnn.nn"), provider)(H, H, **more)
 
 
 def _output(module: torch.nn.Module, x: Tensor) -> Tensor:
