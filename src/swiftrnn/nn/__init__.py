@@ -7,10 +7,11 @@ from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
-from swiftrnn.nn.published import load_qrnn, load_sru
+from swiftrnn.nn.published import load_qrnn, load_sru, load_sru_plus_plus
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
+from swiftrnn.nn.sru_plus_plus import SRUPlusPlus
 
 __all__ = [
     "HGRN",
@@ -23,7 +24,9 @@ __all__ = [
     "MinGRU",
     "MinLSTM",
     "NgramEmbedding",
+    "SRUPlusPlus",
     "convert",
     "load_qrnn",
     "load_sru",
+    "load_sru_plus_plus",
 ]

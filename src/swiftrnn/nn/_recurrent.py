@@ -103,6 +103,10 @@ class Recurrent(nn.Module, ABC):
         """What is done with the input before the first layer; nothing by default."""
         return x
 
+    def start_layer(self, x: Tensor, layer: int, states: Sequence[Any], ends: Ends) -> Any:  # noqa: ARG002
+        """What `run_layer` gets as x in all directions of a layer; x itself by default."""
+        return x
+
     def finish_layer(self, x: Tensor, layer: int, ends: Ends) -> Tensor:  # noqa: ARG002
         """What is done with the output of a layer, both directions of it; nothing by default."""
         return x
@@ -255,12 +259,12 @@ class Recurrent(nn.Module, ABC):
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 x = nn.functional.dropout(x, self.dropout, self.training)
-            outputs = []
+            outputs, first = [], directions * layer
+            given = self.start_layer(x, layer, states[first : first + directions], forwards)
             for direction in range(directions):
-                i = directions * layer + direction
-                weights = self._weights(i, x.shape[-1])
+                weights = self._weights(first + direction, x.shape[-1])
                 here = ends[direction], layer, direction
-                output, last = self.run_layer(x, states[i], weights, *here)
+                output, last = self.run_layer(given, states[first + direction], weights, *here)
                 outputs.append(output)
                 new.append(last)
             x = outputs[0] if directions == 1 else torch.cat(outputs, -1)

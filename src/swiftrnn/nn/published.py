@@ -3,22 +3,25 @@
 Their dicts hold tensors only, so load files with `torch.load(path, weights_only=True)`.
 """
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn._published import (
+    PublishedCell,
+    State,
+    attending,
+    cells_of,
+    fill,
+    norm_of,
+    options_of,
+    rescaling,
+    under,
+)
 from swiftrnn.nn.qrnn import QRNN
-from swiftrnn.nn.sru import SRU, Norm
-
-State = Mapping[str, Tensor]
-TELLING = {  # attributes of the package's module -> arguments
-    "bidirectional": "bidirectional", "use_tanh": "tanh", "has_skip_term": "skip",
-    "normalize_after": "norm_after", "dropout": "variational_dropout",
-}  # fmt: skip
+from swiftrnn.nn.sru import SRU
+from swiftrnn.nn.sru_plus_plus import SRUPlusPlus
 
 
 def load_sru(
@@ -70,11 +73,11 @@ def load_sru(
         "variational_dropout": variational_dropout,
     }  # fmt: skip
     if isinstance(source, nn.Module):
-        options |= _options_of(source)
+        options |= options_of(source)
         state: State = source.state_dict()
     else:
         state = source
-    cells, before = _cells(state), state.get("input_to_hidden.weight")
+    cells, before = cells_of(state), state.get("input_to_hidden.weight")
     first, width, directions = cells[0], cells[0].width, 2 if options["bidirectional"] else 1
     if width % directions:
         raise ValueError(
@@ -84,7 +87,7 @@ def load_sru(
     for cell in cells:
         if cell.inputs != width:  # here the number of gates tells
             options["skip"] = cell.gates == 4
-    options["norm"] = _norm(cells, options.pop("norm_after"))
+    options["norm"] = norm_of(cells, options.pop("norm_after"))
     layer = SRU(
         first.inputs if before is None else before.shape[1],
         width // directions,
@@ -96,137 +99,97 @@ def load_sru(
         projection_size=max(len(cell.weight) * (cell.proj is not None) for cell in cells),
         project_input=before is not None,
         **options,
-        **_rescaling([cell for cell in cells if cell.gates == 3 and options["skip"]]),
+        **rescaling([cell for cell in cells if cell.gates == 3 and options["skip"]]),
     )
     ours = {} if before is None else {"weight_input": before}
     for k, cell in enumerate(cells):
         ours |= cell.ours(k, directions)
-    _fill(layer, ours, "load_sru")
+    fill(layer, ours, "load_sru")
     return layer.train(source.training if isinstance(source, nn.Module) else True)
 
 
-def _options_of(module: nn.Module) -> dict[str, Any]:
-    """What a module of the package says of itself; its layers know some of it."""
-    cells = [*getattr(module, "rnn_lst", ()), module]
-    found: dict[str, Any] = {}
-    for where in (cells[0], module):
-        found |= {ours: getattr(where, a) for a, ours in TELLING.items() if hasattr(where, a)}
-    if hasattr(cells[0], "activation_type"):
-        found["tanh"] = cells[0].activation_type == 1
-    return found
+def load_sru_plus_plus(
+    source: State | nn.Module,
+    *,
+    bidirectional: bool = False,
+    num_heads: int = 1,
+    norm_after: bool = False,
+    variational_dropout: float = 0.0,
+    batch_first: bool = False,
+) -> SRUPlusPlus:
+    """An `SRUPlusPlus` with the weights of `sru.SRUpp` of 3.0.dev, whose outputs are equal.
 
+    As in `load_sru`. The package masks the future by an argument of each call, ours by `causal`,
+    which may be set on the layer (`layer.causal = True`, one direction). Its memory holds inputs,
+    ours what attention makes of them.
 
-@dataclass
-class _Cell:
-    """A layer of the package, whatever its release, in the terms of 2.6.
+    Args:
+        source: the package's state dict, or its module.
+        bidirectional: whether a layer's weights are those of two directions.
+        num_heads: of attention.
+        norm_after: `normalize_after`, where a layer is as wide as its input.
+        variational_dropout: `dropout`, for going on with training.
+        batch_first: of the new layer.
 
-    `weight` is (inputs or rank, O * gates), `proj` (inputs, rank), O = directions * H.
+    Raises:
+        ValueError: no such weights, or such as our layer cannot hold; the message says which.
+
+    Source: github.com/asappresearch/sru, branch 3.0.0-dev.
     """
-
-    weight: Tensor
-    bias: Tensor
-    proj: Tensor | None = None
-    weight_c: Tensor | None = None
-    scale: float = 1.0
-    norm: dict[str, Tensor] = field(default_factory=dict)  # weight and bias
-    norm_after: bool | None = None  # None: the sizes decide
-
-    @property
-    def width(self) -> int:
-        return len(self.bias) // 2
-
-    @property
-    def gates(self) -> int:
-        return self.weight.shape[1] // self.width
-
-    @property
-    def inputs(self) -> int:
-        return len(self.weight if self.proj is None else self.proj)
-
-    def ours(self, k: int, directions: int) -> dict[str, Tensor]:
-        """Our parameters of layer k; the gates of a channel lie side by side in the package."""
-        H, found = self.width // directions, {}
-        weight = self.weight.t().reshape(directions, H, self.gates, -1).transpose(1, 2)
-        vectors = {"bias_ih": self.bias, "weight_c": self.weight_c}
-        for direction, end in enumerate(("", "_reverse")[:directions]):
-            found[f"weight_ih_l{k}{end}"] = weight[direction].flatten(0, 1)
-            if self.proj is not None:
-                found[f"weight_proj_l{k}{end}"] = self.proj.t()
-            for name, vector in vectors.items():
-                if vector is not None:
-                    found[f"{name}_l{k}{end}"] = vector.view(2, directions, H)[
-                        :, direction
-                    ].flatten()
-        return found | {f"{name}_norm_l{k}": value for name, value in self.norm.items()}
-
-
-def _cells(state: State) -> list[_Cell]:
-    """The package's layers."""
-    if not any(name.startswith("rnn_lst.") for name in state):
-        state = {f"rnn_lst.0.{name}": value for name, value in state.items()}  # a lone SRUCell
-    parts: list[dict[str, Tensor]] = []
-    while found := _under(state, f"rnn_lst.{len(parts)}."):
-        after = _under(state, f"ln_lst.{len(parts)}.")
-        parts.append(found | {f"after.{name}": value for name, value in after.items()})
-    if not parts:
+    options: dict[str, Any] = {"bidirectional": bidirectional, "norm_after": norm_after}
+    options["variational_dropout"] = variational_dropout
+    if isinstance(source, nn.Module):
+        found = options_of(source)
+        options |= {name: found[name] for name in options if name in found}
+        inner = [m for m in source.modules() if hasattr(m, "num_heads")]
+        num_heads = int(inner[0].num_heads) if inner else num_heads  # pyright: ignore
+    state: State = source.state_dict() if isinstance(source, nn.Module) else source
+    parts, cells = [], []
+    while part := under(state, f"rnn_lst.{len(parts)}."):
+        inside = under(part, "transform_module.")
+        last = inside.get("linear3.weight", inside.get("linear2.weight"))
+        if last is None or "linear1.weight" not in inside:
+            raise ValueError(
+                f"load_sru_plus_plus needs transform_module.linear1 to linear3 of layer "
+                f"{len(parts)}; got {', '.join(part)}; pass the state dict of an sru.SRUpp"
+            )
+        scale, norm = float(part.get("scale_x", torch.ones(()))), under(part, "layer_norm.")
+        proj = inside["linear1.weight"].t()
+        parts.append(inside)
+        cells.append(PublishedCell(last.t(), part["bias"], proj, part["weight_c"], scale, norm))
+    if not cells:
         raise ValueError(
-            "load_sru needs weights named rnn_lst.0.weight and so on; got none; "
-            "pass the state dict of an sru.SRU"
+            "load_sru_plus_plus needs weights named rnn_lst.0.transform_module and so on; "
+            "got none; pass the state dict of an sru.SRUpp"
         )
-    return [_cell(k, part) for k, part in enumerate(parts)]
-
-
-def _under(state: State, prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
-
-
-def _cell(k: int, part: dict[str, Tensor]) -> _Cell:
-    turned = {  # 3.0.dev has the products as torch's Linear, the others turned round
-        "weight": part.get("transform_module.1.weight", part.get("transform_module.weight")),
-        "weight_proj": part.get("transform_module.0.weight"),
-    }
-    part |= {name: value.t() for name, value in turned.items() if value is not None}
-    if "weight" not in part or "bias" not in part or "gain" in part:
-        raise ValueError(
-            f"load_sru needs weight and bias of layer {k}, without weight norm or a custom_m; "
-            f"got {', '.join(part)}; build an SRU and copy what you can"
-        )
-    after = _under(part, "after.")
-    return _Cell(
-        part["weight"],
-        part["bias"],
-        part.get("weight_proj"),
-        part.get("weight_c"),
-        float(part.get("scale_x", torch.ones(()))),
-        after or _under(part, "layer_norm."),
-        True if after else None,
+    directions, before = 2 if options["bidirectional"] else 1, state.get("input_to_hidden.weight")
+    options["norm"] = norm_of(cells, options.pop("norm_after"))
+    layer = SRUPlusPlus(
+        cells[0].inputs if before is None else before.shape[1],
+        cells[0].width // directions,
+        len(cells),
+        batch_first=batch_first,
+        device=cells[0].weight.device,
+        dtype=cells[0].weight.dtype,
+        projection_size=len(cells[0].weight),
+        num_heads=num_heads,
+        inner_norm="layer_norm.weight" in parts[0],
+        project_input=before is not None,
+        **attending(["alpha" in inside for inside in parts]),
+        **options,
+        **rescaling([cell for cell in cells if cell.gates == 3]),
     )
-
-
-def _norm(cells: list[_Cell], said_after: bool) -> Norm:
-    if not cells[0].norm:
-        return "none"
-    for cell in cells:
-        if cell.norm_after is not None:
-            return "after"
-        if cell.inputs != cell.width:
-            return "after" if len(cell.norm["weight"]) == cell.width else "before"
-    return "after" if said_after else "before"
-
-
-def _rescaling(cells: list[_Cell]) -> dict[str, Any]:
-    """The options that multiply the skips of these layers by what they were multiplied by."""
-    scales = {cell.scale for cell in cells} or {1.0}
-    if len(scales) > 1 or min(scales) < 1:
-        raise ValueError(
-            "load_sru needs one scale_x of at least 1 in all layers; "
-            f"got {', '.join(f'{s:g}' for s in sorted(scales))}; train on from rescale=True"
-        )
-    scale = scales.pop()
-    return {
-        "rescale": scale != 1,
-        "highway_bias": 0.0 if scale == 1 else math.log((scale**2 - 1) / 2),
-    }
+    ours = {} if before is None else {"weight_input": before}
+    for k, (cell, inside) in enumerate(zip(cells, parts, strict=True)):
+        found = {"weight_kv": inside.get("linear2.weight"), "alpha": inside.get("alpha")}
+        found = found if "alpha" in inside else {}
+        for name in ("weight", "bias"):
+            found[f"{name}_inner_norm"] = inside.get(f"layer_norm.{name}")
+        ours |= {f"{name}_l{k}": value for name, value in found.items() if value is not None}
+        ours |= cell.ours(k, directions)
+        ours.pop(f"weight_proj_l{k}_reverse", None)  # one for both
+    fill(layer, ours, "load_sru_plus_plus")
+    return layer.train(source.training if isinstance(source, nn.Module) else True)
 
 
 def load_qrnn(
@@ -287,7 +250,7 @@ def load_qrnn(
         for name, each in zip(("weight", "bias"), product, strict=True):
             z, f, *o = each.chunk(gates)
             ours[f"{name}_ih_l{k}"] = torch.cat([z, -f, *o])
-    _fill(layer, ours, "load_qrnn")
+    fill(layer, ours, "load_qrnn")
     return layer
 
 
@@ -300,12 +263,3 @@ def _gates(products: list[tuple[Tensor, Tensor]]) -> int:
     raise ValueError(
         f"load_qrnn needs 3 or 2 gates of one size; got {rows} rows; pass a torchqrnn.QRNN"
     )
-
-
-def _fill(layer: nn.Module, ours: dict[str, Tensor], who: str) -> None:
-    """Load parameters; ValueError, in one line, if they are not those of the layer."""
-    try:
-        layer.load_state_dict(ours)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{who} needs weights that fit {layer}; got others: {reason}") from None

@@ -165,11 +165,28 @@ class SRU(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
-        B, H, features = x.shape[1], self.hidden_size, x.shape[2]
-        skips = self.skip and not self._skips_by_product(features)
         product, weight = for_product(self._normed(x, layer, "before"), weights["weight_ih"])
         if "weight_proj" in weights:
             product = linear(product, weights["weight_proj"].to(product.dtype), None)
+        same = self.norm != "before" and "weight_proj" not in weights
+        return self._recur(
+            x, product, same, state, weights | {"weight_ih": weight}, ends, layer, direction
+        )
+
+    def _recur(
+        self,
+        x: Tensor,
+        product: Tensor,
+        same: bool,
+        state: Any,
+        weights: dict[str, Tensor],
+        ends: Ends,
+        layer: int,
+        direction: int,
+    ) -> tuple[Tensor, Tensor]:
+        """From what `weight_ih` multiplies, and x, the skip; `same`: the two are one."""
+        B, H, features = x.shape[1], self.hidden_size, x.shape[2]
+        skips = self.skip and not self._skips_by_product(features)
         vectors = self._vectors(weights, product)
         if state is None:
             state = vectors[0].new_zeros(B, H)
@@ -179,11 +196,10 @@ class SRU(Recurrent):
         own = x[..., direction * H : (direction + 1) * H] if skips else None
         if can_block(OP, product):
             rows = product.contiguous()
-            as_it_is = self.norm != "before" and "weight_proj" not in weights and features == H
             if own is not None:
-                own = rows if as_it_is else own.to(rows.dtype).contiguous()
-            return project(OP, rows, weight, own, *rest, *flags)
-        gates = linear(product, weight, None)
+                own = rows if same and features == H else own.to(rows.dtype).contiguous()
+            return project(OP, rows, weights["weight_ih"], own, *rest, *flags)
+        gates = linear(product, weights["weight_ih"], None)
         return ops.sru(gates, None if own is None else own.to(gates.dtype), *rest, *flags)
 
     def cell(self, weights: dict[str, Tensor]) -> Cell | None:

@@ -1,0 +1,164 @@
+"""The weights of the package sru, whatever its release, in our terms."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swiftrnn.nn.sru import Norm
+
+State = Mapping[str, Tensor]
+TELLING = {  # attributes of the package's module -> arguments
+    "bidirectional": "bidirectional", "use_tanh": "tanh", "has_skip_term": "skip",
+    "normalize_after": "norm_after", "dropout": "variational_dropout",
+}  # fmt: skip
+
+
+def options_of(module: nn.Module) -> dict[str, Any]:
+    """What a module of the package says of itself; its layers know some of it."""
+    cells = [*getattr(module, "rnn_lst", ()), module]
+    found: dict[str, Any] = {}
+    for where in (cells[0], module):
+        found |= {ours: getattr(where, a) for a, ours in TELLING.items() if hasattr(where, a)}
+    if hasattr(cells[0], "activation_type"):
+        found["tanh"] = cells[0].activation_type == 1
+    return found
+
+
+@dataclass
+class PublishedCell:
+    """A layer of the package, whatever its release, in the terms of 2.6.
+
+    `weight` is (inputs or rank, O * gates), `proj` (inputs, rank), O = directions * H.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    proj: Tensor | None = None
+    weight_c: Tensor | None = None
+    scale: float = 1.0
+    norm: dict[str, Tensor] = field(default_factory=dict)  # weight and bias
+    norm_after: bool | None = None  # None: the sizes decide
+
+    @property
+    def width(self) -> int:
+        return len(self.bias) // 2
+
+    @property
+    def gates(self) -> int:
+        return self.weight.shape[1] // self.width
+
+    @property
+    def inputs(self) -> int:
+        return len(self.weight if self.proj is None else self.proj)
+
+    def ours(self, k: int, directions: int) -> dict[str, Tensor]:
+        """Our parameters of layer k; the gates of a channel lie side by side in the package."""
+        H, found = self.width // directions, {}
+        weight = self.weight.t().reshape(directions, H, self.gates, -1).transpose(1, 2)
+        vectors = {"bias_ih": self.bias, "weight_c": self.weight_c}
+        for direction, end in enumerate(("", "_reverse")[:directions]):
+            found[f"weight_ih_l{k}{end}"] = weight[direction].flatten(0, 1)
+            if self.proj is not None:
+                found[f"weight_proj_l{k}{end}"] = self.proj.t()
+            for name, vector in vectors.items():
+                if vector is not None:
+                    found[f"{name}_l{k}{end}"] = vector.view(2, directions, H)[
+                        :, direction
+                    ].flatten()
+        return found | {f"{name}_norm_l{k}": value for name, value in self.norm.items()}
+
+
+def cells_of(state: State) -> list[PublishedCell]:
+    """The package's layers."""
+    if not any(name.startswith("rnn_lst.") for name in state):
+        state = {f"rnn_lst.0.{name}": value for name, value in state.items()}  # a lone SRUCell
+    parts: list[dict[str, Tensor]] = []
+    while found := under(state, f"rnn_lst.{len(parts)}."):
+        after = under(state, f"ln_lst.{len(parts)}.")
+        parts.append(found | {f"after.{name}": value for name, value in after.items()})
+    if not parts:
+        raise ValueError(
+            "load_sru needs weights named rnn_lst.0.weight and so on; got none; "
+            "pass the state dict of an sru.SRU"
+        )
+    return [_cell(k, part) for k, part in enumerate(parts)]
+
+
+def under(state: State, prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
+
+
+def _cell(k: int, part: dict[str, Tensor]) -> PublishedCell:
+    turned = {  # 3.0.dev has the products as torch's Linear, the others turned round
+        "weight": part.get("transform_module.1.weight", part.get("transform_module.weight")),
+        "weight_proj": part.get("transform_module.0.weight"),
+    }
+    part |= {name: value.t() for name, value in turned.items() if value is not None}
+    if "weight" not in part or "bias" not in part or "gain" in part:
+        raise ValueError(
+            f"load_sru needs weight and bias of layer {k}, without weight norm or a custom_m; "
+            f"got {', '.join(part)}; build an SRU and copy what you can"
+        )
+    after = under(part, "after.")
+    return PublishedCell(
+        part["weight"],
+        part["bias"],
+        part.get("weight_proj"),
+        part.get("weight_c"),
+        float(part.get("scale_x", torch.ones(()))),
+        after or under(part, "layer_norm."),
+        True if after else None,
+    )
+
+
+def norm_of(cells: list[PublishedCell], said_after: bool) -> Norm:
+    if not cells[0].norm:
+        return "none"
+    for cell in cells:
+        if cell.norm_after is not None:
+            return "after"
+        if cell.inputs != cell.width:
+            return "after" if len(cell.norm["weight"]) == cell.width else "before"
+    return "after" if said_after else "before"
+
+
+def rescaling(cells: list[PublishedCell]) -> dict[str, Any]:
+    """The options that multiply the skips of these layers by what they were multiplied by."""
+    scales = {cell.scale for cell in cells} or {1.0}
+    if len(scales) > 1 or min(scales) < 1:
+        raise ValueError(
+            "load_sru needs one scale_x of at least 1 in all layers; "
+            f"got {', '.join(f'{s:g}' for s in sorted(scales))}; train on from rescale=True"
+        )
+    scale = scales.pop()
+    return {
+        "rescale": scale != 1,
+        "highway_bias": 0.0 if scale == 1 else math.log((scale**2 - 1) / 2),
+    }
+
+
+def attending(layers: list[bool]) -> dict[str, int]:
+    """The option that puts attention into these layers."""
+    count = sum(layers)
+    if layers == [k >= len(layers) - count for k in range(len(layers))]:
+        return {"attention_last": count} if count < len(layers) else {}
+    for every in range(2, len(layers) + 1):
+        if layers == [(k + 1) % every == 0 for k in range(len(layers))]:
+            return {"attention_every": every}
+    raise ValueError(
+        "load_sru_plus_plus needs attention in the last layers or in every so manieth; got "
+        f"{', '.join('yes' if each else 'no' for each in layers)}"
+    )
+
+
+def fill(layer: nn.Module, ours: dict[str, Tensor], who: str) -> None:
+    """Load parameters; ValueError, in one line, if they are not those of the layer."""
+    try:
+        layer.load_state_dict(ours)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{who} needs weights that fit {layer}; got others: {reason}") from None
