@@ -31,6 +31,10 @@ KINDS = {
         skip=(True, True, False), projection_size=(0, 0, 2), project_input=(False, True),
         norm=("none", "none", "before", "after"),
     ),
+    layers.SRUPlusPlus: dict(
+        causal=(False, True), projection_size=(1, 2, 4), attention_every=(1, 2),
+        inner_norm=(True, False), norm=("none", "none", "before", "after"),
+    ),
     layers.QRNN: dict(window=(1, 2, 3), pooling=("f", "fo", "ifo")),
     layers.MinGRU: {}, layers.MinLSTM: {}, layers.RGLRU: {}, layers.HGRN: {},
 }  # fmt: skip
@@ -136,6 +140,8 @@ def call_layer(choose: random.Random) -> tuple[str, str]:
         bidirectional=choose.random() < 0.4, batch_first=choose.random() < 0.3,
     )  # fmt: skip
     arguments |= {name: choose.choice(from_) for name, from_ in KINDS[kind].items()}
+    if arguments.get("causal"):
+        arguments["bidirectional"] = False
     layer = kind(I, H, dtype=dtype, **arguments)
     x = torch.randn((B, T, I) if layer.batch_first else (T, B, I), dtype=dtype)
     x, grads = strided(choose, x), choose.random() < 0.5

@@ -4,7 +4,16 @@ import copy
 
 import pytest
 import torch
-from tests.nn.test_layers import LAYERS, close, draw, each_direction, each_layer, flat, make
+from tests.nn.test_layers import (
+    LAYERS,
+    close,
+    draw,
+    each_direction,
+    each_layer,
+    each_streaming_layer,
+    flat,
+    make,
+)
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -89,7 +98,7 @@ def test_h_is_every_layers_last_output(kind, bidirectional):
     assert h.shape == (4 if bidirectional else 2, 6)
 
 
-@each_layer
+@each_streaming_layer
 def test_the_pair_of_states_goes_on(kind):
     lstm, x = InPlaceOfLSTM(make(kind)), draw(7, 3, 6)
     whole, (h, c) = lstm(x)

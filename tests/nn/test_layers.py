@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from swiftrnn import ops
-from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, MinLSTM
+from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, MinLSTM, SRUPlusPlus
 
 
 class ProjectedSRU(SRU):
@@ -35,10 +35,20 @@ class SimpleQRNN(QRNN):
         super().__init__(*args, window=1, pooling="f", **options)
 
 
+class Attending(SRUPlusPlus):
+    def __init__(self, *args, **options):
+        super().__init__(*args, projection_size=4, num_heads=2, **options)
+        for name, parameter in self.named_parameters():
+            if name.startswith("alpha"):
+                nn.init.ones_(parameter)
+
+
 PLAIN = [SRU, QRNN, MinGRU, MinLSTM, RGLRU, HGRN]
-LAYERS = [*PLAIN, ProjectedSRU, NormedSRU, WideQRNN, SimpleQRNN]
+STREAMING = [*PLAIN, ProjectedSRU, NormedSRU, WideQRNN, SimpleQRNN]  # they see the past alone
+LAYERS = [*STREAMING, Attending]
 each_plain_layer = pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.__name__)
 each_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+each_streaming_layer = pytest.mark.parametrize("kind", STREAMING, ids=lambda kind: kind.__name__)
 each_direction = pytest.mark.parametrize("bidirectional", [False, True])
 
 
@@ -145,7 +155,7 @@ def test_a_packed_sequence_of_ragged_tensors_gets_gradients(kind):
 @settings(deadline=None, max_examples=30)
 @given(T=st.integers(0, 9), B=st.integers(1, 3), data=st.data())
 def test_two_halves_make_the_whole(T, B, data):
-    kind, cut = data.draw(st.sampled_from(LAYERS)), data.draw(st.integers(0, T))
+    kind, cut = data.draw(st.sampled_from(STREAMING)), data.draw(st.integers(0, T))
     layer, x = make(kind, data.draw(st.sampled_from([4, 6]))), None
     x = draw(T, B, layer.input_size)
     whole, last = layer(x)
@@ -155,7 +165,7 @@ def test_two_halves_make_the_whole(T, B, data):
     close(final, last)
 
 
-@each_layer
+@each_streaming_layer
 @pytest.mark.parametrize("T", [0, 1, 8])
 def test_steps_equal_the_full_pass(kind, T):
     layer, x = make(kind), draw(T, 3, 6)

@@ -36,7 +36,8 @@ def attention_by_hand(x, p, heads, reach, causal, inner_norm):
 def layer_by_hand(x, p, H, directions, heads, norm, rescale, reach, causal, inner_norm):
     """One sequence x (T, in) to (T, directions * H), in the package's layout of weights."""
     T, width = len(x), H * directions
-    inside = {n.removeprefix("transform_module."): w for n, w in p.items()}
+    prefix = "transform_module."
+    inside = {n.removeprefix(prefix): w for n, w in p.items() if n.startswith(prefix)}
     source = x
     if norm == "before":
         source = layer_norm(x, x.shape[-1:], p["layer_norm.weight"], p["layer_norm.bias"])
@@ -88,49 +89,31 @@ def published(I, H, layers, directions, P, attends, norm, rescale, inner_norm, f
     return state
 
 
-PATTERNS = {"all": [True] * 3, "last": [False, False, True], "every": [False, True, False]}
+def pick(*values):
+    return values[torch.randint(len(values), ()).item()]
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(200))
 def test_published_weights_give_the_outputs_of_the_equations(seed):
     torch.manual_seed(seed)
-    pick = lambda *values: values[torch.randint(len(values), ()).item()]  # noqa: E731
     directions, layers, heads, P = pick(1, 2), pick(1, 2, 3), pick(1, 2), 4
     H, T, I = pick(2, 3), pick(1, 5), pick(3, 4, 6)
-    norm, rescale, inner_norm, first = (
-        pick("none", "before", "after"),
-        pick(0, 1),
-        pick(0, 1),
-        pick(0, 1),
-    )
-    attends = pick(*PATTERNS.values())[-layers:]
+    norm, rescale, inner_norm = pick("none", "before", "after"), pick(0, 1), pick(0, 1)
+    last = pick(0, 1, layers)
+    attends = pick([k >= layers - last for k in range(layers)], [k % 2 for k in range(layers)])
+    first = pick(0, 1) and H * directions != I
     state = published(I, H, layers, directions, P, attends, norm, rescale, inner_norm, first)
-    same_width = H * directions == I or first
-    if norm != "none" and same_width and layers == 1 and not first:
-        norm_after = norm == "after"
-    else:
-        norm_after = norm == "after"
-    layer = load_sru_plus_plus(
-        state, bidirectional=directions == 2, num_heads=heads, norm_after=norm_after
-    )
-    x = draw(T, 2, I)
-    expected = []
+    said = dict(bidirectional=directions == 2, num_heads=heads, norm_after=norm == "after")
+    layer, x, expected = load_sru_plus_plus(state, **said), draw(T, 2, I), []
     for b in range(2):
-        h = (
-            x[:, b] @ state["input_to_hidden.weight"].T
-            if "input_to_hidden.weight" in state
-            else x[:, b]
-        )
+        h = x[:, b] @ state["input_to_hidden.weight"].T if first else x[:, b]
         for i in range(layers):
             prefix = f"rnn_lst.{i}."
             p = {n.removeprefix(prefix): w for n, w in state.items() if n.startswith(prefix)}
             h = layer_by_hand(h, p, H, directions, heads, norm, rescale, T, False, inner_norm)
         expected.append(h)
     torch.testing.assert_close(layer(x)[0], torch.stack(expected, 1))
-    single = load_sru_plus_plus(
-        {n: w.float() for n, w in state.items()}, bidirectional=directions == 2, num_heads=heads,
-        norm_after=norm_after,
-    )  # fmt: skip
+    single = load_sru_plus_plus({n: w.float() for n, w in state.items()}, **said)
     found = single(x.float())[0].double()
     torch.testing.assert_close(found, torch.stack(expected, 1), rtol=1e-3, atol=1e-4)
 
@@ -149,13 +132,16 @@ def make(layers=2, attention=True, **options):
 @pytest.mark.parametrize("reach", [0, 1, 3, None])
 def test_a_step_looks_at_itself_and_so_much_of_the_past(reach):
     layer, x = make(1, causal=True, memory_size=reach), draw(6, 2, 6)
-    p = {"transform_module.linear1.weight": layer.weight_proj_l0,
-         "transform_module.linear2.weight": layer.weight_kv_l0,
-         "transform_module.linear3.weight": layer.weight_ih_l0.view(3, 6, 4).transpose(0, 1).flatten(0, 1),
-         "transform_module.alpha": layer.alpha_l0,
-         "transform_module.layer_norm.weight": layer.weight_inner_norm_l0,
-         "transform_module.layer_norm.bias": layer.bias_inner_norm_l0,
-         "weight_c": layer.weight_c_l0, "bias": layer.bias_ih_l0}  # fmt: skip
+    inside = {
+        "linear1.weight": layer.weight_proj_l0,
+        "linear2.weight": layer.weight_kv_l0,
+        "linear3.weight": layer.weight_ih_l0.view(3, 6, 4).transpose(0, 1).flatten(0, 1),
+        "alpha": layer.alpha_l0,
+        "layer_norm.weight": layer.weight_inner_norm_l0,
+        "layer_norm.bias": layer.bias_inner_norm_l0,
+    }
+    p = {f"transform_module.{name}": value for name, value in inside.items()}
+    p |= {"weight_c": layer.weight_c_l0, "bias": layer.bias_ih_l0}
     far = 100 if reach is None else reach
     expected = [layer_by_hand(x[:, b], p, 6, 1, 2, "none", False, far, True, True) for b in (0, 1)]
     torch.testing.assert_close(layer(x)[0], torch.stack(expected, 1))
@@ -261,6 +247,11 @@ def test_options_that_do_not_fit_are_refused(options, said):
         SRUPlusPlus(6, 6, **options)
 
 
+def test_a_layer_that_looks_ahead_does_not_stream():
+    with pytest.raises(RuntimeError, match=r"SRUPlusPlus.step needs causal=True; got"):
+        make().step(draw(1, 6))
+
+
 def test_states_that_do_not_fit_are_refused():
     layer, x = make(causal=True), draw(3, 2, 6)
     c, memory = layer(x)[1]
@@ -272,7 +263,7 @@ def test_states_that_do_not_fit_are_refused():
 
 
 def test_weights_that_are_no_sru_plus_plus_are_refused():
-    with pytest.raises(ValueError, match="needs weights named rnn_lst.0.transform_module"):
+    with pytest.raises(ValueError, match=r"needs weights named rnn_lst.0.transform_module"):
         load_sru_plus_plus({"weight": draw(2, 2)})
-    with pytest.raises(ValueError, match="needs transform_module.linear1 to linear3 of layer 0"):
+    with pytest.raises(ValueError, match=r"needs transform_module.linear1 to linear3 of layer 0"):
         load_sru_plus_plus({"rnn_lst.0.weight": draw(2, 6), "rnn_lst.0.bias": draw(4)})

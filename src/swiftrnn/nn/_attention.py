@@ -1,11 +1,14 @@
 """Attention inside sequences: what may look at what, and what is kept for the next call."""
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from swiftrnn.nn._ends import Ends
+from swiftrnn.ops._op import transformed
 
 
 class Memory(NamedTuple):
@@ -51,7 +54,9 @@ def attend(
     """Attention of q (T, B, P) over k and v (S, B, P), by heads; (T, B, P)."""
     q, k, v = (x.unflatten(-1, (heads, -1)).permute(1, 2, 0, 3) for x in (q, k, v))
     mask = None if open_ is None else open_[:, None]
-    found = nn.functional.scaled_dot_product_attention(q, k, v, mask, dropout)
+    plainly = sdpa_kernel(SDPBackend.MATH) if transformed() else nullcontext()
+    with plainly:  # vmap and second gradients know no other
+        found = nn.functional.scaled_dot_product_attention(q, k, v, mask, dropout)
     return found.permute(2, 0, 1, 3).flatten(2)
 
 

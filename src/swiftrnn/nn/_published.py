@@ -162,3 +162,36 @@ def fill(layer: nn.Module, ours: dict[str, Tensor], who: str) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{who} needs weights that fit {layer}; got others: {reason}") from None
+
+
+def attention_cells(state: State) -> tuple[list[dict[str, Tensor]], list[PublishedCell]]:
+    """What SRU++ has inside its layers, and the layers themselves."""
+    parts, cells = [], []
+    while part := under(state, f"rnn_lst.{len(parts)}."):
+        inside = under(part, "transform_module.")
+        last = inside.get("linear3.weight", inside.get("linear2.weight"))
+        if last is None or "linear1.weight" not in inside:
+            raise ValueError(
+                f"load_sru_plus_plus needs transform_module.linear1 to linear3 of layer "
+                f"{len(parts)}; got {', '.join(part)}; pass the state dict of an sru.SRUpp"
+            )
+        scale, norm = float(part.get("scale_x", torch.ones(()))), under(part, "layer_norm.")
+        proj = inside["linear1.weight"].t()
+        parts.append(inside)
+        cells.append(PublishedCell(last.t(), part["bias"], proj, part["weight_c"], scale, norm))
+    if not cells:
+        raise ValueError(
+            "load_sru_plus_plus needs weights named rnn_lst.0.transform_module and so on; "
+            "got none; pass the state dict of an sru.SRUpp"
+        )
+    return parts, cells
+
+
+def attention_of(k: int, inside: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Our parameters of layer k that are not SRU's."""
+    found: dict[str, Tensor | None] = {}
+    if "alpha" in inside:
+        found = {"weight_kv": inside.get("linear2.weight"), "alpha": inside["alpha"]}
+    for name in ("weight", "bias"):
+        found[f"{name}_inner_norm"] = inside.get(f"layer_norm.{name}")
+    return {f"{name}_l{k}": value for name, value in found.items() if value is not None}

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn.nn._published import (
-    PublishedCell,
     State,
     attending,
+    attention_cells,
+    attention_of,
     cells_of,
     fill,
     norm_of,
     options_of,
     rescaling,
-    under,
 )
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.sru import SRU
@@ -144,24 +144,7 @@ def load_sru_plus_plus(
         inner = [m for m in source.modules() if hasattr(m, "num_heads")]
         num_heads = int(inner[0].num_heads) if inner else num_heads  # pyright: ignore
     state: State = source.state_dict() if isinstance(source, nn.Module) else source
-    parts, cells = [], []
-    while part := under(state, f"rnn_lst.{len(parts)}."):
-        inside = under(part, "transform_module.")
-        last = inside.get("linear3.weight", inside.get("linear2.weight"))
-        if last is None or "linear1.weight" not in inside:
-            raise ValueError(
-                f"load_sru_plus_plus needs transform_module.linear1 to linear3 of layer "
-                f"{len(parts)}; got {', '.join(part)}; pass the state dict of an sru.SRUpp"
-            )
-        scale, norm = float(part.get("scale_x", torch.ones(()))), under(part, "layer_norm.")
-        proj = inside["linear1.weight"].t()
-        parts.append(inside)
-        cells.append(PublishedCell(last.t(), part["bias"], proj, part["weight_c"], scale, norm))
-    if not cells:
-        raise ValueError(
-            "load_sru_plus_plus needs weights named rnn_lst.0.transform_module and so on; "
-            "got none; pass the state dict of an sru.SRUpp"
-        )
+    parts, cells = attention_cells(state)
     directions, before = 2 if options["bidirectional"] else 1, state.get("input_to_hidden.weight")
     options["norm"] = norm_of(cells, options.pop("norm_after"))
     layer = SRUPlusPlus(
@@ -181,12 +164,7 @@ def load_sru_plus_plus(
     )
     ours = {} if before is None else {"weight_input": before}
     for k, (cell, inside) in enumerate(zip(cells, parts, strict=True)):
-        found = {"weight_kv": inside.get("linear2.weight"), "alpha": inside.get("alpha")}
-        found = found if "alpha" in inside else {}
-        for name in ("weight", "bias"):
-            found[f"{name}_inner_norm"] = inside.get(f"layer_norm.{name}")
-        ours |= {f"{name}_l{k}": value for name, value in found.items() if value is not None}
-        ours |= cell.ours(k, directions)
+        ours |= attention_of(k, inside) | cell.ours(k, directions)
         ours.pop(f"weight_proj_l{k}_reverse", None)  # one for both
     fill(layer, ours, "load_sru_plus_plus")
     return layer.train(source.training if isinstance(source, nn.Module) else True)

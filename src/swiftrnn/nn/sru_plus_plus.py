@@ -233,6 +233,15 @@ class SRUPlusPlus(SRU):
         output, c = self._recur(x.x, product, False, c, weights, ends, layer, direction)
         return output, (c, x.memory) if self.causal else c
 
+    def step(self, input: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """See `Recurrent`; only if `causal`."""
+        if not self.causal and not self.bidirectional:
+            raise RuntimeError(
+                f"{self._name()}.step needs causal=True; got a layer whose attention looks ahead; "
+                "a stream has no future yet"
+            )
+        return super().step(input, state)
+
     def cell(self, weights: dict[str, Tensor]) -> Cell | None:  # noqa: ARG002
         """See `Recurrent`."""
         return None
