@@ -12,6 +12,7 @@ from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
 from swiftrnn.nn.sru_plus_plus import SRUPlusPlus
+from swiftrnn.nn.weight_drop import remove_weight_drop, weight_drop
 
 __all__ = [
     "HGRN",
@@ -29,4 +30,6 @@ __all__ = [
     "load_qrnn",
     "load_sru",
     "load_sru_plus_plus",
+    "remove_weight_drop",
+    "weight_drop",
 ]

@@ -20,13 +20,13 @@ def _sample(
     resets: int = 0,
     reverse: int = 0,
 ) -> tuple[Tensor | bool | None, ...]:
-    """Valid inputs, with rates from a decay of a thousandth to one of a half."""
+    """Valid inputs, with rates as those of a fresh layer."""
     real = _native.state_dtype(dtype)
     return (
         torch.randn(T, B, 2 * H).to(dtype),
         torch.randn(T, B, H).to(dtype),
         torch.randn(2 * H).to(real),
-        -torch.empty(H).uniform_(-7, 0).exp().to(real),
+        -torch.empty(H).uniform_(-5, 0).exp().to(real),
         torch.randn(B, H).to(real),
         torch.randint(0, T + 1, (B,)) if ragged else None,
         torch.rand(T, B) < 0.2 if resets else None,
