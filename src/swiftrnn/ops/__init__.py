@@ -16,6 +16,7 @@ from swiftrnn.ops.rg_lru import OP as _RG_LRU
 from swiftrnn.ops.rg_lru import rg_lru
 from swiftrnn.ops.sru import OP as _SRU
 from swiftrnn.ops.sru import sru
+from swiftrnn.ops.sru.newton import sru_newton
 
 OPS = (_LINEAR_SCAN, _GATED_SCAN, _RG_LRU, _SRU)
 
@@ -29,6 +30,7 @@ __all__ = [
     "release_memory",
     "rg_lru",
     "sru",
+    "sru_newton",
 ]
 
 

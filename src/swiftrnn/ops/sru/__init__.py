@@ -148,12 +148,31 @@ def sru(
     Source: Lei et al. (2018), "Simple Recurrent Units for Highly Parallelizable Recurrence",
     equations 1 to 4; version 1: arXiv:1709.02755v1.
     """
+    return run(
+        *prepare(gates, skip, weight_c, bias, initial, mask, lengths, reset, scale, tanh, reverse)
+    )
+
+
+def prepare(
+    gates: Tensor,
+    skip: Tensor | None,
+    weight_c: Tensor,
+    bias: Tensor,
+    initial: Tensor | None,
+    mask: Tensor | None,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    scale: float,
+    tanh: bool,
+    reverse: bool,
+) -> tuple[Any, ...]:
+    """The inputs of `sru`, checked, as the op takes them."""
     T, B, H = _check(gates, skip, weight_c, bias, mask)
     real = _native.state_dtype(gates.dtype)
     if initial is None:
         initial = gates.new_zeros(B, H, dtype=real)
     check_tensor("sru", "initial", initial, ("B", "H"), (B, H), gates, state=True)
-    return run(
+    return (
         gates.contiguous(),
         None if skip is None else skip.contiguous(),
         weight_c.to(real).contiguous(),
