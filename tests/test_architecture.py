@@ -25,7 +25,7 @@ MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "training": {"machine"},
     "recipes": {"nn", "training", "analysis", "data", "metrics"},
     "deploy": {"recipes", "nn", "ops", "training", "data"},
-    "bench": {"nn", "ops", "machine", "timing"},
+    "bench": {"nn", "ops", "training", "machine", "timing"},
     "run": BELOW,
     "compare": BELOW | {"bench", "deploy", "run"},
     "cli": TOP | BELOW,

@@ -1,10 +1,13 @@
 """Timing, floors and the benchmark scripts: numbers that are held against a truth."""
 
 import gc
+import json
 import os
+import re
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import torch
 from swiftrnn import bench, machine, timing
 from swiftrnn.ops import OPS
 
+SVG = "{http://www.w3.org/2000/svg}"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 needs_kernels = pytest.mark.skipif(
     not OPS[0].has_kernel("cpu"), reason="the C kernels are not built here"
@@ -132,7 +136,7 @@ def test_bare_products_are_those_of_the_layer(layer):
 
 
 def test_every_library_gives_the_same_product(monkeypatch):
-    monkeypatch.setattr(bench, "BLOCK_BYTES", 256)
+    monkeypatch.setattr(bench.layers, "BLOCK_BYTES", 256)
     calls = bench.product_calls(rows=12, width=8, N=30, dtype=torch.float32)
     assert list(calls) == ["forward", "input gradient", "weight gradient"]
     for libraries in calls.values():
@@ -182,6 +186,7 @@ def test_a_wrong_kernel_is_never_timed(monkeypatch):
             "needs one of linear_scan, .*, HGRN; got 'lstm'",
         ),
         ({"hidden": 0}, "got hidden 0, batch 32 and time 256"),
+        ({"seconds": 0}, "needs --seconds above 0; got 0"),
     ],
 )
 def test_bench_refuses_what_it_cannot_time(given, said):
@@ -204,13 +209,100 @@ def test_bench_prints_the_tables(capsys):
     bench.main("SRU", hidden=8, batch=2, time=4)
     printed = capsys.readouterr().out
     assert "step / its products" in printed
-    assert [line.split()[0] for line in printed.splitlines()[-5:]] == [
+    start = printed.splitlines().index("Layers: B 2, T 4, H 8, float32") + 4
+    assert [line.split()[0] for line in printed.splitlines()[start : start + 5]] == [
         "SRU",
         *["nn.LSTM"],
         "nn.GRU",
         "nn.Conv1d",
         "nn.Conv1d",
     ]
+
+
+@pytest.fixture(scope="module", params=["SRU", "sru", None])
+def reported(request, tmp_path_factory):
+    """A run folder of `swiftrnn bench --out`, for a layer, a kernel and all of them."""
+    out = tmp_path_factory.mktemp("bench") / "run"
+    bench.main(request.param, hidden=16, batch=4, time=8, seconds=1.0, out=out)
+    return out
+
+
+@needs_kernels
+def test_no_plot_of_the_report_is_empty_and_every_axis_has_a_label(reported):
+    html = (reported / "report.html").read_text(encoding="utf-8")
+    found = json.loads((reported / "metrics.json").read_text())
+    plots = re.findall(r"<svg role.*?</svg>", html, flags=re.S)
+    labels = ["T, time steps", "B, batch (sequences)", "H, width (channels)"]
+    labels = [(x, "time steps × batch, per second") for x in labels]
+    labels.append(("operations per byte (FLOP/B)", "speed reached (GFLOP/s)"))
+    assert len(plots) == len(labels)
+    for svg, axes in zip(plots, labels, strict=True):
+        root = ElementTree.fromstring(svg)
+        shown = {"".join(t.itertext()).strip() for t in root.iter(f"{SVG}text")}
+        assert set(axes) < shown
+    for axis, svg in zip("TBH", plots, strict=False):
+        cells = found["sweeps"][axis]
+        subjects = cells[0]["seconds"]
+        assert len(cells) >= 2
+        assert len({cell[axis] for cell in cells}) == len(cells)
+        marks = svg.count("<use ")
+        assert marks >= len(cells) * len(subjects)  # and those of ticks and legend
+        assert all(name in svg for name in subjects)
+    assert all(point["operations_per_s"] > 0 for point in found["roofline"])
+    assert plots[3].count("<use ") >= len(found["roofline"]) > 0
+
+
+def test_sweeps_share_a_middle_and_change_one_size_each():
+    sweeps = bench.measure.around((32, 256, 512))
+    middle = (16, 128, 256)
+    for place, axis in enumerate("BTH"):
+        assert middle in sweeps[axis]
+        for cell in sweeps[axis]:
+            assert [i for i in range(3) if cell[i] != middle[i]] in ([], [place])
+    assert [cell[1] for cell in sweeps["T"]] == [16, 32, 64, 128, 256, 512, 1024, 2048]
+    assert bench.measure.around((1, 1, 1))["H"] == [(1, 1, 1), (1, 1, 2), (1, 1, 4)]
+
+
+def test_sizes_that_the_time_is_too_short_for_are_left_out(monkeypatch):
+    monkeypatch.setattr(gc, "collect", lambda: None)  # a round shall take what its calls take
+    sweeps = {"T": [(1, 2**i, 1) for i in range(20)]}
+    work = {"x": lambda B, T, H: bench.Work(lambda: time.sleep(1e-5 * T), 1, 1.0)}
+    clock = bench.measure.Clock(1.0)
+    found = bench.measure.swept(work, sweeps, clock, until_s=1.0)
+    assert clock.spent() < 4
+    assert bench.measure.ALWAYS <= len(found["sweeps"]["T"]) == 20 - found["left_out"] < 20
+
+
+def test_operations_are_those_of_a_step_of_the_reference():
+    counted = {op.name: bench.operations(op) for op in OPS}
+    assert counted["linear_scan"] == 2  # decay * state + input
+    # two gates sigmoid(f + w * c + b), state, output, and the scale of the skip
+    assert counted["sru"] == 2 * 4 + 3 + 3 + 1
+
+
+@pytest.mark.parametrize(("provider", "rows"), [("SRU", 3), ("nn.LSTM", 8), ("nn.Conv1d k2", 2)])
+def test_a_step_costs_three_products_and_each_array_once(provider, rows):
+    T, B, H = 5, 3, 8
+    work = bench.step_work(provider, B, T, H)
+    weights = rows * H * H
+    assert work.operations == 3 * 2 * T * B * weights
+    assert work.bytes == 4 * (5 * T * B * H + 3 * weights)
+
+
+def test_a_report_without_its_extra_is_refused_before_anything_is_timed(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"bench --out needs the extra report.*\[report\]"
+    ):
+        bench.main("SRU", out=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@needs_kernels
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(ValueError, match=r"holds something; choose another --out$"):
+        bench.main("SRU", out=tmp_path)
 
 
 @needs_kernels

@@ -73,6 +73,8 @@ class Bench:
 
     op: Annotated[Positional[str | None], arg(metavar="OP")] = None
     """one op or layer; all of them unless given"""
+    seconds: float = 90.0  # for all together
+    out: Path | None = None  # a new folder for a report with plots; without it only the tables
 
 
 @dataclass(frozen=True)
@@ -326,7 +328,7 @@ def _bench(options: Bench) -> None:
     from swiftrnn import bench
 
     try:
-        bench.main(options.op)
+        bench.main(options.op, seconds=options.seconds, out=options.out)
     except RuntimeError as error:  # a kernel is missing or wrong: it refuses to time that
         raise UsageError(str(error)) from error
 
@@ -388,7 +390,7 @@ COMMANDS = {
             'swiftrnn predict runs/lstm "import " --length 500 --temperature 0.6',
         ),
     ),
-    "bench": Command(Bench, _bench, ("swiftrnn bench", "swiftrnn bench linear_scan")),
+    "bench": Command(Bench, _bench, ("swiftrnn bench", "swiftrnn bench SRU --out runs/sru")),
     "data": Command(Data, _data, ("swiftrnn data list", "swiftrnn data fetch wikitext-2")),
     "copy": Command(Copy, _copy, ("swiftrnn copy language_model my_model",)),
 }

@@ -28,6 +28,7 @@ def interleaved(
     repeats: int = 20,
     warmup: int = 2,
     limit_s: float | None = None,
+    after_round: Callable[[], object] | None = None,
 ) -> dict[K, Timing]:
     """Time every case in turn, round after round, so that a slow minute hits all of them.
 
@@ -41,6 +42,7 @@ def interleaved(
         warmup: rounds before them that are not timed.
         limit_s: stop after the round that passes this many seconds, warm-up included, but never
             before 3 timed rounds (or `repeats`, where that is less).
+        after_round: called after every round, the warm-up's too: a progress bar.
 
     Returns:
         Name to `Timing`, in the order of `cases`.
@@ -71,6 +73,8 @@ def interleaved(
                     seconds[name].append(each)
                 elif done == -1:
                     calls[name] = max(1, min(1000, round(SAMPLE_S / each)))
+            if after_round is not None:
+                after_round()
             over = limit_s is not None and time.perf_counter() - began > limit_s
             if over and done + 1 >= min(FEWEST_ROUNDS, repeats):
                 break

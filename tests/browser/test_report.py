@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from swiftrnn import bench
 from swiftrnn.compare import LAYERS, show
 from swiftrnn.training import report
 
@@ -34,6 +35,14 @@ def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     report.write(show.page(made_up()), path)
     return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    """A report of `swiftrnn bench` at tiny sizes."""
+    out = tmp_path_factory.mktemp("bench") / "run"
+    bench.main(hidden=16, batch=8, time=16, seconds=1.0, out=out)
+    return (out / "report.html").as_uri()
 
 
 def made_up():
@@ -112,6 +121,18 @@ def test_table_and_plots_are_visible(page):
 
 
 def test_no_text_of_a_plot_lies_on_another_or_is_cut_off(page):
+    check_texts(page, 3)
+
+
+def test_nor_in_a_report_of_bench(browser, timed):
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page.goto(timed)
+    check_texts(page, 4)
+    page.close()
+
+
+def check_texts(page, plots):
+    assert page.locator("figure svg").count() == plots
     for figure in page.locator("figure svg").all():
         frame = figure.bounding_box()
         boxes = [

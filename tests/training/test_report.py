@@ -68,6 +68,20 @@ def test_lines_have_labelled_axes_a_legend_and_named_baselines():
         assert color in svg
 
 
+def test_points_and_bounds_are_drawn_without_values():
+    curves = [Line("roof", [1, 9], [2, 3], None), Line("SRU", [1, 2, 3], [1, 2, 1], joined=False)]
+    svg = report.lines(curves, "operations", "speed", ends=None)
+    assert {"roof", "SRU", "operations", "speed"} < set(texts(svg))
+    assert "last value" not in texts(svg)
+    assert svg.count(f"fill: {report.STYLES[0][0]}") >= 3
+
+
+def test_few_places_get_a_tick_each():
+    svg = report.lines([Line("SRU", [16, 32, 64], [1, 2, 3])], "x", "y", log_x=True)
+    assert {"16", "32", "64"} <= set(texts(svg))
+    assert "20" not in texts(svg)
+
+
 def test_ink_is_the_colour_of_the_page():
     svg = report.lines([Line("SRU", [1, 2], [2, 1])], "x", "y")
     assert "currentColor" in svg

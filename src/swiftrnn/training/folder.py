@@ -29,12 +29,13 @@ def needs_extra(who: str, extra: str, *modules: str) -> None:
             )
 
 
-def create(out: Path | None, kind: str) -> Path:
+def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
     """Make a new, empty run folder.
 
     Args:
         out: the folder; it may exist if it is empty. None takes `runs/<kind>-<time>`.
         kind: what runs: "compare" or the name of a recipe.
+        resumes: whether the command has a --resume to name.
 
     Returns:
         The folder.
@@ -48,7 +49,7 @@ def create(out: Path | None, kind: str) -> Path:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ValueError(
                 f"a new run needs an empty folder; got {out}, which holds something; "
-                "choose another --out, or go on with it by --resume"
+                f"choose another --out{', or go on with it by --resume' if resumes else ''}"
             )
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):  # writable? the answer must come before the training

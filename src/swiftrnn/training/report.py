@@ -8,7 +8,7 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ STYLES = (
     ("#cc79a7", "P"),
     ("#8a8a8a", "X"),
 )
+SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+FEW = 10  # places on an axis, each with a tick of its own
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class Line:
     label: str
     x: Sequence[float]
     y: Sequence[float]
-    style: int = 0
+    style: int | None = 0  # None: a bound that others are held against, in ink and without marks
+    joined: bool = True  # False: points that are no curve
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def lines(
     log_x: bool = False,
     log_y: bool = False,
     title: str = "",
+    ends: Callable[[float], str] | None = "{:.3f}".format,
 ) -> str:
     """Draw curves, named with their last values in the order in which they end.
 
@@ -177,6 +181,7 @@ def lines(
         log_x: a logarithmic x axis.
         log_y: a logarithmic y axis.
         title: read out where the picture cannot be seen.
+        ends: how a last value is written; None leaves values out, and the order as it was given.
 
     Returns:
         The plot as an `<svg>` element.
@@ -194,15 +199,13 @@ def lines(
     axes.set_yscale("log" if log_y else "linear")
     drawn = {}
     for curve in curves:
-        color, marker = STYLES[curve.style % len(STYLES)]
-        name = f"{curve.label}  {curve.y[-1]:.3f}"
-        look = {"color": color, "marker": marker, "markersize": 5, "linewidth": 2}
-        drawn[name] = (curve.y[-1], axes.plot(curve.x, curve.y, **look)[0])
-    ordered = sorted(drawn, key=lambda name: -drawn[name][0])  # as the curves end, top down
+        name = f"{curve.label}  {ends(curve.y[-1])}" if ends else curve.label
+        drawn[name] = (curve.y[-1], axes.plot(curve.x, curve.y, **_look(curve))[0])
+    ordered = sorted(drawn, key=lambda name: -drawn[name][0]) if ends else list(drawn)
     axes.legend(
         [drawn[name][1] for name in ordered],
         ordered,
-        title="last value",
+        title="last value" if ends else None,
         loc="center left",
         bbox_to_anchor=(1.01, 0.5),
         frameon=False,
@@ -212,8 +215,18 @@ def lines(
     if not log_x:
         axes.set_xlim(left=min(0.0, *(x for curve in curves for x in curve.x)))
     _plain_ticks(axes, log_x, log_y)
+    if log_x and len(few := set(curves[0].x)) <= FEW and all(set(c.x) == few for c in curves):
+        axes.xaxis.set_major_locator(_at(sorted(few)))  # what was measured, not decades
     _dashes(figure, axes, dashed or {})
     return _svg(figure, title or f"{y_label} against {x_label}")
+
+
+def _look(curve: Line) -> dict[str, Any]:
+    if curve.style is None:
+        return {"color": INK, "linewidth": 1.2, "alpha": 0.75}
+    color, marker = STYLES[curve.style % len(STYLES)]
+    joined = {"linewidth": 2} if curve.joined else {"linestyle": "none"}
+    return {"color": color, "marker": marker, "markersize": 5, **joined}
 
 
 def bars(
@@ -293,10 +306,29 @@ def _style(axes: Any, x_label: str, y_label: str) -> None:
 
 def _number(value: float, _: int) -> str:
     """12000000 as 12M: ticks that read at a glance."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, unit in SIZES:
         if abs(value) >= size:
             return f"{value / size:g}{unit}"
     return f"{value:g}"
+
+
+def short(value: float) -> str:
+    """Three digits and the size: a value beside a curve.
+
+    Example:
+        >>> short(0.5), short(89134.0), short(1.5e6)
+        ('0.5', '89.1k', '1.5M')
+    """
+    for size, unit in SIZES:
+        if abs(value) >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def _at(places: Sequence[float]) -> Any:
+    from matplotlib.ticker import FixedLocator
+
+    return FixedLocator(places)
 
 
 def _plain_ticks(axes: Any, log_x: bool, log_y: bool) -> None:
@@ -304,8 +336,12 @@ def _plain_ticks(axes: Any, log_x: bool, log_y: bool) -> None:
 
     axes.xaxis.set_major_formatter(_number)
     axes.yaxis.set_major_formatter(_number)
-    few, many = (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # y seldom spans a decade
-    for axis, log, subs in ((axes.xaxis, log_x, few), (axes.yaxis, log_y, many)):
+    few, many = (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # y often spans less than a decade
+    low, high = axes.get_ylim()
+    for axis, log, subs in (
+        (axes.xaxis, log_x, few),
+        (axes.yaxis, log_y, many if high < 12 * low else few),
+    ):
         if log:
             axis.set_major_locator(ticker.LogLocator(subs=subs, numticks=12))
             axis.set_minor_locator(ticker.NullLocator())
