@@ -25,6 +25,27 @@ class NormedSRU(SRU):
         super().__init__(*args, norm="after", skip=False, tanh=True, **options)
 
 
+class TransformedSRU(SRU):
+    def __init__(
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+        bidirectional=False, device=None, dtype=None,
+    ):  # fmt: skip
+        width = max(hidden_size, 1) * (2 if bidirectional else 1)
+        sizes = [max(input_size, 1)] + [width] * (num_layers - 1)
+        transforms = [
+            nn.Sequential(
+                nn.Linear(size, 5, device=device, dtype=dtype),
+                nn.Tanh(),
+                nn.Linear(5, (3 if size == width else 4) * width, device=device, dtype=dtype),
+            )
+            for size in sizes
+        ]
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+            dtype, transform=transforms,
+        )  # fmt: skip
+
+
 class WideQRNN(QRNN):
     def __init__(self, *args, **options):
         super().__init__(*args, window=3, pooling="ifo", **options)
@@ -44,7 +65,8 @@ class Attending(SRUPlusPlus):
 
 
 PLAIN = [SRU, QRNN, MinGRU, MinLSTM, RGLRU, HGRN]
-STREAMING = [*PLAIN, ProjectedSRU, NormedSRU, WideQRNN, SimpleQRNN]  # they see the past alone
+OTHERS = [ProjectedSRU, NormedSRU, TransformedSRU, WideQRNN, SimpleQRNN]
+STREAMING = [*PLAIN, *OTHERS]  # they see the past alone
 LAYERS = [*STREAMING, Attending]
 each_plain_layer = pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.__name__)
 each_layer = pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)

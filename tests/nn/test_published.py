@@ -25,7 +25,8 @@ def layer_of_sru(x, c, p, H, tanh, skip, after, pad):
     if "layer_norm.weight" in p and not after:
         normed = nn.functional.layer_norm(x, (I,), p["layer_norm.weight"], p["layer_norm.bias"])
     U = normed @ p["weight_proj"] if "weight_proj" in p else normed
-    U = (U @ p["weight"]).view(T, B, O, -1)  # the gates of a channel side by side
+    U = p["custom_m"](normed) if "custom_m" in p else U @ p["weight"]
+    U = U.view(T, B, O, -1)  # the gates of a channel side by side
     v, b = (p.get(name, torch.zeros(2 * O).double()).view(2, O) for name in ("weight_c", "bias"))
     h, last = torch.zeros(T, B, O).double(), c.clone()
     for channel in range(O):
@@ -153,7 +154,7 @@ def test_sru_keeps_device_dtype_and_number_of_threads_out_of_it():
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
-        ({"rnn_lst.0.gain": torch.ones(3)}, {}, "without weight norm or a custom_m; got .*gain"),
+        ({"rnn_lst.0.gain": torch.ones(3)}, {}, "without weight norm; got .*gain"),
         ({"rnn_lst.0.bias": None}, {}, "needs weight and bias of layer 0"),
         ({}, {"bidirectional": True}, "needs an even width for two directions; got 3"),
         ({"rnn_lst.0.scale_x": torch.tensor(1.5)}, {}, "one scale_x .* got 1, 1.5"),
@@ -168,6 +169,78 @@ def test_weights_that_do_not_fit_are_refused(change, options, said):
         load_sru(state, **options)
 
 
+class Custom(nn.Module):
+    def __init__(self, inputs, outputs, flat=False):
+        super().__init__()
+        self.linear, self.flat = nn.Linear(inputs, outputs), flat
+
+    def forward(self, x):
+        gates = self.linear(x.sin())
+        return gates.flatten(0, 1) if self.flat else gates
+
+    def reset_parameters(self):
+        """The package asks for it."""
+
+
+class Cell(nn.Module):
+    """As sru.SRUCell looks from outside."""
+
+    def __init__(self, inputs, H, directions, flat):
+        super().__init__()
+        self.input_size, O, self.bidirectional = inputs, directions * H, directions == 2
+        self.num_matrices = 3 if inputs == O else 4
+        self.custom_m = Custom(inputs, O * self.num_matrices, flat).double()
+        self.weight_c, self.bias = nn.Parameter(draw(2 * O)), nn.Parameter(draw(2 * O))
+        self.register_buffer("scale_x", torch.tensor([1.3], dtype=torch.float64))
+        self.layer_norm = nn.LayerNorm(inputs).double()
+
+
+def with_custom(I, H=3, directions=2, flat=False):
+    module = nn.Module()
+    cells = [Cell(n, H, directions, flat) for n in (I, H * directions)]
+    module.rnn_lst, module.bidirectional = nn.ModuleList(cells), directions == 2
+    return module
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("I", [4, 6])
+def test_a_custom_m_becomes_a_transform(I, directions, flat):
+    module, x, c = with_custom(I, 3, directions, flat), draw(7, 3, I), draw(2, 3, 3 * directions)
+    state = module.state_dict() | {
+        f"rnn_lst.{k}.custom_m": cell.custom_m for k, cell in enumerate(module.rnn_lst)
+    }
+    pad = torch.zeros(7, 1).bool()
+    theirs = dict(H=3, tanh=False, skip=True, after=False)
+    expected, last = sru_in_their_way(x, c, state, 2, pad, **theirs)
+    layer = load_sru(module.eval())
+    output, found = layer(x, turned(c, directions))
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(found, turned(last, directions))
+    assert not layer.transform[0].training
+    assert layer.transform[0].module is not module.rnn_lst[0].custom_m
+
+
+def test_a_custom_m_without_its_module_is_refused():
+    module = with_custom(4)
+    with pytest.raises(
+        ValueError, match=r"needs the module of sru 2.*; got custom_m.linear.weight"
+    ):
+        load_sru(module.state_dict(), bidirectional=True)
+    newer = {"transform_module.weight": draw(9, 4), "bias": draw(6)}
+    load_sru(newer, skip=False)
+    with pytest.raises(ValueError, match=r"custom_m; got transform_module.bias of layer 0"):
+        load_sru(newer | {"transform_module.bias": draw(9)}, skip=False)
+    cell = module.rnn_lst[1]
+    cell.weight, cell.custom_m = nn.Parameter(draw(6, 18)), None
+    with pytest.raises(ValueError, match="custom_m in all layers or in none; got 1 in 2 layers"):
+        load_sru(module)
+    module = with_custom(4)
+    module.rnn_lst[0].custom_m = nn.LSTM(4, 24).double()  # gives a tuple, as one with V does
+    with pytest.raises(TypeError, match=r"SRU needs gates from its transform .*; got tuple"):
+        load_sru(module)(draw(5, 2, 4))
+
+
 @pytest.mark.parametrize("load", [load_sru, load_qrnn])
 def test_nothing_is_refused(load):
     with pytest.raises(ValueError, match=f"{load.__name__} needs .*; got"):
@@ -180,13 +253,17 @@ def one_of_the_package(package, seed):
     torch.manual_seed(seed)
     H, bidirectional, layers = choose([1, 3, 5, 8]), choose([True, False]), choose([1, 2, 3])
     O = H * (2 if bidirectional else 1)
+    I, skip, project = choose([O, 1, 4, 7, 16]), choose([True, True, False]), choose([1, 0, 0])
+    sizes, flat = [O if project else I] + [O] * (layers - 1), choose([True, False])
+    custom = [Custom(n, O * (4 if skip and n != O else 3), flat) for n in sizes]
     theirs = package.SRU(
-        I := choose([O, 1, 4, 7, 16]), H, layers, bidirectional=bidirectional,
+        I, H, layers, bidirectional=bidirectional,
         projection_size=choose([0, 0, 2, 4]), use_tanh=choose([True, False]),
         layer_norm=choose([True, False]), highway_bias=choose([0.0, -1.0, -3.0]),
-        has_skip_term=choose([True, True, False]), rescale=choose([True, False]),
+        has_skip_term=skip, rescale=choose([True, False]),
         v1=choose([True, False, False]), normalize_after=choose([True, False]),
-        proj_input_to_hidden_first=choose([True, False, False]), dropout=choose([0.0, 0.2]),
+        proj_input_to_hidden_first=project, dropout=choose([0.0, 0.2]),
+        custom_m=choose([None, None, custom]),
     ).eval()  # fmt: skip
     with torch.no_grad():
         for parameter in theirs.parameters():

@@ -4,14 +4,16 @@ import copy
 
 import pytest
 import torch
-from tests.nn.test_layers import draw, each_layer, make
+from tests.nn.test_layers import LAYERS, TransformedSRU, draw, make
+
+with_weights = pytest.mark.parametrize("kind", [k for k in LAYERS if k is not TransformedSRU])
 from torch import nn
 from torch.nn.utils import parametrize
 
 from swiftrnn.nn import SRU, MinGRU, remove_weight_drop, weight_drop
 
 
-@each_layer
+@with_weights
 def test_one_mask_holds_for_a_whole_call(kind):
     plain, x = make(kind), draw(7, 3, 6).requires_grad_()
     layer = weight_drop(copy.deepcopy(plain), p=0.4)
@@ -48,7 +50,7 @@ def test_gradients_go_through_what_is_kept():
     assert grad[kept].all()
 
 
-@each_layer
+@with_weights
 def test_in_use_it_changes_no_bit(kind):
     layer, x = make(kind).eval(), draw(5, 2, 6)
     dropped = weight_drop(copy.deepcopy(layer), p=0.9)

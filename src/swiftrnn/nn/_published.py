@@ -1,5 +1,6 @@
 """The weights of the package sru, whatever its release, in our terms."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ TELLING = {  # attributes of the package's module -> arguments
 
 def options_of(module: nn.Module) -> dict[str, Any]:
     """What a module of the package says of itself; its layers know some of it."""
-    cells = [*getattr(module, "rnn_lst", ()), module]
+    cells = [*_modules(module), module]
     found: dict[str, Any] = {}
     for where in (cells[0], module):
         found |= {ours: getattr(where, a) for a, ours in TELLING.items() if hasattr(where, a)}
@@ -32,11 +33,15 @@ def options_of(module: nn.Module) -> dict[str, Any]:
 class PublishedCell:
     """A layer of the package, whatever its release, in the terms of 2.6.
 
-    `weight` is (inputs or rank, O * gates), `proj` (inputs, rank), O = directions * H.
+    `weight` is (inputs or rank, O * gates), `proj` (inputs, rank), O = directions * H; a module
+    that is custom stands in their place.
     """
 
-    weight: Tensor
+    weight: Tensor | None
     bias: Tensor
+    inputs: int
+    gates: int
+    custom: nn.Module | None = None
     proj: Tensor | None = None
     weight_c: Tensor | None = None
     scale: float = 1.0
@@ -47,21 +52,16 @@ class PublishedCell:
     def width(self) -> int:
         return len(self.bias) // 2
 
-    @property
-    def gates(self) -> int:
-        return self.weight.shape[1] // self.width
-
-    @property
-    def inputs(self) -> int:
-        return len(self.weight if self.proj is None else self.proj)
-
     def ours(self, k: int, directions: int) -> dict[str, Tensor]:
         """Our parameters of layer k; the gates of a channel lie side by side in the package."""
         H, found = self.width // directions, {}
-        weight = self.weight.t().reshape(directions, H, self.gates, -1).transpose(1, 2)
+        weight = None
+        if self.weight is not None:
+            weight = self.weight.t().reshape(directions, H, self.gates, -1).transpose(1, 2)
         vectors = {"bias_ih": self.bias, "weight_c": self.weight_c}
         for direction, end in enumerate(("", "_reverse")[:directions]):
-            found[f"weight_ih_l{k}{end}"] = weight[direction].flatten(0, 1)
+            if weight is not None:
+                found[f"weight_ih_l{k}{end}"] = weight[direction].flatten(0, 1)
             if self.proj is not None:
                 found[f"weight_proj_l{k}{end}"] = self.proj.t()
             for name, vector in vectors.items():
@@ -72,7 +72,14 @@ class PublishedCell:
         return found | {f"{name}_norm_l{k}": value for name, value in self.norm.items()}
 
 
-def cells_of(state: State) -> list[PublishedCell]:
+def _modules(source: Any) -> list[nn.Module]:
+    """The package's modules, one for each layer; none where there is only a dict."""
+    if not isinstance(source, nn.Module):
+        return []
+    return list(getattr(source, "rnn_lst", [source]))
+
+
+def cells_of(state: State, source: Any) -> list[PublishedCell]:
     """The package's layers."""
     if not any(name.startswith("rnn_lst.") for name in state):
         state = {f"rnn_lst.0.{name}": value for name, value in state.items()}  # a lone SRUCell
@@ -85,34 +92,79 @@ def cells_of(state: State) -> list[PublishedCell]:
             "load_sru needs weights named rnn_lst.0.weight and so on; got none; "
             "pass the state dict of an sru.SRU"
         )
-    return [_cell(k, part) for k, part in enumerate(parts)]
+    modules = _modules(source) or [None] * len(parts)
+    return [_cell(k, part, modules[k]) for k, part in enumerate(parts)]
 
 
 def under(state: State, prefix: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
 
 
-def _cell(k: int, part: dict[str, Tensor]) -> PublishedCell:
+def _cell(k: int, part: dict[str, Tensor], module: Any) -> PublishedCell:
     turned = {  # 3.0.dev has the products as torch's Linear, the others turned round
-        "weight": part.get("transform_module.1.weight", part.get("transform_module.weight")),
-        "weight_proj": part.get("transform_module.0.weight"),
+        "weight": part.pop("transform_module.1.weight", part.pop("transform_module.weight", None)),
+        "weight_proj": part.pop("transform_module.0.weight", None),
     }
     part |= {name: value.t() for name, value in turned.items() if value is not None}
-    if "weight" not in part or "bias" not in part or "gain" in part:
+    custom, weight, proj = getattr(module, "custom_m", None), *map(part.get, turned)
+    own = [name for name in part if name.startswith(("custom_m.", "transform_module."))]
+    if own and custom is None:
         raise ValueError(
-            f"load_sru needs weight and bias of layer {k}, without weight norm or a custom_m; "
+            "load_sru needs the module of sru 2, not its dict, where a layer has a custom_m; "
+            f"got {', '.join(own)} of layer {k}"
+        )
+    if (weight is None and custom is None) or "bias" not in part or "gain" in part:
+        raise ValueError(
+            f"load_sru needs weight and bias of layer {k}, without weight norm; "
             f"got {', '.join(part)}; build an SRU and copy what you can"
         )
-    after = under(part, "after.")
+    after, width = under(part, "after."), len(part["bias"]) // 2
     return PublishedCell(
-        part["weight"],
+        weight,
         part["bias"],
-        part.get("weight_proj"),
+        module.input_size if weight is None else len(weight if proj is None else proj),
+        module.num_matrices if weight is None else weight.shape[1] // width,
+        custom,
+        proj,
         part.get("weight_c"),
         float(part.get("scale_x", torch.ones(()))),
         after or under(part, "layer_norm."),
         True if after else None,
     )
+
+
+class Interleaved(nn.Module):
+    """A custom_m of the package as a transform of ours: there the gates of a channel lie together.
+
+    Args:
+        module: from (T, B, features) to (T, B, directions * H * G) or (T * B, the same).
+        directions: 1 or 2.
+        gates: G.
+    """
+
+    def __init__(self, module: nn.Module, directions: int, gates: int) -> None:
+        super().__init__()
+        self.module, self.directions, self.gates = module, directions, gates
+
+    def forward(self, x: Tensor) -> Any:
+        """(T, B, features) to (T, B, directions * G * H)."""
+        found = self.module(x)
+        if not isinstance(found, Tensor):
+            return found  # SRU says what it needs
+        shape = *x.shape[:2], self.directions, -1, self.gates
+        return found.reshape(shape).transpose(-1, -2).flatten(2)
+
+
+def transforms(cells: list[PublishedCell], directions: int) -> list[nn.Module] | None:
+    """What takes the place of the weights: in all layers, or None."""
+    custom = [c for c in cells if c.custom is not None]
+    if custom and len(custom) < len(cells):
+        raise ValueError(
+            f"load_sru needs a custom_m in all layers or in none; got {len(custom)} in "
+            f"{len(cells)} layers; put a torch.nn.Linear where there is none"
+        )
+    modules = [Interleaved(copy.deepcopy(c.custom), directions, c.gates) for c in custom]  # pyright: ignore
+    return [*modules] or None
 
 
 def norm_of(cells: list[PublishedCell], said_after: bool) -> Norm:
@@ -161,7 +213,8 @@ def fill(layer: nn.Module, ours: dict[str, Tensor], who: str) -> None:
         layer.load_state_dict(ours)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{who} needs weights that fit {layer}; got others: {reason}") from None
+        named = " ".join(str(layer).split())
+        raise ValueError(f"{who} needs weights that fit {named}; got others: {reason}") from None
 
 
 def attention_cells(state: State) -> tuple[list[dict[str, Tensor]], list[PublishedCell]]:
@@ -178,7 +231,12 @@ def attention_cells(state: State) -> tuple[list[dict[str, Tensor]], list[Publish
         scale, norm = float(part.get("scale_x", torch.ones(()))), under(part, "layer_norm.")
         proj = inside["linear1.weight"].t()
         parts.append(inside)
-        cells.append(PublishedCell(last.t(), part["bias"], proj, part["weight_c"], scale, norm))
+        gates = len(last) // (len(part["bias"]) // 2)
+        cells.append(
+            PublishedCell(
+                last.t(), part["bias"], len(proj), gates, None, proj, part["weight_c"], scale, norm
+            )
+        )
     if not cells:
         raise ValueError(
             "load_sru_plus_plus needs weights named rnn_lst.0.transform_module and so on; "

@@ -103,9 +103,15 @@ class Recurrent(nn.Module, ABC):
         """What is done with the input before the first layer; nothing by default."""
         return x
 
-    def start_layer(self, x: Tensor, layer: int, states: Sequence[Any], ends: Ends) -> Any:  # noqa: ARG002
-        """What `run_layer` gets as x in all directions of a layer; x itself by default."""
-        return x
+    def start_layer(
+        self,
+        x: Tensor,  # noqa: ARG002
+        layer: int,  # noqa: ARG002
+        states: Sequence[Any],  # noqa: ARG002
+        ends: Ends,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """What both directions of a layer find in its input, to lie beside the weights."""
+        return {}
 
     def finish_layer(self, x: Tensor, layer: int, ends: Ends) -> Tensor:  # noqa: ARG002
         """What is done with the output of a layer, both directions of it; nothing by default."""
@@ -260,11 +266,11 @@ class Recurrent(nn.Module, ABC):
             if layer and self.dropout:
                 x = nn.functional.dropout(x, self.dropout, self.training)
             outputs, first = [], directions * layer
-            given = self.start_layer(x, layer, states[first : first + directions], forwards)
+            found = self.start_layer(x, layer, states[first : first + directions], forwards)
             for direction in range(directions):
-                weights = self._weights(first + direction, x.shape[-1])
+                weights = self._weights(first + direction, x.shape[-1]) | found
                 here = ends[direction], layer, direction
-                output, last = self.run_layer(given, states[first + direction], weights, *here)
+                output, last = self.run_layer(x, states[first + direction], weights, *here)
                 outputs.append(output)
                 new.append(last)
             x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
@@ -322,7 +328,7 @@ class Recurrent(nn.Module, ABC):
             raise TypeError(f"{self._name()} needs {wanted}; got {type(x).__name__}")
         if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
             raise ValueError(f"{self._name()} needs {wanted}; got {tuple(x.shape)}")
-        weight = next(self.parameters())
+        weight = next(self.parameters(), x)  # a module in the place of all weights may have none
         if x.dtype != weight.dtype and not under_autocast(x):
             raise TypeError(
                 f"{self._name()} needs input in {weight.dtype}, as its parameters; got {x.dtype}; "

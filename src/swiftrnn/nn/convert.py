@@ -98,7 +98,7 @@ def convert(model: nn.Module, kind: type[Recurrent] = SRU, **options: Any) -> li
     for name, old in places:
         parent, _, last = name.rpartition(".")
         setattr(model.get_submodule(parent), last, new[old])
-    return [f"{name}: {old} -> {_layer(new[old])}, untrained" for name, old in places]
+    return [f"{name}: {old} -> {_shown(new[old])}, untrained" for name, old in places]
 
 
 def _like(rnn: Any, kind: type[Recurrent], options: dict[str, Any]) -> nn.Module:
@@ -119,5 +119,7 @@ def _like(rnn: Any, kind: type[Recurrent], options: dict[str, Any]) -> nn.Module
     return (InPlaceOfLSTM(layer) if isinstance(rnn, nn.LSTM) else layer).train(rnn.training)
 
 
-def _layer(module: nn.Module) -> nn.Module:
-    return module.layer if isinstance(module, InPlaceOfLSTM) else module
+def _shown(module: nn.Module) -> str:
+    """The layer in one line."""
+    layer = module.layer if isinstance(module, InPlaceOfLSTM) else module
+    return " ".join(str(layer).split())

@@ -18,6 +18,7 @@ from swiftrnn.nn._published import (
     norm_of,
     options_of,
     rescaling,
+    transforms,
 )
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.sru import SRU
@@ -44,6 +45,9 @@ def load_sru(
     The package's states are (layers, B, directions * H), ours (layers * directions, B, H):
     `c.view(layers, B, directions, H).transpose(1, 2).flatten(0, 1)`. Beyond a sequence's length our
     output is 0, also after a norm.
+
+    A `custom_m` becomes our `transform`, and comes with the module only, not with its dict. What it
+    gives must be the gates, U; vectors for each step, V, have no place here.
 
     Args:
         source: the package's state dict, or its module.
@@ -77,7 +81,7 @@ def load_sru(
         state: State = source.state_dict()
     else:
         state = source
-    cells, before = cells_of(state), state.get("input_to_hidden.weight")
+    cells, before = cells_of(state, source), state.get("input_to_hidden.weight")
     first, width, directions = cells[0], cells[0].width, 2 if options["bidirectional"] else 1
     if width % directions:
         raise ValueError(
@@ -93,15 +97,17 @@ def load_sru(
         width // directions,
         len(cells),
         batch_first=batch_first,
-        device=first.weight.device,
-        dtype=first.weight.dtype,
+        device=first.bias.device,
+        dtype=first.bias.dtype,
         version=2 if first.weight_c is not None else 1,
-        projection_size=max(len(cell.weight) * (cell.proj is not None) for cell in cells),
+        projection_size=max(0 if cell.proj is None else cell.proj.shape[1] for cell in cells),
         project_input=before is not None,
+        transform=transforms(cells, directions),
         **options,
         **rescaling([cell for cell in cells if cell.gates == 3 and options["skip"]]),
     )
     ours = {} if before is None else {"weight_input": before}
+    ours |= {n: v for n, v in layer.state_dict().items() if n.startswith("transform.")}
     for k, cell in enumerate(cells):
         ours |= cell.ours(k, directions)
     fill(layer, ours, "load_sru")
@@ -152,9 +158,9 @@ def load_sru_plus_plus(
         cells[0].width // directions,
         len(cells),
         batch_first=batch_first,
-        device=cells[0].weight.device,
-        dtype=cells[0].weight.dtype,
-        projection_size=len(cells[0].weight),
+        device=cells[0].bias.device,
+        dtype=cells[0].bias.dtype,
+        projection_size=parts[0]["linear1.weight"].shape[0],
         num_heads=num_heads,
         inner_norm="layer_norm.weight" in parts[0],
         project_input=before is not None,

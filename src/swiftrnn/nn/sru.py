@@ -1,6 +1,8 @@
 """SRU, the simple recurrent unit."""
 
+import copy
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 
 from swiftrnn import ops
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.nn._recurrent import Recurrent, for_product, under_autocast
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
@@ -34,7 +36,8 @@ class SRU(Recurrent):
     `weight_ih_l{k}` (3H or 4H, I) with the rows of u, f, r (and s) in this order, `bias_ih_l{k}`
     (2H) of f and r, `weight_c_l{k}` (2H), v_f then v_r (absent in version 1); where they are asked
     for, `weight_proj_l{k}` (P, I), and for both directions `weight_norm_l{k}` and `bias_norm_l{k}`;
-    and `weight_input` (directions * H, I), before the first layer.
+    and `weight_input` (directions * H, I), before the first layer. A `transform` takes the place of
+    `weight_ih`; its parameters are called `transform.{k}.` and what it calls them.
 
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
@@ -54,6 +57,12 @@ class SRU(Recurrent):
             layer_norm(h[t]); or "none".
         project_input: whether an input that is not directions * H wide is first made so by a
             matrix, so that the first layer's skip is like the others'.
+        transform: a module in the place of W, of which each layer gets a copy; or a list of one
+            for each layer. From a layer's input (T, B, features), normed if norm is "before", it
+            makes the gates (T, B, directions * G * H): for each direction u, f, r, and s where the
+            skip is not the input. It lies on the device and has the dtype of the layer, and keeps
+            its own first weights. It sees what lies beyond lengths and resets, and for `step` a
+            T of 1: what it mixes over time is its own affair.
 
     Example:
         >>> import torch
@@ -87,6 +96,7 @@ class SRU(Recurrent):
         projection_size: int = 0,
         norm: Norm = "none",
         project_input: bool = False,
+        transform: nn.Module | Sequence[nn.Module] | None = None,
     ) -> None:
         if version not in (1, 2):
             raise ValueError(f"SRU needs version 1 or 2; got {version!r}")
@@ -94,7 +104,10 @@ class SRU(Recurrent):
             raise ValueError(f"SRU needs norm of {', '.join(get_args(Norm))}; got {norm!r}")
         if projection_size < 0:
             raise ValueError(f"SRU needs projection_size of at least 0; got {projection_size!r}")
+        if projection_size and transform is not None:
+            raise ValueError("SRU needs projection_size or transform, not both; got both")
         self.skip, self.projection_size, self.norm = skip, projection_size, norm
+        self.transforms = transform is not None
         self.project_input = project_input
         self.version, self.tanh, self.rescale = version, tanh, rescale
         self.highway_bias = float(highway_bias)
@@ -103,6 +116,7 @@ class SRU(Recurrent):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
             device, dtype,
         )  # fmt: skip
+        self.transform = None if transform is None else _for_layers(transform, num_layers)
         if self._projects():
             empty = torch.empty(self._width(), input_size, device=device, dtype=dtype)
             self.weight_input = nn.Parameter(empty)
@@ -115,9 +129,9 @@ class SRU(Recurrent):
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""
         H, P = self.hidden_size, self._rank(input_size)
-        shapes: dict[str, tuple[int, ...]] = {
-            "weight_ih": ((4 if self._skips_by_product(input_size) else 3) * H, P or input_size)
-        }
+        shapes: dict[str, tuple[int, ...]] = {}
+        if not self.transforms:
+            shapes["weight_ih"] = (self._rows(input_size), P or input_size)
         if P:
             shapes["weight_proj"] = (P, input_size)
         if self.bias:
@@ -155,6 +169,27 @@ class SRU(Recurrent):
         """See `Recurrent`."""
         return linear(*for_product(x, self.weight_input), None) if self._projects() else x
 
+    def start_layer(
+        self,
+        x: Tensor,
+        layer: int,
+        states: Sequence[Any],  # noqa: ARG002
+        ends: Ends,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """See `Recurrent`."""
+        if self.transform is None:
+            return {}
+        gates = self.transform[layer](self._normed(x, layer, "before"))
+        rows = self._rows(x.shape[2]) * (2 if self.bidirectional else 1)
+        letters = "(T, B, directions * G * H)"
+        self.check_shape("gates from its transform", gates, (*x.shape[:2], rows), letters)
+        if gates.dtype != x.dtype and not under_autocast(x):
+            raise TypeError(
+                f"SRU needs gates from its transform in {x.dtype}, as its input; "
+                f"got {gates.dtype}; convert one of the two with .to()"
+            )
+        return {"gates": gates}
+
     def run_layer(
         self,
         x: Tensor,
@@ -165,13 +200,18 @@ class SRU(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """See `Recurrent`."""
-        product, weight = for_product(self._normed(x, layer, "before"), weights["weight_ih"])
-        if "weight_proj" in weights:
-            product = linear(product, weights["weight_proj"].to(product.dtype), None)
-        same = self.norm != "before" and "weight_proj" not in weights
-        return self._recur(
-            x, product, same, state, weights | {"weight_ih": weight}, ends, layer, direction
-        )
+        if "gates" not in weights:
+            product, weight = for_product(self._normed(x, layer, "before"), weights["weight_ih"])
+            if "weight_proj" in weights:
+                product = linear(product, weights["weight_proj"].to(product.dtype), None)
+            same = self.norm != "before" and "weight_proj" not in weights
+            weights = weights | {"weight_ih": weight}
+            return self._recur(x, product, same, state, weights, ends, layer, direction)
+        rows = self._rows(x.shape[2])
+        gates = weights["gates"][..., direction * rows : (direction + 1) * rows]
+        rest, own = self._rest(gates, state, weights, ends, layer), self._own(x, direction)
+        own = None if own is None else own.to(gates.dtype)
+        return ops.sru(gates, own, *rest, *self._flags(own, direction))
 
     def _recur(
         self,
@@ -185,22 +225,25 @@ class SRU(Recurrent):
         direction: int,
     ) -> tuple[Tensor, Tensor]:
         """From what `weight_ih` multiplies, and x, the skip; `same`: the two are one."""
-        B, H, features = x.shape[1], self.hidden_size, x.shape[2]
-        skips = self.skip and not self._skips_by_product(features)
-        vectors = self._vectors(weights, product)
-        if state is None:
-            state = vectors[0].new_zeros(B, H)
-        mask = self._mask(state) if layer < self.num_layers - 1 else None
-        rest = (*vectors, state.to(vectors[0].dtype).contiguous(), mask, ends.lengths, ends.reset)
-        flags = (self._scale() if skips else 1.0, self.tanh, direction == 1)
-        own = x[..., direction * H : (direction + 1) * H] if skips else None
+        rest, own = self._rest(product, state, weights, ends, layer), self._own(x, direction)
+        flags = self._flags(own, direction)
         if can_block(OP, product):
             rows = product.contiguous()
             if own is not None:
-                own = rows if same and features == H else own.to(rows.dtype).contiguous()
+                whole = same and x.shape[2] == self.hidden_size
+                own = rows if whole else own.to(rows.dtype).contiguous()
             return project(OP, rows, weights["weight_ih"], own, *rest, *flags)
         gates = linear(product, weights["weight_ih"], None)
         return ops.sru(gates, None if own is None else own.to(gates.dtype), *rest, *flags)
+
+    def _own(self, x: Tensor, direction: int) -> Tensor | None:
+        """A direction's part of the input, where that is the skip."""
+        if not self.skip or self._skips_by_product(x.shape[2]):
+            return None
+        return x[..., direction * self.hidden_size : (direction + 1) * self.hidden_size]
+
+    def _flags(self, own: Tensor | None, direction: int) -> tuple[float, bool, bool]:
+        return 1.0 if own is None else self._scale(), self.tanh, direction == 1
 
     def cell(self, weights: dict[str, Tensor]) -> Cell | None:
         """See `Recurrent`."""
@@ -238,6 +281,10 @@ class SRU(Recurrent):
     def _width(self) -> int:
         return self.hidden_size * (2 if self.bidirectional else 1)
 
+    def _rows(self, input_size: int) -> int:
+        """Features of the gates of a direction: G * H."""
+        return (4 if self._skips_by_product(input_size) else 3) * self.hidden_size
+
     def _skips_by_product(self, input_size: int) -> bool:
         return self.skip and input_size != self._width()
 
@@ -247,6 +294,16 @@ class SRU(Recurrent):
 
     def _scale(self) -> float:
         return math.sqrt(1 + 2 * math.exp(self.highway_bias)) if self.rescale else 1.0
+
+    def _rest(
+        self, x: Tensor, state: Any, weights: dict[str, Tensor], ends: Ends, layer: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """What the op needs beside gates, skip and flags: vectors, state, mask and ends."""
+        vectors = self._vectors(weights, x)
+        if state is None:
+            state = vectors[0].new_zeros(x.shape[1], self.hidden_size)
+        mask = self._mask(state) if layer < self.num_layers - 1 else None
+        return (*vectors, state.to(vectors[0].dtype).contiguous(), mask, ends.lengths, ends.reset)
 
     def _vectors(self, weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
         """weight_c and bias, (2, H) each, in the dtype of the state; zeros where there are none."""
@@ -270,3 +327,19 @@ class SRU(Recurrent):
                  "norm": "none", "project_input": False}  # fmt: skip
         shown = [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
         return ", ".join([super().extra_repr(), *shown])
+
+
+def _for_layers(transform: nn.Module | Sequence[nn.Module], num_layers: int) -> nn.ModuleList:
+    """One module for each layer."""
+    if isinstance(transform, nn.Module) and not isinstance(transform, nn.ModuleList):
+        return nn.ModuleList(copy.deepcopy(transform) for _ in range(num_layers))
+    if not isinstance(transform, list | tuple | nn.ModuleList):
+        raise TypeError(
+            "SRU needs transform as a torch.nn.Module, or a list of one for each layer; "
+            f"got {type(transform).__name__}"
+        )
+    if len(transform) != num_layers:
+        raise ValueError(
+            f"SRU needs a transform for each of {num_layers} layers; got {len(transform)}"
+        )
+    return nn.ModuleList(transform)

@@ -1,7 +1,7 @@
 """SRU++, the simple recurrent unit with attention in place of its product."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,6 @@ from swiftrnn.nn._recurrent import for_product
 from swiftrnn.nn.sru import SRU, Norm
 from swiftrnn.ops._product import linear
 from swiftrnn.ops._stack import Cell
-
-
-class _Attended(NamedTuple):
-    """What both directions of a layer start from."""
-
-    x: Tensor
-    o: Tensor  # what their products take, (T, B, P)
-    memory: Memory | None
 
 
 class SRUPlusPlus(SRU):
@@ -186,7 +178,9 @@ class SRUPlusPlus(SRU):
         memory = (*(each.rows for each in found), *seen)
         return super().join_state([c for c, _ in states]), memory
 
-    def start_layer(self, x: Tensor, layer: int, states: Sequence[Any], ends: Ends) -> _Attended:
+    def start_layer(
+        self, x: Tensor, layer: int, states: Sequence[Any], ends: Ends
+    ) -> dict[str, Any]:
         """See `Recurrent`."""
         own = {n: p for n in self._shared_shapes(layer, x.shape[2])
                for p in [getattr(self, f"{n}_l{layer}")]}  # fmt: skip
@@ -200,7 +194,7 @@ class SRUPlusPlus(SRU):
             norm = (own[f"{n}_inner_norm"].to(o.dtype) for n in ("weight", "bias"))
             o = nn.functional.layer_norm(o, o.shape[-1:], *norm)
         o = nn.functional.dropout(o, self.projection_dropout, self.training)
-        return _Attended(x, o, memory)
+        return {"o": o, "memory": memory}
 
     def _attend(
         self, q: Tensor, own: dict[str, Tensor], before: Memory | None, ends: Ends
@@ -219,19 +213,19 @@ class SRUPlusPlus(SRU):
 
     def run_layer(
         self,
-        x: Any,
+        x: Tensor,
         state: Any,
-        weights: dict[str, Tensor],
+        weights: dict[str, Any],
         ends: Ends,
         layer: int,
         direction: int,
     ) -> tuple[Tensor, Any]:
-        """See `Recurrent`; x is what `start_layer` gave."""
+        """See `Recurrent`."""
         c = state[0] if self.causal and state is not None else state
-        product, weight = for_product(x.o, weights["weight_ih"])
-        weights = weights | {"weight_ih": weight}
-        output, c = self._recur(x.x, product, False, c, weights, ends, layer, direction)
-        return output, (c, x.memory) if self.causal else c
+        product, weight = for_product(weights["o"], weights["weight_ih"])
+        given = weights | {"weight_ih": weight}
+        output, c = self._recur(x, product, False, c, given, ends, layer, direction)
+        return output, (c, weights["memory"]) if self.causal else c
 
     def step(self, input: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """See `Recurrent`; only if `causal`."""
