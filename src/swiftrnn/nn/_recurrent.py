@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -122,6 +122,14 @@ class Recurrent(nn.Module, ABC):
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
+
+    def raw_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The layer's own parameters by name; for one that is computed, what it comes from."""
+        yield from self.named_parameters(recurse=False)
+        computed: Any = getattr(self, "parametrizations", {})
+        for name, chain in computed.items():
+            if chain.is_tensor:
+                yield name, chain.original
 
     def split_state(self, state: Any, batch: int) -> Sequence[Any]:
         """A whole state to one per layer and direction; raises ValueError if it does not fit."""
@@ -342,7 +350,7 @@ class Recurrent(nn.Module, ABC):
         return x.dim() == 3
 
     def _name(self) -> str:
-        return type(self).__name__
+        return type(self).__name__.removeprefix("Parametrized")  # torch puts it before
 
     def _count(self) -> int:
         return self.num_layers * (2 if self.bidirectional else 1)

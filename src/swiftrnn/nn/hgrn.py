@@ -68,7 +68,7 @@ class HGRN(Recurrent):
     def reset_parameters(self) -> None:
         """Draw every parameter anew; floors rise evenly from layer to layer."""
         bound = 1 / math.sqrt(self.hidden_size)
-        for name, parameter in self.named_parameters():
+        for name, parameter in self.raw_parameters():
             if name.startswith("weight_norm"):
                 nn.init.ones_(parameter)
             elif name == "lower_bound":

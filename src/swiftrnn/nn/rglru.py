@@ -88,7 +88,7 @@ class RGLRU(Recurrent):
 
     def reset_parameters(self) -> None:
         """Draw every parameter anew: decays exp(-softplus(d)) between 0.9 and 0.999."""
-        for name, parameter in self.named_parameters():
+        for name, parameter in self.raw_parameters():
             if name.startswith("weight"):
                 nn.init.normal_(parameter, std=1 / math.sqrt(parameter.shape[-1]))
             elif name.startswith("bias"):

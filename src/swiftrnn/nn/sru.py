@@ -143,7 +143,7 @@ class SRU(Recurrent):
     def reset_parameters(self) -> None:
         """Draw every parameter anew; c and h keep the variance of x (paper, section 3.2)."""
         H = self.hidden_size
-        for name, parameter in self.named_parameters():
+        for name, parameter in self.raw_parameters():
             if name.startswith(("weight_ih", "weight_proj", "weight_input")):
                 self._fill(parameter)
             if name.startswith("weight_ih"):

@@ -1,97 +1,144 @@
-"""Weight drop: dropout on the weights of a recurrent layer."""
+"""Weight drop: dropout on the weights of a recurrent layer, ours or torch's."""
 
-from typing import TypeVar
+import re
+from typing import Any, TypeVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 M = TypeVar("M", bound=nn.Module)
+OF_LAYER = r"_l\d+(_reverse)?$"  # how names of parameters end
 
 
-class _Dropped(nn.Module):
-    """A weight with so many of its numbers at 0, while training."""
+class WeightDrop(nn.Module):
+    """A weight, with elements zeroed and the others scaled by 1 / (1 - p), while training."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
 
     def forward(self, weight: Tensor) -> Tensor:
-        return nn.functional.dropout(weight, self.p, self.training)
+        """Of the same shape, with a new mask at each call."""
+        return nn.functional.dropout(weight, self.p) if self.training else weight
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """So that a weight may be assigned, and an older state dict be copied in by name."""
+        """What is assigned to the parameter is the weight before the mask."""
         return weight
 
     def extra_repr(self) -> str:
+        """The probability."""
         return f"p={self.p}"
 
 
-def weight_drop(layer: M, names: str | tuple[str, ...] = "weight", p: float = 0.5) -> M:
-    """Drop numbers of a layer's matrices anew for each call, while training.
+def weight_drop(module: M, *names: str, p: float = 0.5) -> M:
+    """Drop elements of a module's weights while it trains (DropConnect).
 
-    One mask holds for all time steps of a call, so the recurrence sees one matrix; what is kept is
-    divided by 1 - p. In eval mode nothing changes. It is a parametrisation of torch: the weights
-    are in `layer.parametrizations`, and `remove_weight_drop` gives the plain layer back.
+    Each call of the module draws one mask per weight, which holds for all steps of the sequences
+    and for the whole batch; in eval mode nothing changes. A call of `step` is a call: inside
+    `torch.nn.utils.parametrize.cached()` a stream keeps one mask. But do not run a layer and its
+    copy in one such block: torch takes them for the same. HGRN reads `lower_bound` once a layer,
+    with a mask each.
+
+    Optimizers keep their parameters. In the state dict a weight is called
+    `parametrizations.{name}.original`; weights under their plain names are loaded too. The module
+    itself cannot be pickled until the masks are taken away.
+
+    torch.nn.LSTM, GRU and RNN read a weight several times in a call, and the last mask counts, for
+    all steps of time too. They can be copied before they train, or after a call in eval mode.
 
     Args:
-        layer: any of our layers, or of torch's (torch.nn.LSTM then takes its slower path); changed
-            in place. A `step` draws a mask of its own.
-        names: beginnings of the names of parameters with two dimensions or more: "weight_hh" is
-            what the paper drops of an LSTM; our layers have no matrices between states, "weight"
-            drops all that they have.
-        p: probability that a number is dropped, in 0..1.
+        module: a layer of ours, or any other module; it is changed.
+        *names: of its own parameters, such as "weight_hh_l0"; a name without the layer's ending,
+            such as "weight_hh", means those of all layers and directions.
+        p: probability of zeroing an element, in 0..1.
 
     Returns:
-        The layer.
+        The module. `remove_weight_drop` takes the masks away again.
 
     Raises:
-        ValueError: no such parameter, one that is dropped already, or p out of range.
+        ValueError: p is out of range, a name is unknown, or its weight is dropped already; nothing
+            has been changed then.
 
     Example:
         >>> import torch
-        >>> from swiftrnn.nn import QRNN
-        >>> layer = weight_drop(QRNN(4, 8), p=0.2)
-        >>> output, state = layer(torch.randn(5, 2, 4))
-        >>> remove_weight_drop(layer)
-        QRNN(4, 8)
+        >>> from swiftrnn.nn import SRU
+        >>> layer = weight_drop(SRU(4, 4, num_layers=2), "weight_ih", p=0.5)
+        >>> (layer.weight_ih_l1 == 0).any(), (layer.eval().weight_ih_l1 == 0).any()
+        (tensor(True), tensor(False))
 
-    Source: Merity et al. (2018), "Regularizing and Optimizing LSTM Language Models",
+    Source: Merity et al. (2017), "Regularizing and Optimizing LSTM Language Models",
     arXiv:1708.02182, section 2; Wan et al. (2013), "Regularization of Neural Networks using
     DropConnect".
     """
     if not 0 <= p <= 1:
         raise ValueError(f"weight_drop needs p in 0..1; got {p}")
-    starts = (names,) if isinstance(names, str) else tuple(names)
-    found = [n for n, w in layer.named_parameters() if w.dim() > 1 and n.startswith(starts)]
-    if not found:
-        have = ", ".join(n for n, w in layer.named_parameters() if w.dim() > 1) or "none"
-        raise ValueError(
-            f"weight_drop needs names of matrices of {type(layer).__name__} ({have}); "
-            f"got {', '.join(starts)}; name one that is there and not dropped yet"
-        )
-    for name in found:
-        *path, own = name.split(".")
-        parametrize.register_parametrization(layer.get_submodule(".".join(path)), own, _Dropped(p))
-    return layer
+    chosen = _chosen(module, names)
+    for name in chosen:
+        if any(isinstance(each, WeightDrop) for each in _parametrizations(module, name)):
+            raise ValueError(
+                f"weight_drop needs weights that are not dropped yet; got {name}; "
+                "call remove_weight_drop first"
+            )
+    for name in chosen:
+        parametrize.register_parametrization(module, name, WeightDrop(float(p)))
+    module.register_load_state_dict_pre_hook(_load_plain)
+    return module
 
 
-@torch.no_grad()
-def remove_weight_drop(layer: M) -> M:
-    """Undo `weight_drop`: the weights are parameters again, as they were learnt.
+def remove_weight_drop(module: M) -> M:
+    """Undo `weight_drop`: the module's parameters are the weights before any mask.
 
     Args:
-        layer: what `weight_drop` was given; changed in place.
+        module: one that `weight_drop` was called with, or any other.
 
     Returns:
-        The layer.
+        The module.
+
+    Example:
+        >>> from torch import nn
+        >>> lstm = weight_drop(nn.LSTM(4, 4), "weight_hh")
+        >>> list(remove_weight_drop(lstm).state_dict())[-1]
+        'weight_hh_l0'
     """
-    training = layer.training
-    layer.eval()  # a parametrisation leaves what it gives; in training that has holes
-    for module in list(layer.modules()):
-        if not parametrize.is_parametrized(module):
-            continue
-        for name, parts in list(module.parametrizations.items()):  # pyright: ignore
-            if any(isinstance(part, _Dropped) for part in parts):
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-    return layer.train(training)
+    for name in list(getattr(module, "parametrizations", ())):
+        chain = _parametrizations(module, name)
+        dropping = [i for i, each in enumerate(chain) if isinstance(each, WeightDrop)]
+        if dropping and len(chain) > 1:
+            del chain[dropping[0]]
+        elif dropping:
+            shared: Any = type(module)  # with copies of the module; torch changes it
+            own: Any = type(shared.__name__, shared.__bases__, dict(vars(shared)))
+            module.__class__ = own
+            parametrize.remove_parametrizations(module, name, leave_parametrized=False)
+    return module
+
+
+def _chosen(module: nn.Module, names: tuple[str, ...]) -> list[str]:
+    """The parameters that are meant, each once."""
+    own = [name for name, _ in module.named_parameters(recurse=False)]
+    own += getattr(module, "parametrizations", ())
+    stems = {each: re.sub(OF_LAYER, "", each) for each in own}
+    kind = parametrize.type_before_parametrizations(module).__name__
+    if not names or not set(names) <= {*own, *stems.values()}:
+        raise ValueError(
+            f"weight_drop needs names of parameters that {kind} itself has, "
+            f"{', '.join(sorted(set(stems.values()))) or 'none'}; "
+            f"got {', '.join(map(repr, names)) or 'no name'}"
+        )
+    return [each for each in own if each in names or stems[each] in names]
+
+
+def _parametrizations(module: nn.Module, name: str) -> Any:
+    """What a parameter goes through, in order."""
+    if not parametrize.is_parametrized(module, name):
+        return ()
+    computed: Any = module.parametrizations
+    return computed[name]
+
+
+def _load_plain(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Let a state dict that was saved without weight drop fit."""
+    for name in getattr(module, "parametrizations", ()):
+        chain = _parametrizations(module, name)
+        if len(chain) == 1 and isinstance(chain[0], WeightDrop) and prefix + name in state:
+            state[f"{prefix}parametrizations.{name}.original"] = state.pop(prefix + name)
