@@ -16,6 +16,7 @@ from pathlib import Path
 
 import rows
 from grid import every_cell, means
+from parallel import crossover
 from quality import quality, trials
 from rows import Results, Row
 from tables import number, ratio, table
@@ -239,6 +240,7 @@ NOT_MEASURED = {
     ),
     **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
     **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
+    "parallel": "`python benchmarks/parallel.py`",
     "kernels": "`python benchmarks/ops.py`",
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
     "trials": "`python benchmarks/quality.py tune`",
@@ -254,6 +256,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "targets": targets,
     "means": means,
     "cells": every_cell,
+    "parallel": crossover,
 }
 
 

@@ -333,6 +333,16 @@ def test_the_grid_of_stacks_goes_on_where_it_stopped(tmp_path):
     assert again.stdout.count("measured before at this commit") == 2
 
 
+@needs_kernels
+def test_parallel_over_time_is_timed_beside_serial(tmp_path):
+    out = tmp_path / "machine.csv"
+    done = script("parallel.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = [line.split(",") for line in out.read_text().splitlines()[1:]]
+    wanted = {"sru serial", "sru newton", "scan serial", "scan chunked"}
+    assert {line[10] for line in found} == wanted
+
+
 def test_means_are_geometric_and_slower_cells_are_named():
     code = f"""
 import sys; sys.path.insert(0, {str(BENCHMARKS)!r})

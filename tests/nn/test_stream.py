@@ -138,6 +138,55 @@ def test_threads_change_no_bit(monkeypatch):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_changes_behind_the_back_of_autograd_are_noticed(make, dtype, calls):
+    """Through `.data`, as averages of weights are often put in, no version is counted."""
+    layer, other = make(dtype=dtype), make(dtype=dtype)
+    x = torch.randn(4, 1, layer.input_size).to(dtype)
+    walk(layer, x)
+    for parameter, new in zip(layer.parameters(), other.parameters(), strict=True):
+        parameter.data.copy_(new.data + 0.25)
+    close = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
+    torch.testing.assert_close(walk(layer, x)[0], layer(x)[0], **close)
+    assert len(calls) == 8
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (LAYERS["skips"], "tanh", False),
+        (LAYERS["skips"], "highway_bias", 1.0),
+        (LAYERS["skips"], "skip", False),
+        (LAYERS["no window"], "zoneout", 0.9),
+    ],
+)
+def test_options_may_be_changed(make, name, value, calls):
+    layer = make()
+    x = torch.randn(4, 2, layer.input_size)
+    walk(layer, x)
+    setattr(layer, name, value)
+    torch.testing.assert_close(walk(layer, x)[0], layer(x)[0], rtol=1e-5, atol=1e-5)
+    assert len(calls) == 8
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", ["run_layer", "start_stack", "start_layer", "finish_layer"])
+def test_a_layer_made_from_another_is_not_taken_for_it(method, calls):
+    def changed(self, x, *rest, **more):
+        found = getattr(nn.SRU, method)(self, x, *rest, **more)
+        if method == "run_layer":
+            return found[0] + 1, found[1]
+        return {**found} if method == "start_layer" else found + 1
+
+    kind = type("Mine", (nn.SRU,), {method: changed})
+    layer, x = kind(7, 7, 2), torch.randn(4, 2, 7)
+    torch.testing.assert_close(walk(layer, x)[0], layer(x)[0], rtol=1e-5, atol=1e-5)
+    assert calls == []
+
+
+@torch.no_grad()
 def test_many_streams_may_share_a_layer():
     layer, x = nn.MinGRU(16, 64, 3), torch.randn(50, 8, 1, 16)
     expected = [walk(layer, x[:, i])[0] for i in range(8)]

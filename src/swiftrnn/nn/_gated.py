@@ -53,10 +53,11 @@ def gated_cell(
     taps: int | None = None,
 ) -> _stack.Cell:
     """A layer of `gated_layer` as the kernel for streams sees it; one floor for all channels."""
-    weight = weights["weight_ih"]
-    bias = weights.get("bias_ih", weight.new_zeros(len(weight)))
-    floors = weight.new_full((hidden_size,), floor, dtype=state_dtype(weight.dtype))
-    number = list(GATES).index(name)
+    weight, number = weights["weight_ih"], list(GATES).index(name)
+    floors = None
+    if floor:
+        floors = weight.new_full((hidden_size,), floor, dtype=state_dtype(weight.dtype))
+    bias = weights.get("bias_ih")
     return _stack.Cell("gated_scan", weight, bias, floors, flag=number, taps=taps)
 
 

@@ -34,6 +34,7 @@ class Recurrent(nn.Module, ABC):
         dtype: of the parameters.
     """
 
+    cell_options: tuple[str, ...] = ()  # attributes that `cell` looks at
     returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
 
     def __init__(
@@ -92,7 +93,10 @@ class Recurrent(nn.Module, ABC):
         """
 
     def cell(self, weights: dict[str, Tensor]) -> Cell | None:  # noqa: ARG002
-        """A layer as the kernel for streams sees it; None, as by default: it cannot run it."""
+        """A layer as the kernel for streams sees it; None, as by default: it cannot run it.
+
+        Who overrides what a layer does overrides this as well, or its streams take the usual way.
+        """
         return None
 
     def cells(self) -> list[Cell | None]:

@@ -10,8 +10,9 @@ from swiftrnn.ops import _native
 from swiftrnn.ops._product import plain
 from swiftrnn.ops._stack import MOST_ROWS, Stack
 
-Key = tuple[int, ...]  # where parameters lie, and how often they were changed
+Key = tuple[Any, ...]  # where parameters lie, how often they were changed, and options
 
+CHANGED = ("run_layer", "start_stack", "start_layer", "finish_layer")  # what `cell` stands for
 DRAWN = ("dropout", "variational_dropout", "zoneout")  # while training
 _stacks: WeakKeyDictionary[Any, tuple[Key, Stack | None]] = WeakKeyDictionary()
 
@@ -58,8 +59,8 @@ def _fit(given: Any, shapes: list[tuple[int, ...]]) -> bool:
 
 
 def _stack(layer: Any) -> Stack | None:
-    """The stack of a layer with the parameters that it has now."""
-    key: list[int] = []
+    """The stack of a layer with the parameters and options that it has now."""
+    key: list[Any] = [getattr(layer, name) for name in layer.cell_options]
     for parameter in layer._parameters.values():
         if parameter.is_inference():
             return None  # has no version
@@ -68,6 +69,8 @@ def _stack(layer: Any) -> Stack | None:
     if known is None or known[0] != tuple(key):
         known = tuple(key), _build(layer)
         _stacks[layer] = known
+    elif known[1] is not None and known[1].copies:
+        known[1].refresh(layer.cells())  # `parameter.data` may have changed, which no version tells
     return known[1]
 
 
@@ -76,9 +79,21 @@ def _build(layer: Any) -> Stack | None:
     if _native.library() is None or layer._modules:  # parametrisations lie in modules
         return None
     parameters = layer._parameters.values()
-    if not all(plain(p) and p.dtype in _native.DTYPES for p in parameters):
+    if not _speaks_for_itself(layer) or not all(
+        plain(p) and p.dtype in _native.DTYPES for p in parameters
+    ):
         return None
     cells = layer.cells()
     if None in cells or min(len(cell.weight) for cell in cells) < 4:  # the kernel's fours
         return None
-    return Stack(cells, layer.hidden_size)
+    return Stack(cells, layer.hidden_size, parameters)
+
+
+def _speaks_for_itself(layer: Any) -> bool:
+    """Whether `cell` is as new as what it stands for: a class made from a layer may do more."""
+    order = type(layer).__mro__
+
+    def newest(name: str) -> int:
+        return next(i for i, kind in enumerate(order) if name in vars(kind))
+
+    return all(newest("cell") <= newest(name) for name in CHANGED)

@@ -53,6 +53,8 @@ class QRNN(Recurrent):
     Activations", arXiv:1606.01305, equations 3 and 4.
     """
 
+    cell_options = ("zoneout",)
+
     def __init__(
         self,
         input_size: int,

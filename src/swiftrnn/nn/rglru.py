@@ -131,9 +131,9 @@ class RGLRU(Recurrent):
         if "weight_ih" in weights or self.num_heads > 1:
             return None
         H, decay = self.hidden_size, weights["decay"]
-        bias = weights.get("bias_gate", decay.new_zeros(2 * H)).flatten()
         rate = -SHARPNESS * softplus(decay.to(state_dtype(decay.dtype)))
-        return Cell("rg_lru", weights["weight_gate"].reshape(2 * H, H), bias, rate)
+        weight = weights["weight_gate"].reshape(2 * H, H)
+        return Cell("rg_lru", weight, weights.get("bias_gate"), rate)
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""

@@ -75,6 +75,8 @@ class SRU(Recurrent):
     EMNLP, section 3; version 1: "Training RNNs as Fast as CNNs", arXiv:1709.02755v1.
     """
 
+    cell_options = ("tanh", "skip", "rescale", "highway_bias", "norm")
+
     def __init__(
         self,
         input_size: int,
@@ -252,7 +254,8 @@ class SRU(Recurrent):
             return None
         kind = "gate" if len(weight) == 4 * self.hidden_size else "input" if self.skip else "none"
         scale = self._scale() if kind == "input" else 1.0
-        return Cell("sru", weight, *self._vectors(weights, weight), kind, int(self.tanh), scale)
+        vectors = weights.get("weight_c"), weights.get("bias_ih")
+        return Cell("sru", weight, *vectors, kind, int(self.tanh), scale)
 
     def finish_layer(self, x: Tensor, layer: int, ends: Ends) -> Tensor:
         """See `Recurrent`."""

@@ -11,7 +11,6 @@ from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._recurrent import for_product
 from swiftrnn.nn.sru import SRU, Norm
 from swiftrnn.ops._product import linear
-from swiftrnn.ops._stack import Cell
 
 
 class SRUPlusPlus(SRU):
@@ -235,10 +234,6 @@ class SRUPlusPlus(SRU):
                 "a stream has no future yet"
             )
         return super().step(input, state)
-
-    def cell(self, weights: dict[str, Tensor]) -> Cell | None:  # noqa: ARG002
-        """See `Recurrent`."""
-        return None
 
     def _attends(self, layer: int) -> bool:
         if self.attention_last is not None:

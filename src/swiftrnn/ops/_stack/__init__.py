@@ -1,7 +1,7 @@
 """One step of time through a whole stack of layers in one call, for streams on a CPU."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,7 @@ class Cell:
     Args:
         op: what runs over its gates.
         weight: (G, taps * I), of the product.
-        first: weight_c of `sru`, else the bias.
+        first: weight_c of `sru`, else the bias; None for zeros, as `second`.
         second: bias of `sru`, floor (H) of `gated_scan`, rate of `rg_lru`.
         skip: of `sru`, what h falls back to.
         flag: of `sru` whether g is tanh, of `gated_scan` the number of the cell.
@@ -36,8 +36,8 @@ class Cell:
 
     op: Literal["sru", "gated_scan", "rg_lru"]
     weight: Tensor
-    first: Tensor
-    second: Tensor
+    first: Tensor | None
+    second: Tensor | None
     skip: Literal["none", "input", "gate"] = "input"
     flag: int = 0
     scale: float = 1.0
@@ -47,31 +47,53 @@ class Cell:
 class Stack:
     """Layers on top of each other, ready to step.
 
+    Parameters are read where they lie. What is made from them, in another dtype or by a function,
+    is a copy, and `refresh` brings it up to date.
+
     Args:
         cells: from the first to the last, all with states of H numbers.
         hidden_size: H.
+        parameters: of the layers.
+
+    Attributes:
+        copies: whether there are such.
     """
 
-    def __init__(self, cells: list[Cell], hidden_size: int) -> None:
+    def __init__(self, cells: list[Cell], hidden_size: int, parameters: Iterable[Tensor]) -> None:
         self.layers, self.hidden_size = len(cells), hidden_size
         self.dtype = cells[0].weight.dtype
         self.real = _native.state_dtype(self.dtype)
-        ones, zeros = (f(hidden_size, dtype=self.real) for f in (torch.ones, torch.zeros))
-        self._held, table = [ones, zeros], []
-        for cell in cells:
-            weight = cell.weight.detach().contiguous()
-            vectors = [v.detach().to(self.real).contiguous() for v in (cell.first, cell.second)]
-            self._held += [weight, *vectors]
-            arrays = (a.data_ptr() for a in (weight, *vectors, ones, zeros))
+        self._gates = max(len(cell.weight) for cell in cells)
+        ones, zeros = (f(self._gates, dtype=self.real) for f in (torch.ones, torch.zeros))
+        places = {p.untyped_storage().data_ptr() for p in parameters}
+        self._held, self._copies, table = [ones, zeros], [], []
+        for number, cell in enumerate(cells):
+            arrays = []
+            for name in ("weight", "first", "second"):
+                given = getattr(cell, name)
+                own = zeros if given is None else self._dense(name, given)
+                arrays.append(own)
+                if given is not None and own.untyped_storage().data_ptr() not in places:
+                    self._copies.append((number, name, own))
+            self._held += arrays
             (scale,) = struct.unpack("q", struct.pack("d", cell.scale))
-            (G, I), taps = weight.shape, cell.taps or 1
-            table += [OPS.index(cell.op), I // taps, hidden_size, G, taps, *arrays]
+            (G, I), taps = cell.weight.shape, cell.taps or 1
+            table += [OPS.index(cell.op), I // taps, hidden_size, G, taps]
+            table += [array.data_ptr() for array in (*arrays, ones, zeros)]
             table += [SKIPS.index(cell.skip), cell.flag, scale]
+        self.copies = bool(self._copies)
         self._table = torch.tensor(table, dtype=torch.int64)
         self.windows = [(c.taps - 1, c.weight.shape[1] // c.taps) for c in cells if c.taps]
-        self._gates = max(len(cell.weight) for cell in cells)
         self._inputs = max(cell.weight.shape[1] for cell in cells)
         self._work = max(cell.weight.numel() for cell in cells)
+
+    def _dense(self, name: str, given: Tensor) -> Tensor:
+        return given.detach().to(self.dtype if name == "weight" else self.real).contiguous()
+
+    def refresh(self, cells: list[Cell]) -> None:
+        """Take over what has changed in copies; `cells` as before, with the numbers of now."""
+        for number, name, own in self._copies:
+            own.copy_(getattr(cells[number], name))
 
     def __call__(
         self, x: Tensor, states: Tensor, windows: Sequence[Tensor] = ()

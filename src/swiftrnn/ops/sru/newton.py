@@ -47,8 +47,8 @@ def sru_newton(
     Sequences whose residual stays too large are run step by step. Gradients are those of `sru`.
 
     It does several times the work of the serial kernel, and pays only where time is long and there
-    are so few channels that the hardware idles: on a CPU of two cores the serial kernel was faster
-    everywhere we looked. `nn.SRU` does not take it by itself.
+    are so few channels that the hardware idles; benchmarks/README.md says where, on a CPU. `nn.SRU`
+    does not take it by itself.
 
     Args:
         gates: (T, B, 3H) or (T, B, 4H); this and the next as in `sru`.
