@@ -29,6 +29,7 @@ def interleaved(
     warmup: int = 2,
     limit_s: float | None = None,
     after_round: Callable[[], object] | None = None,
+    wait: Callable[[], object] | None = None,
 ) -> dict[K, Timing]:
     """Time every case in turn, round after round, so that a slow minute hits all of them.
 
@@ -43,6 +44,7 @@ def interleaved(
         limit_s: stop after the round that passes this many seconds, warm-up included, but never
             before 3 timed rounds (or `repeats`, where that is less).
         after_round: called after every round, the warm-up's too: a progress bar.
+        wait: called within the time, behind the calls of a sample: `torch.cuda.synchronize`.
 
     Returns:
         Name to `Timing`, in the order of `cases`.
@@ -68,7 +70,7 @@ def interleaved(
             gc.disable()  # a collection inside a timed call would be charged to that call
             shift = done % len(names) if names else 0
             for name in names[shift:] + names[:shift]:
-                each = _seconds(cases[name], calls[name])
+                each = _seconds(cases[name], calls[name], wait)
                 if done >= 0:
                     seconds[name].append(each)
                 elif done == -1:
@@ -84,10 +86,14 @@ def interleaved(
     return {n: Timing(statistics.median(s), min(s), len(s)) for n, s in seconds.items()}
 
 
-def _seconds(call: Callable[[], object], times: int) -> float:
+def _seconds(
+    call: Callable[[], object], times: int, wait: Callable[[], object] | None = None
+) -> float:
     start = time.perf_counter()
     for _ in range(times):
         call()
+    if wait is not None:
+        wait()
     return (time.perf_counter() - start) / times
 
 

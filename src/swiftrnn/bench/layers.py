@@ -54,6 +54,8 @@ def layer_calls(
     """
     torch.manual_seed(0)
     module = _layer(provider, H, layers, directions).to(dtype)
+    if isinstance(module, torch.nn.RNNBase):
+        module.flatten_parameters()  # or cuDNN copies the weights at every call
     if isinstance(module, torch.nn.Conv1d):  # its own layout, padded before: the same T outputs
         x = torch.randn(B, H, T + module.kernel_size[0] - 1).to(dtype).requires_grad_()
     else:

@@ -372,7 +372,9 @@ class Recurrent(nn.Module, ABC):
 def under_autocast(x: Tensor) -> bool:
     """Whether autocast is on for the device of x; some, like meta, have none."""
     kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    # torch 2.11 cannot trace the first question, whose answer a device that is compiled for knows
+    known = torch.compiler.is_compiling() or torch.amp.is_autocast_available(kind)
+    return known and torch.is_autocast_enabled(kind)
 
 
 def for_product(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

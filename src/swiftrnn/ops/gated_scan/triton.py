@@ -87,12 +87,13 @@ def _forward(
     gates, bias, floor, initial, lengths, reset, output, final, states, T, B, H,
     CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr, KEEP: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     G = H * GATES
     c = tl.load(initial + column, mask=inside, other=0.0)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         f, i, u, o, _, _, _ = _gates(gates, bias, row * G + h, h, here, inside, H, c.dtype, CELL)
         least = _least(floor, row, h, here, c, H, FLOOR)
@@ -129,6 +130,7 @@ def _backward(
     gates, bias, floor, initial, lengths, reset, states, grad, d_gates, carry, sums, T, B, H,
     CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     AT_U: tl.constexpr = 1 if CELL == "min_gru" else 2 if CELL == "min_lstm" else 0
@@ -140,7 +142,7 @@ def _backward(
     none = tl.zeros_like(q)
     sum_u, sum_f, sum_i, sum_o, sum_least = none, none, none, none, none
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         at = row * GATES * H + h
         f, i, u, o, slope, shut_f, shut_i = _gates(

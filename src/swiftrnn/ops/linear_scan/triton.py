@@ -12,11 +12,12 @@ from swiftrnn.ops._triton import before_or_nothing, first_row, last_of, launch, 
 def _forward(
     decay, input, initial, lengths, reset, output, final, T, B, H,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     state = tl.load(initial + column, mask=inside, other=0.0)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         at = row * H + h
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         a = tl.load(decay + at, mask=here, other=0.0).to(state.dtype)
@@ -32,12 +33,13 @@ def _forward(
 def _backward(
     decay, initial, lengths, reset, output, grad, d_decay, d_input, carry, T, B, H,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     q = tl.load(carry + column, mask=inside, other=0.0)
     start = tl.load(initial + column, mask=inside, other=0.0)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         at = row * H + h
         t = T - 1 - step if FALLING else step
         here = inside & (t <= last)

@@ -36,11 +36,12 @@ def _forward(
     gates, skip, bias, rate, initial, lengths, reset, output, final, states, T, B, H,
     KEEP: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
     BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     state = tl.load(initial + column, mask=inside, other=0.0)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         _, i, _, a, s, _ = _gates(
             gates, bias, rate, row * 2 * H + h, h, here, inside, H, state.dtype
@@ -60,6 +61,7 @@ def _backward(
     gates, skip, bias, rate, initial, lengths, reset, states, grad, d_gates, d_skip, carry, sums,
     T, B, H, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
     BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     N = B.to(tl.int64) * H
@@ -67,7 +69,7 @@ def _backward(
     start = tl.load(initial + column, mask=inside, other=0.0)
     sum_r, sum_i, sum_rate = tl.zeros_like(q), tl.zeros_like(q), tl.zeros_like(q)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         at = row * 2 * H + h
         r, i, k, a, s, slope = _gates(gates, bias, rate, at, h, here, inside, H, q.dtype)

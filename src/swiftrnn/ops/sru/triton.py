@@ -56,6 +56,7 @@ def _forward(
     gates, skip, weight_c, bias, initial, mask, lengths, reset, output, final, states, scale,
     T, B, H, SKIP: tl.constexpr, MASK: tl.constexpr, TANH: tl.constexpr, KEEP: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     G = H * (4 if SKIP == 4 else 3)
@@ -63,7 +64,7 @@ def _forward(
     state = tl.load(initial + column, mask=inside, other=0.0)
     size = tl.load(scale)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         before = before_or_nothing(state, reset, row, RESET)
         _, _, r, c, g, s = _step(
@@ -83,6 +84,7 @@ def _backward(
     gates, skip, weight_c, bias, initial, mask, lengths, reset, states, grad, d_gates, d_skip,
     carry, sums, scale, T, B, H, SKIP: tl.constexpr, MASK: tl.constexpr, TANH: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     G = H * (4 if SKIP == 4 else 3)
@@ -94,7 +96,7 @@ def _backward(
     sum_vf, sum_vr = tl.zeros_like(q), tl.zeros_like(q)
     sum_bf, sum_br = tl.zeros_like(q), tl.zeros_like(q)
     row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in range(T):
+    for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         earlier = (row - B if FALLING else row + B) * H + h
         before = tl.load(states + earlier, mask=here & (step < T - 1), other=0.0)

@@ -1,0 +1,167 @@
+"""Layers against cuDNN, and the Triton kernels against what memory can do, on an NVIDIA GPU.
+
+    python benchmarks/gpu.py            a few minutes
+    python benchmarks/gpu.py --quick    tiny sizes: tests the script
+
+float32 products may use TF32, everybody's alike. Every size checks our layers against the CPU
+before it is timed. Rows are appended to `benchmarks/results/gpu/<name>.csv`;
+`benchmarks/report.py` makes the tables.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import rows
+import torch
+from rows import Results
+from tables import number, ratio, table
+
+from swiftrnn import bench, nn
+from swiftrnn.ops import OPS
+
+Cell = tuple[int, int, int]  # B, T, H
+LAYERS: list[Cell] = [
+    *((32, 128, 512), (32, 512, 512), (8, 512, 512), (1, 2048, 512), (1, 4096, 128)),
+    *((128, 128, 1024), (128, 512, 256), (256, 32, 512)),
+]
+KERNELS: list[Cell] = [(32, 256, 512), (128, 512, 1024), (8, 2048, 512), (1, 8192, 512)]
+DTYPES = (torch.float32, torch.bfloat16)
+PROVIDERS = (*bench.OURS, *bench.MORE, *bench.RIVALS)
+CLOSE = 5e-3  # of a layer's output, with TF32 products
+LSTM = "nn.LSTM"
+
+
+def check(layer: str) -> None:
+    """Raise unless a layer on the GPU gives what it gives on the CPU in float64."""
+    torch.manual_seed(0)
+    module = getattr(nn, layer)(64, 96).double()
+    x = torch.randn(33, 5, 64, dtype=torch.float64)
+    exact = module(x)[0]
+    found = module.float().cuda()(x.float().cuda())[0]
+    error = (found.cpu().double() - exact).abs().max().item()
+    if not error < CLOSE:
+        sys.exit(f"benchmarks/gpu.py: {layer} is off by {error:.3g} on this GPU; mend it first")
+
+
+def timed(
+    subject: str,
+    calls: dict[tuple[str, str], bench.Call],
+    sizes: dict[tuple[str, str], int],
+    cell: Cell,
+    dtype: torch.dtype,
+    given: argparse.Namespace,
+) -> None:
+    """Time everyone in the same rounds, and keep the rows."""
+    busy = rows.others()
+    cases = {(subject, *key): call for key, call in calls.items()}
+    times = bench.interleaved(
+        cases, given.repeats, limit_s=given.limit, wait=torch.cuda.synchronize
+    )
+    name = str(dtype).removeprefix("torch.")
+    named = {(subject, *key): size for key, size in sizes.items()}
+    found = rows.make(times, named, (*cell, name), max(busy, rows.others()))
+    gpu = torch.cuda.get_device_name()
+    rows.append(given.out, [replace(row, cpu=gpu, commit=given.commit) for row in found])
+    said = ", ".join(f"{r.provider} {r.mode} {r.median_s * 1e3:.3f}" for r in found)
+    print(f"{subject} B {cell[0]}, T {cell[1]}, H {cell[2]}, {name}, ms: {said}", flush=True)
+
+
+def time_layers(cell: Cell, dtype: torch.dtype, given: argparse.Namespace) -> None:
+    calls = {}
+    with torch.device("cuda"):
+        for provider in PROVIDERS:
+            made = bench.layer_calls(provider, *cell, dtype)
+            calls |= {(provider, mode): made[mode] for mode in ("forward", "step")}
+    timed("layer", calls, {}, cell, dtype, given)
+
+
+def time_kernels(cell: Cell, dtype: torch.dtype, given: argparse.Namespace) -> None:
+    for op in OPS:
+        with torch.device("cuda"):
+            made = bench.kernel_calls(op, *cell, dtype)
+        calls = {(op.name, mode): call for mode, (call, _) in made.items()}
+        sizes = {(op.name, mode): size for mode, (_, size) in made.items()}
+        with torch.no_grad():
+            timed("kernel", calls, sizes, cell, dtype, given)
+
+
+def main(layers: Sequence[Cell], kernels: Sequence[Cell], given: argparse.Namespace) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    for layer in (*bench.OURS, *bench.MORE):
+        check(layer)
+    for dtype in DTYPES:
+        for cell in layers:
+            time_layers(cell, dtype, given)
+        for cell in kernels:
+            time_kernels(cell, dtype, given)
+
+
+def speed(results: Results) -> str:
+    """LSTM's training step over everybody's, cell by cell; below 1 cuDNN's LSTM is faster."""
+    others = [name for name in PROVIDERS if name != LSTM]
+    lines = []
+    for dtype in ("float32", "bfloat16"):
+        for cell in LAYERS:
+            lstm = {mode: results.seconds(LSTM, mode, cell, dtype) for mode in ("step", "forward")}
+            if lstm["step"] is None:
+                continue
+            each = [ratio(lstm["step"], results.seconds(p, "step", cell, dtype)) for p in others]
+            sru = ratio(lstm["forward"], results.seconds("SRU", "forward", cell, dtype))
+            times = number(lstm["step"], ".3f", 1e3)
+            line = [dtype, *map(str, cell), times, *(number(v, ".2f") for v in each)]
+            lines.append([*line, number(sru, ".2f")])
+    header = ("dtype", "B", "T", "H", "LSTM step ms", *others, "SRU's forward")
+    return table(header, lines) if lines else ""
+
+
+def bandwidth(results: Results) -> str:
+    """How far each Triton kernel is from a plain copy."""
+    lines = []
+    for row in results.by_key.values():
+        share = results.copy_share(row) if row.bytes and row.mode != "copy" else None
+        if share is not None:
+            rate = f"{row.bytes / row.median_s / 1e9:.0f}"
+            name, time = f"{row.provider} {row.mode}", f"{row.median_s * 1e3:.3f}"
+            lines.append([name, row.dtype, *map(str, row.cell[:3]), time, rate, f"{share:.0%}"])
+    header = ("kernel", "dtype", "B", "T", "H", "ms", "GB/s", "of copy")
+    return table(header, sorted(lines)) if lines else ""
+
+
+def everything(folder: Path) -> str:
+    """Both tables of every GPU that was measured."""
+    parts = []
+    for path in sorted((folder / "gpu").glob("*.csv")):
+        found = rows.read(path)
+        last, results = max(found, key=lambda r: r.date), Results(found)
+        commits = ", ".join(sorted({r.commit for r in found if r.commit})) or "no commit"
+        parts += [
+            f"{last.cpu}, torch {last.torch}, swiftrnn {last.swiftrnn} ({commits}), "
+            f"{last.date[:10]}; float32 products in TF32, cuDNN's too. A training step of cuDNN's "
+            "LSTM over that of each layer, and its forward over SRU's:",
+            speed(results),
+            "Kernels, against a copy of 128 MiB in the same rounds (small sizes fit in the cache):",
+            bandwidth(results),
+        ]
+    return "\n\n".join(part for part in parts if part)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Time layers and Triton kernels on a GPU.")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: tests the script")
+    parser.add_argument("--repeats", type=int, default=15, help="timed rounds")
+    parser.add_argument("--limit", type=float, default=5.0, help="seconds per size")
+    parser.add_argument("--out", type=Path, help="the CSV file")
+    commit = bench.machine()["commit"]
+    parser.add_argument("--commit", default=commit, help="of this code, where git does not tell")
+    chosen = parser.parse_args()
+    if not torch.cuda.is_available():
+        sys.exit("benchmarks/gpu.py needs an NVIDIA GPU; got none; run it on a machine with one")
+    if chosen.out is None:
+        name = re.sub(r"[^a-z0-9]+", "-", torch.cuda.get_device_name().lower())
+        chosen.out = rows.RESULTS / "gpu" / f"{name}.csv"
+    small = [(2, 16, 32)] if chosen.quick else None
+    main(small or LAYERS, small or KERNELS, chosen)
