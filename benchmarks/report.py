@@ -1,7 +1,8 @@
 """Makes the tables of README, docs and this folder from what was measured.
 
-Times are in `results/*.csv`, comparisons in `results/compare-*.json` (the `metrics.json` of a run),
-tuning and seeds in `results/quality-*.json`, results of recipes in their `results.json`.
+Times are in `results/*.csv` and, of GPUs, in `results/gpu/*.csv`; comparisons in
+`results/compare-*.json` (the `metrics.json` of a run), tuning and seeds in
+`results/quality-*.json`, results of recipes in their `results.json`.
 
 A table stands between `<!-- generated: NAME -->` and `<!-- end -->`. `python benchmarks/report.py`
 writes them anew; `--check` only says which are out of date (exit status 1).
@@ -15,6 +16,7 @@ from itertools import product
 from pathlib import Path
 
 import rows
+from gpu import everything as gpus
 from grid import every_cell, means
 from parallel import crossover
 from quality import quality, trials
@@ -242,6 +244,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
     "parallel": "`python benchmarks/parallel.py`",
     "kernels": "`python benchmarks/ops.py`",
+    "gpu": "`python benchmarks/gpu.py`",
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
     "trials": "`python benchmarks/quality.py tune`",
     "quality": "`python benchmarks/quality.py tune`, then `test`",
@@ -304,6 +307,7 @@ def recipes() -> str:
 
 OF_RUNS: dict[str, Callable[[Path], str]] = {
     "compare": compared,
+    "gpu": gpus,
     "trials": trials,
     "quality": quality,
     "recipes": lambda _: recipes(),

@@ -404,3 +404,13 @@ print(report.fill("a <!-- generated: grid -->outdated<!-- end --> b", Path("."))
     assert any("busy" in line and "1.50 cores" in line for line in lines)
     assert any(line.startswith("| 512 | 32 | 256 | 600.00 | 0.75 |") for line in lines)
     assert "outdated" not in done.stdout
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_gpu_benchmark_says_that_it_needs_one():
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "gpu.py", "--quick"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("benchmarks/gpu.py needs an NVIDIA GPU; got none")
+    assert done.stderr.count("\n") == 1

@@ -118,7 +118,7 @@ def test_the_op_takes_it_on_a_gpu(op):
         assert error < 1e-4
 
 
-def signature(kernel, dtype):
+def signature(kernel, dtype, amd):
     """The types of a kernel's arguments, for arrays of a dtype, and its constants."""
     short = {
         torch.float32: "fp32",
@@ -139,7 +139,7 @@ def signature(kernel, dtype):
             kinds[name] = f"*{wide if name in IN_REAL else io}"
     constants = {name: int(kind == "constexpr") for name, kind in kinds.items() if name.isupper()}
     constants = {name: value for name, value in constants.items() if len(name) > 1}
-    return kinds, constants | {"BLOCK": BLOCK, "AHEAD": reading(dtype)["AHEAD"]}
+    return kinds, constants | {"BLOCK": BLOCK, "AHEAD": reading(dtype, amd)["AHEAD"]}
 
 
 @compiles
@@ -153,11 +153,11 @@ def test_compiles_without_spilling(op, part, constants, dtype, target, tmp_path)
     from triton.compiler import ASTSource
 
     kernel = getattr(import_module(f"{op.package}.triton"), part)
-    kinds, usual = signature(kernel, dtype)
+    kinds, usual = signature(kernel, dtype, target[0] == "hip")
     constants = {name: constants.get(name, value) for name, value in usual.items()}
     aligned = {(i,): [["tt.divisibility", 16]] for i, k in enumerate(kinds.values()) if k[0] == "*"}
     source = ASTSource(fn=kernel, signature=kinds, constexprs=constants, attrs=aligned)
-    options = {"num_warps": reading(dtype)["num_warps"]}
+    options = {"num_warps": reading(dtype, target[0] == "hip")["num_warps"]}
     binary = triton.compile(source, target=GPUTarget(*target), options=options).asm
     if target[0] == "hip":
         spills = re.findall(r"\.[vs]gpr_spill_count: *(\d+)", binary["amdgcn"])

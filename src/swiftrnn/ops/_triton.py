@@ -71,17 +71,21 @@ def launch(kernel: Any, shape: tuple[int, int, int], *arguments: Any, **constant
     if device.type != "cuda":  # the interpreter
         kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, AHEAD=1, **constants)
         return
+    constants |= reading(arguments[0].dtype, amd=torch.version.hip is not None)
     with torch.cuda.device(device):
-        kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, **constants, **reading(arguments[0].dtype))
+        kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, **constants)
 
 
-def reading(dtype: torch.dtype) -> dict[str, int]:
+def reading(dtype: torch.dtype, amd: bool) -> dict[str, int]:
     """Warps of a program, and the steps it reads ahead of the one it computes.
 
     What comes after a step is on its way while the step is computed: else every step waits for
-    memory. A thread copies no less than 4 bytes that way, so two channels of 2 bytes.
+    memory. A thread copies no less than 4 bytes that way, so two channels of 2 bytes. Nothing is
+    read ahead on AMD, where that spills registers.
     """
-    return {"num_warps": 2, "AHEAD": 8} if dtype.itemsize >= 4 else {"num_warps": 1, "AHEAD": 4}
+    if amd:
+        return {"num_warps": 1, "AHEAD": 1}
+    return {"num_warps": 2, "AHEAD": 7} if dtype.itemsize >= 4 else {"num_warps": 1, "AHEAD": 4}
 
 
 def _is_bool(x: object) -> bool:
