@@ -3,22 +3,22 @@
     python benchmarks/gpu.py            a few minutes
     python benchmarks/gpu.py --quick    tiny sizes: tests the script
 
-float32 products may use TF32, everybody's alike. Every size checks our layers against the CPU
-before it is timed. Rows are appended to `benchmarks/results/gpu/<name>.csv`;
+float32 products may use TF32, everybody's alike. Before anything is timed our layers are held
+against float64 on the CPU. Rows are appended to `benchmarks/results/gpu/<name>.csv`;
 `benchmarks/report.py` makes the tables.
 """
 
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import rows
 import torch
-from rows import Results
-from tables import number, ratio, table
+from rows import Results, Row, caption
+from tables import number, ratio, table, verdict
 
 from swiftrnn import bench, nn
 from swiftrnn.ops import OPS
@@ -31,18 +31,24 @@ LAYERS: list[Cell] = [
 KERNELS: list[Cell] = [(32, 256, 512), (128, 512, 1024), (8, 2048, 512), (1, 8192, 512)]
 DTYPES = (torch.float32, torch.bfloat16)
 PROVIDERS = (*bench.OURS, *bench.MORE, *bench.RIVALS)
-CLOSE = 5e-3  # of a layer's output, with TF32 products
+CLOSE = 5e-3  # of a layer's output and its input's gradient, with TF32 products
 LSTM = "nn.LSTM"
+HEADLINE: Cell = (32, 128, 512)
+LARGE: Cell = (128, 512, 1024)  # far beyond the cache
 
 
 def check(layer: str) -> None:
-    """Raise unless a layer on the GPU gives what it gives on the CPU in float64."""
+    """Leave unless a layer on the GPU gives what it gives on the CPU in float64."""
     torch.manual_seed(0)
     module = getattr(nn, layer)(64, 96).double()
-    x = torch.randn(33, 5, 64, dtype=torch.float64)
+    x = torch.randn(33, 5, 64, dtype=torch.float64, requires_grad=True)
     exact = module(x)[0]
-    found = module.float().cuda()(x.float().cuda())[0]
-    error = (found.cpu().double() - exact).abs().max().item()
+    exact.sum().backward()
+    there = x.detach().float().cuda().requires_grad_()
+    found = module.float().cuda()(there)[0]
+    found.sum().backward()
+    pairs = ((found, exact), (there.grad, x.grad))
+    error = max((a.cpu().double() - b).abs().max().item() for a, b in pairs)  # pyright: ignore
     if not error < CLOSE:
         sys.exit(f"benchmarks/gpu.py: {layer} is off by {error:.3g} on this GPU; mend it first")
 
@@ -121,32 +127,90 @@ def speed(results: Results) -> str:
 def bandwidth(results: Results) -> str:
     """How far each Triton kernel is from a plain copy."""
     lines = []
-    for row in results.by_key.values():
-        share = results.copy_share(row) if row.bytes and row.mode != "copy" else None
-        if share is not None:
-            rate = f"{row.bytes / row.median_s / 1e9:.0f}"
-            name, time = f"{row.provider} {row.mode}", f"{row.median_s * 1e3:.3f}"
-            lines.append([name, row.dtype, *map(str, row.cell[:3]), time, rate, f"{share:.0%}"])
+    for row, share in sorted(shares(results), key=lambda pair: pair[0].cell[::-1]):
+        rate = f"{row.bytes / row.median_s / 1e9:.0f}"
+        name, time = f"{row.provider} {row.mode}", f"{row.median_s * 1e3:.3f}"
+        lines.append([name, row.dtype, *map(str, row.cell[:3]), time, rate, f"{share:.0%}"])
     header = ("kernel", "dtype", "B", "T", "H", "ms", "GB/s", "of copy")
-    return table(header, sorted(lines)) if lines else ""
+    return table(header, lines) if lines else ""
 
 
-def everything(folder: Path) -> str:
-    """Both tables of every GPU that was measured."""
+def shares(results: Results) -> list[tuple[Row, float]]:
+    """Rows of kernels, and their rates over a copy's."""
+    rows_of_kernels = [r for r in results.by_key.values() if r.bytes and r.mode != "copy"]
+    found = [(row, results.copy_share(row)) for row in rows_of_kernels]
+    return [(row, share) for row, share in found if share is not None]
+
+
+def targets(results: Results) -> str:
+    """What was asked of SRU and of the kernels beside what was measured."""
+    lines = []
+    for dtype in ("float32", "bfloat16"):
+        sru, lstm, conv = (
+            results.seconds(name, "step", HEADLINE, dtype) for name in ("SRU", LSTM, "nn.Conv1d k2")
+        )
+        at_large = [share for row, share in shares(results) if row.cell == (*LARGE, dtype)]
+        over = [
+            (layer, cell, ratio(results.seconds(LSTM, mode, cell, dtype), seconds))
+            for layer in (*bench.OURS, *bench.MORE)
+            for cell in LAYERS
+            for mode in ("step", "forward")
+            if (seconds := results.seconds(layer, mode, cell, dtype))
+        ]
+        slower = sorted(
+            {f"{layer} at {cell}" for layer, cell, value in over if value and value < 1}
+        )
+        where = f" ({'; '.join(slower)})" if slower else ""
+        found = [
+            ("SRU: cuDNN LSTM's step / step", ratio(lstm, sru), "≥", 10),
+            ("SRU: nn.Conv1d kernel 2's step / step", ratio(conv, sru), "≥", 1),
+            (
+                f"the slowest kernel at {LARGE}: rate / copy bandwidth",
+                min(at_large, default=None),
+                "≥",
+                0.8,
+            ),
+            (f"layers and sizes where cuDNN's LSTM is faster{where}", len(slower), "≤", 0),
+        ]
+        lines += [
+            [what, dtype, *verdict(got, sign, bound)]
+            for what, got, sign, bound in found
+            if got is not None
+        ]
+    header = (f"on the GPU, at {HEADLINE} where no size is named", "dtype")
+    return table((*header, "asked", "measured", "holds"), lines)
+
+
+def of_every_gpu(folder: Path, show: Callable[[Results], str]) -> str:
+    """A text for each GPU that was measured, under where and when."""
     parts = []
     for path in sorted((folder / "gpu").glob("*.csv")):
         found = rows.read(path)
-        last, results = max(found, key=lambda r: r.date), Results(found)
-        commits = ", ".join(sorted({r.commit for r in found if r.commit})) or "no commit"
-        parts += [
-            f"{last.cpu}, torch {last.torch}, swiftrnn {last.swiftrnn} ({commits}), "
-            f"{last.date[:10]}; float32 products in TF32, cuDNN's too. A training step of cuDNN's "
-            "LSTM over that of each layer, and its forward over SRU's:",
+        said = f"{caption(found)} The cores are the host's; sizes are B, T, H."
+        parts += [said, show(Results(found))]
+    return "\n\n".join(parts)
+
+
+def asked(folder: Path) -> str:
+    """The targets of every GPU."""
+    return of_every_gpu(folder, targets)
+
+
+def everything(folder: Path) -> str:
+    """Layers and kernels of every GPU."""
+    return of_every_gpu(folder, layers_and_kernels)
+
+
+def layers_and_kernels(results: Results) -> str:
+    return "\n\n".join(
+        (
+            "Float32 products in TF32, cuDNN's too. A training step of cuDNN's LSTM over that of "
+            "each layer, and its forward over SRU's:",
             speed(results),
-            "Kernels, against a copy of 128 MiB in the same rounds (small sizes fit in the cache):",
+            "Kernels, against a copy of 128 MiB in the same rounds; small sizes fit in the cache:",
             bandwidth(results),
-        ]
-    return "\n\n".join(part for part in parts if part)
+        )
+    )
 
 
 if __name__ == "__main__":

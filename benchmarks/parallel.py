@@ -16,7 +16,7 @@ from pathlib import Path
 
 import rows
 import torch
-from rows import Results
+from rows import Results, caption
 from tables import number, ratio, table
 
 from swiftrnn import bench, ops
@@ -48,6 +48,7 @@ def calls_of(B: int, T: int, H: int) -> dict[tuple[str, str, str], bench.Call]:
 
 @torch.no_grad()
 def main(cells: Sequence[tuple[int, int, int]], repeats: int, limit_s: float, out: Path) -> None:
+    bench.keep_pages()  # as in ops.py: fresh pages would be charged to whoever makes more arrays
     for cell in cells:
         busy = rows.others()
         times = bench.interleaved(calls_of(*cell), repeats, limit_s=limit_s)
@@ -59,9 +60,10 @@ def main(cells: Sequence[tuple[int, int, int]], repeats: int, limit_s: float, ou
 
 def crossover(results: Results) -> str:
     """Times, and what parallel over serial is; below 1 it would pay."""
-    lines = []
+    lines, shown = [], []
     for cell in CELLS:
         found = [results.get("parallel", name, "forward", cell, "float32") for name in PROVIDERS]
+        shown += [row for row in found if row]
         serial, newton, scan, chunked = (row.median_s if row else None for row in found)
         if serial:
             times = [number(t, ".2f", 1e3) for t in (serial, newton)]
@@ -72,7 +74,7 @@ def crossover(results: Results) -> str:
         "B", "T", "H", "SRU serial ms", "Newton ms", "Newton / serial", "linear_scan ms",
         "chunked, at least ms", "chunked / serial",
     )  # fmt: skip
-    return table(header, lines) if lines else ""
+    return f"{caption(shown)}\n\n{table(header, lines)}" if lines else ""
 
 
 if __name__ == "__main__":

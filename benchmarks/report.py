@@ -16,12 +16,12 @@ from itertools import product
 from pathlib import Path
 
 import rows
-from gpu import everything as gpus
+from gpu import asked, everything
 from grid import every_cell, means
 from parallel import crossover
 from quality import quality, trials
-from rows import Results, Row
-from tables import number, ratio, table
+from rows import Results, caption
+from tables import number, ratio, table, verdict
 
 from swiftrnn.bench import OURS, PRODUCTS, RIVALS
 from swiftrnn.compare import show
@@ -31,18 +31,6 @@ PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / 
 OPENING, CLOSING = "<!-- generated: ", "<!-- end -->"
 HEADLINE = (32, 256, 512)
 LSTM = "nn.LSTM"
-
-
-def caption(found: list[Row]) -> str:
-    """Where and when rows were measured, and how busy it was."""
-    last, most = max(found, key=lambda r: r.date), max(r.others for r in found)
-    commits = ", ".join(sorted({r.commit for r in found if r.commit}))
-    busy = "" if most < 0.15 else " **(busy: the times are too high)**"
-    return (
-        f"{last.cpu}, {last.cores} cores, {last.threads} threads, torch {last.torch}, "
-        f"swiftrnn {last.swiftrnn} ({commits or 'no commit'}), {last.date[:10]}; other processes "
-        f"took at most {most:.2f} cores{busy}."
-    )
 
 
 def headline(results: Results) -> str:
@@ -196,15 +184,11 @@ def streams(results: Results) -> str:
 def targets(results: Results) -> str:
     """What was asked of SRU at the headline's size beside what was measured."""
     lines = [
-        [what, f"{sign} {bound:.2f}", f"{got:.2f}", "yes" if holds(got, sign, bound) else "**no**"]
+        [what, *verdict(got, sign, bound)]
         for what, got, sign, bound in [*layer_targets(results), *kernel_targets(results)]
         if got is not None
     ]
     return table(("float32, headline's size", "asked", "measured", "holds"), lines) if lines else ""
-
-
-def holds(got: float, sign: str, bound: float) -> bool:
-    return got <= bound if sign == "≤" else got >= bound
 
 
 def layer_targets(results: Results) -> list[tuple[str, float | None, str, float]]:
@@ -244,7 +228,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
     "parallel": "`python benchmarks/parallel.py`",
     "kernels": "`python benchmarks/ops.py`",
-    "gpu": "`python benchmarks/gpu.py`",
+    **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
     "trials": "`python benchmarks/quality.py tune`",
     "quality": "`python benchmarks/quality.py tune`, then `test`",
@@ -307,7 +291,8 @@ def recipes() -> str:
 
 OF_RUNS: dict[str, Callable[[Path], str]] = {
     "compare": compared,
-    "gpu": gpus,
+    "gpu": everything,
+    "gpu targets": asked,
     "trials": trials,
     "quality": quality,
     "recipes": lambda _: recipes(),

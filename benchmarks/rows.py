@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,6 +109,18 @@ def make(
 def others() -> float:
     """Cores that other processes take now; 0 where the system does not tell."""
     return float(bench.load()["others"] or 0.0)  # pyright: ignore[reportArgumentType]
+
+
+def caption(found: Sequence[Row]) -> str:
+    """Where and when rows were measured, and how busy it was."""
+    last, most = max(found, key=lambda r: r.date), max(r.others for r in found)
+    commits = ", ".join(sorted({r.commit for r in found if r.commit}))
+    busy = "" if most < 0.15 else " **(busy: the times are too high)**"
+    return (
+        f"{last.cpu}, {last.cores} cores, {last.threads} threads, torch {last.torch}, "
+        f"swiftrnn {last.swiftrnn} ({commits or 'no commit'}), {last.date[:10]}; other processes "
+        f"took at most {most:.2f} cores{busy}."
+    )
 
 
 class Results:

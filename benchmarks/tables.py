@@ -13,6 +13,12 @@ def ratio(a: float | None, b: float | None) -> float | None:
     return a / b if a is not None and b else None
 
 
+def verdict(got: float, sign: str, bound: float) -> tuple[str, str, str]:
+    """What was asked (at most or at least the bound), what was measured, and whether it holds."""
+    holds = got <= bound if sign == "≤" else got >= bound
+    return f"{sign} {bound:.2f}", f"{got:.2f}", "yes" if holds else "**no**"
+
+
 def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     """A Markdown table: the first column to the left, numbers to the right."""
     names = list(header)

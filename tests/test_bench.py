@@ -33,11 +33,38 @@ def script(name: str, *words: str) -> subprocess.CompletedProcess:
     )
 
 
+def printed(code: str, folder: Path) -> list[str]:
+    """The lines that code prints which may import the benchmarks' modules."""
+    paths = os.pathsep.join([str(BENCHMARKS), *(p for p in sys.path if p)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def columns(out: Path, *places: int) -> set[tuple[str, ...]]:
+    """Some fields of every row of a file of results."""
+    lines = [line.split(",") for line in out.read_text().splitlines()[1:]]
+    return {tuple(line[i] for i in places) for line in lines}
+
+
 def test_a_slow_call_is_timed_as_slow():
     times = bench.interleaved({"slow": lambda: time.sleep(0.01), "fast": lambda: None}, repeats=3)
     assert 0.01 <= times["slow"].minimum <= times["slow"].median < 0.1
     assert times["fast"].median < 1e-4
     assert list(times) == ["slow", "fast"]
+
+
+def test_what_a_call_left_running_is_waited_for_within_its_time():
+    timing = bench.interleaved(
+        {"launched": lambda: None}, repeats=2, warmup=0, wait=lambda: time.sleep(0.01)
+    )["launched"]
+    assert timing.minimum >= 0.01
 
 
 def test_rounds_are_interleaved_and_start_with_another_case():
@@ -326,9 +353,8 @@ def test_the_grid_of_stacks_goes_on_where_it_stopped(tmp_path):
     out = tmp_path / "machine.csv"
     first = script("grid.py", "--quick", "--out", str(out))
     assert first.returncode == 0, first.stderr
-    found = [line.split(",") for line in out.read_text().splitlines()[1:]]
-    assert {(line[9], *line[-2:]) for line in found} == {("stack", "1", "1"), ("stack", "2", "2")}
-    assert {line[10] for line in found} >= {"SRU", "MinLSTM", "nn.LSTM", "nn.Conv1d k2"}
+    assert columns(out, 9, -2, -1) == {("stack", "1", "1"), ("stack", "2", "2")}
+    assert columns(out, 10) >= {("SRU",), ("MinLSTM",), ("nn.LSTM",), ("nn.Conv1d k2",)}
     again = script("grid.py", "--quick", "--out", str(out))
     assert again.stdout.count("measured before at this commit") == 2
 
@@ -338,14 +364,12 @@ def test_parallel_over_time_is_timed_beside_serial(tmp_path):
     out = tmp_path / "machine.csv"
     done = script("parallel.py", "--quick", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    found = [line.split(",") for line in out.read_text().splitlines()[1:]]
-    wanted = {"sru serial", "sru newton", "scan serial", "scan chunked"}
-    assert {line[10] for line in found} == wanted
+    names = ("sru serial", "sru newton", "scan serial", "scan chunked")
+    assert columns(out, 9, 10) == {("parallel", name) for name in names}
 
 
-def test_means_are_geometric_and_slower_cells_are_named():
-    code = f"""
-import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
+def test_means_are_geometric_and_slower_cells_are_named(tmp_path):
+    code = """
 import grid, rows
 def row(provider, mode, cell, median):
     B, T, H, layers, directions = cell
@@ -354,28 +378,26 @@ def row(provider, mode, cell, median):
                     mode=mode, B=B, T=T, H=H, dtype="float32", median_s=median, min_s=0.0,
                     repeats=5, bytes=0, layers=layers, directions=directions)
 first, last = grid.CELLS[0], grid.CELLS[-1]
-times = {{"nn.LSTM": (1.0, 1.0), "SRU": (0.125, 0.5), "MinGRU": (1.04, 1.06)}}
+times = {"nn.LSTM": (1.0, 1.0), "SRU": (0.125, 0.5), "MinGRU": (1.04, 1.06)}
 found = [row(p, m, c, t) for p, pair in times.items() for m in grid.MODES
          for c, t in zip((first, last), pair)]
 print(grid.means(rows.Results(found)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "| SRU | 4.00 | ≥ 2.5 | yes | 4.00 | 0 of 2 | 0 of 2 |" in done.stdout
-    assert "| MinGRU | 0.95 | ≥ 3.0 | **no** |" in done.stdout
-    assert "MinGRU step: 32/64/256/4/2 0.94;" in done.stdout
+    said = "\n".join(printed(code, tmp_path))
+    assert "| SRU | 4.00 | ≥ 2.5 | yes | 4.00 | 0 of 2 | 0 of 2 |" in said
+    assert "| MinGRU | 0.95 | ≥ 3.0 | **no** |" in said
+    assert "MinGRU step: 32/64/256/4/2 0.94;" in said
 
 
 def test_tables_come_from_the_rows_and_losing_cells_stay(tmp_path):
-    code = f"""
-import sys; sys.path.insert(0, {str(BENCHMARKS)!r})
+    code = """
 from pathlib import Path
 import report, rows
 common = dict(date="2026-01-31 12:00", commit="abc", swiftrnn="0", torch="2", python="3", cpu="X",
               cores=2, threads=2, subject="layer", dtype="float32", min_s=0.0, repeats=5, bytes=0)
 def row(provider, mode, median, others=0.0, **more):
-    return rows.Row(**{{**common, **dict(provider=provider, mode=mode, median_s=median, B=32, T=256,
-                                         H=512, others=others), **more}})
+    return rows.Row(**{**common, **dict(provider=provider, mode=mode, median_s=median, B=32, T=256,
+                                         H=512, others=others), **more})
 found = [row("nn.LSTM", "step", 9.0), row("nn.LSTM", "step", 0.6), row("SRU", "step", 0.8, 1.5),
          row("SRU slow", "forward", 0.5, subject="product"),
          row("SRU fast", "forward", 0.2, subject="product"),
@@ -387,30 +409,48 @@ print(report.render("headline", Path(".")))
 print(report.render("targets", Path(".")))
 print(report.fill("a <!-- generated: grid -->outdated<!-- end --> b", Path(".")))
 """
-    paths = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    lines = printed(code, tmp_path)
     # 0.8 s against 0.6 s of the newer row of LSTM, and against 0.2 + 0.1 + 0.1 s of products
     assert "| SRU | – | 800.0 | 0.75 | – | 2.00 | – | – |" in lines
     assert "| SRU: nn.LSTM's step / step | ≥ 2.50 | 0.75 | **no** |" in lines
     assert "| SRU: step / its three bare products | ≤ 1.10 | 2.00 | **no** |" in lines
     assert any("busy" in line and "1.50 cores" in line for line in lines)
     assert any(line.startswith("| 512 | 32 | 256 | 600.00 | 0.75 |") for line in lines)
-    assert "outdated" not in done.stdout
+    assert not any("outdated" in line for line in lines)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_the_gpu_benchmark_says_that_it_needs_one():
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "gpu.py", "--quick"], capture_output=True, text=True
-    )
+    done = script("gpu.py", "--quick")
     assert done.returncode == 1
     assert done.stderr.startswith("benchmarks/gpu.py needs an NVIDIA GPU; got none")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_gpu_is_held_against_what_was_asked(tmp_path):
+    code = """
+from dataclasses import replace
+from pathlib import Path
+import gpu, rows
+key = ("layer", "SRU", "step")
+(made,) = rows.make({key: rows.NOT_TIMED}, {}, (32, 128, 512, "float32"), 0.0)
+made = replace(made, cpu="A GPU")
+large = dict(B=128, T=512, H=1024, subject="kernel", provider="sru", bytes=1000)
+rows.append(Path("gpu/a.csv"), [
+    replace(made, median_s=0.25),
+    replace(made, provider="nn.LSTM", median_s=3.0),
+    replace(made, provider="HGRN", median_s=4.0),
+    replace(made, provider="nn.Conv1d k2", median_s=0.125),
+    replace(made, mode="copy", median_s=1.0, **large),
+    replace(made, mode="forward", median_s=2.0, **large),
+])
+print(gpu.asked(Path(".")))
+print(gpu.everything(Path(".")))
+"""
+    lines = printed(code, tmp_path)
+    assert "| SRU: cuDNN LSTM's step / step | float32 | ≥ 10.00 | 12.00 | yes |" in lines
+    assert "| SRU: nn.Conv1d kernel 2's step / step | float32 | ≥ 1.00 | 0.50 | **no** |" in lines
+    assert any("rate / copy" in line and "| 0.50 | **no** |" in line for line in lines)
+    assert any("HGRN at (32, 128, 512)" in line and "| 1.00 | **no**" in line for line in lines)
+    assert any(line.startswith("| float32 | 32 | 128 | 512 | 3000.000 | 12.00 |") for line in lines)
+    assert "| sru forward | float32 | 128 | 512 | 1024 | 2000.000 | 0 | 50% |" in lines

@@ -317,6 +317,16 @@ def test_autocast_gives_bfloat16_and_float32_gradients(kind):
     assert all(p.grad.dtype == torch.float32 for p in layer.parameters())
 
 
+def test_compiles_where_torch_cannot_trace_which_devices_have_autocast(monkeypatch):
+    """As in torch 2.11."""
+    available = torch.compiler.disable(torch.amp.is_autocast_available)
+    monkeypatch.setattr(torch.amp, "is_autocast_available", available)
+    torch._dynamo.reset()
+    layer, x = MinGRU(3, 4), torch.randn(5, 2, 3)
+    found = torch.compile(layer, fullgraph=True, backend="eager")(x)[0]
+    torch.testing.assert_close(found, layer(x)[0])
+
+
 @each_layer
 def test_compiles_whole_with_dynamic_shapes(kind):
     torch._dynamo.reset()
