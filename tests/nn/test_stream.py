@@ -159,8 +159,8 @@ def test_changes_behind_the_back_of_autograd_are_noticed(make, dtype, calls):
         (LAYERS["skips"], "tanh", False),
         (LAYERS["skips"], "highway_bias", 1.0),
         (LAYERS["skips"], "skip", False),
-        (lambda: nn.QRNN(7, 8, window=1), "zoneout", 0.9),
-        (lambda: nn.QRNN(7, 8, window=1, zoneout=0.9), "zoneout", 0.0),
+        (lambda: nn.QRNN(7, 8, window=1).eval(), "zoneout", 0.9),
+        (lambda: nn.QRNN(7, 8, window=1, zoneout=0.9).eval(), "zoneout", 0.0),
     ],
 )
 def test_options_may_be_changed(make, name, value, calls):
