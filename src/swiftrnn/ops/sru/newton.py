@@ -46,9 +46,9 @@ def sru_newton(
     with f and F, the step, at the last iterate; it starts from the states without weight_c.
     Sequences whose residual stays too large are run step by step. Gradients are those of `sru`.
 
-    It does several times the work of the serial kernel, and pays only where time is long and there
-    are so few channels that the hardware idles; benchmarks/README.md says where, on a CPU. `nn.SRU`
-    does not take it by itself.
+    It does many times the work of the serial kernel, and can pay only where time is long and there
+    are so few channels that the hardware idles: on a CPU it is slower, see benchmarks/README.md; on
+    a GPU it is not measured. `nn.SRU` does not take it by itself.
 
     Args:
         gates: (T, B, 3H) or (T, B, 4H); this and the next as in `sru`.
