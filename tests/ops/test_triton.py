@@ -20,7 +20,7 @@ from swiftrnn import ops
 from swiftrnn.ops import OPS, _native
 
 triton = pytest.importorskip("triton", reason="Triton is not installed (pip install triton)")
-from swiftrnn.ops._triton import BLOCK, reading  # noqa: E402
+from swiftrnn.ops._triton import BLOCK, fitting, reading  # noqa: E402
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
@@ -32,7 +32,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2, to
 MOST = {"T": 6, "B": 3, "H": 140}  # the interpreter takes a millisecond for a step of a program
 TARGETS = [("cuda", 80, 32), ("cuda", 90, 32), ("cuda", 100, 32), ("hip", "gfx942", 64)]
 IN_REAL = {"initial", "final", "states", "weight_c", "bias", "floor", "mask"} | {
-    "carry", "sums", "scale",
+    "carry", "sums", "scale", "state", "end", "products",
 }  # fmt: skip
 CONSTANTS = {  # of an op's kernels, where not every one is 1
     "sru": [{"SKIP": 3}],
@@ -43,10 +43,20 @@ CONSTANTS = {  # of an op's kernels, where not every one is 1
     ],
 }
 KERNELS = [
-    (op, part, constants)
+    (op, part, constants | summary)
     for op in OPS
     for part in ("_forward", "_backward")
     for constants in CONSTANTS.get(op.name, [{}])
+    for summary in ([{}] if op.name == "sru" else [{"SUMMARY": 0}, {"SUMMARY": 1}])
+]
+
+CASES = [(op, case, 1) for op in OPS for case in op.cases] + [
+    (op, case, stretches)
+    for op in OPS
+    if op.name != "sru"
+    for case in op.cases
+    for stretches in (3,)
+    if case["T"] > 3 and case["B"]
 ]
 
 
@@ -70,9 +80,12 @@ def values(op, function, inputs, weights):
 
 @runs
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize(("op", "case"), [(op, case) for op in OPS for case in op.cases],
+@pytest.mark.parametrize(("op", "case", "stretches"), CASES,
                          ids=lambda x: getattr(x, "name", None))  # fmt: skip
-def test_equals_the_reference(op, case, dtype):
+def test_equals_the_reference(op, case, stretches, dtype, monkeypatch):
+    if stretches > 1:
+        module = import_module(f"{op.package}.triton")
+        monkeypatch.setattr(module, "stretches_of", lambda *_: stretches)
     inputs = [x.to(DEVICE) if isinstance(x, Tensor) else x
               for x in op.sample(**small(case), dtype=dtype)]  # fmt: skip
     kernel = import_module(f"{op.package}.triton")
@@ -90,6 +103,16 @@ def test_equals_the_reference(op, case, dtype):
         assert found.shape == exact.shape
         scale = TOLERANCE[dtype]
         torch.testing.assert_close(found.double(), exact, rtol=scale, atol=scale)
+
+
+@pytest.mark.parametrize("T", [0, 1, 255, 256, 300, 4096, 100_003])
+@pytest.mark.parametrize("programs", [0, 1, 7, 527, 528, 3000])
+def test_stretches_are_long_enough_and_none_is_empty(T, programs):
+    count = fitting(T, programs, room=2112)
+    steps = -(-T // count)
+    assert count == 1 or (steps >= 64 and (count - 1) * steps < T)
+    assert count == 1 or count * programs <= 2112
+    assert (count > 1) == (T >= 256 and programs <= 528)
 
 
 @runs
@@ -131,7 +154,7 @@ def signature(kernel, dtype, amd):
     for name in inspect.signature(kernel.fn).parameters:
         if name.isupper() and len(name) > 1:
             kinds[name] = "constexpr"
-        elif name in "TBH":
+        elif name in "LTBH":
             kinds[name] = "i32"
         elif name in ("lengths", "reset"):
             kinds[name] = "*i64" if name == "lengths" else "*u8"
@@ -179,4 +202,5 @@ def test_length_and_batch_are_in_no_specialisation():
     for op, part in product(OPS, ("_forward", "_backward")):
         kernel = getattr(import_module(f"{op.package}.triton"), part)
         fixed = {p.name for p in kernel.params if p.do_not_specialize}
-        assert fixed == {"T", "B"}
+        assert fixed - {"L"} == {"T", "B"}
+        assert ("L" in fixed) == (op.name != "sru")

@@ -1,11 +1,13 @@
 """What the Triton kernels share.
 
 One program walks through time for a block of channels of one sequence, the state in registers; so
-the number of programs is that of sequences times blocks. Rows are counted in 64 bits. T and B are
-in no specialisation: a new length or batch compiles nothing. States, gates and sums are in the
-dtype of the state, whatever that of the arrays.
+the number of programs is that of sequences times blocks. Where that is few and time is long, the
+recurrences that are linear in their state are cut into stretches of time (`walk`). Rows are counted
+in 64 bits. T and B are in no specialisation: a new length or batch compiles nothing. States, gates
+and sums are in the dtype of the state, whatever that of the arrays.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +16,9 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 64  # channels of a program
+SHORTEST = 64  # steps of a stretch: below, starting a program costs more than it walks
+FEWEST = 4  # stretches: below, reading all twice costs more than is gained
+RESIDENT = 16  # programs on a multiprocessor at a time
 
 
 @triton.jit
@@ -27,12 +32,11 @@ def place(H, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def first_row(b, T, B, FALLING: tl.constexpr):
-    """The row, of T * B, where a sequence's walk begins; the next one is B away."""
-    row = b
+def first_row(b, first, T, B, FALLING: tl.constexpr):
+    """The row, of T * B, where a walk from its step `first` on begins; the next one is B away."""
     if FALLING:
-        row += (T - 1).to(tl.int64) * B
-    return row
+        first = T - 1 - first
+    return B.to(tl.int64) * first + b
 
 
 @triton.jit
@@ -53,6 +57,47 @@ def before_or_nothing(state, reset, row, RESET: tl.constexpr):
 
 
 @triton.jit
+def stretch(L, T):
+    """The first step of this program's stretch of time, in the order of the walk; and how many."""
+    first = tl.program_id(1) * L
+    return first, tl.minimum(L, T - first)
+
+
+@triton.jit
+def start_of(state, column, N, inside, SUMMARY: tl.constexpr):
+    """What is carried into this program's stretch; a summary starts from nothing."""
+    at = state + tl.program_id(1).to(tl.int64) * N + column
+    return tl.load(at, mask=inside & (SUMMARY == 0), other=0.0)
+
+
+@triton.jit
+def finish(carried, product, end, products, column, N, inside, SUMMARY: tl.constexpr):
+    """Store what leaves a stretch: of every one for a summary, else of the last."""
+    k = tl.program_id(1)
+    if SUMMARY:
+        tl.store(end + k.to(tl.int64) * N + column, carried, mask=inside)
+        tl.store(products + k.to(tl.int64) * N + column, product, mask=inside)
+    else:
+        tl.store(end + column, carried, mask=inside & (k == tl.num_programs(1) - 1))
+
+
+@triton.jit(do_not_specialize=["K", "N"])
+def _pass_on(state, end, products, K, N, BLOCK: tl.constexpr):
+    """From what leaves stretches that start from nothing, (K, N), to what each is to start from.
+
+    In place; `state` (N) is what the first one starts from.
+    """
+    column = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < N
+    carried = tl.load(state + column, mask=inside, other=0.0)
+    for _ in range(K):
+        added = tl.load(end + column, mask=inside, other=0.0)
+        tl.store(end + column, carried, mask=inside)
+        carried = added + tl.load(products + column, mask=inside, other=0.0) * carried
+        column += N
+
+
+@triton.jit
 def hyperbolic_tangent(x):
     """With an absolute error of a unit in the last place of 1."""
     shrunk = tl.exp(-2 * tl.abs(x))
@@ -60,18 +105,90 @@ def hyperbolic_tangent(x):
     return tl.where(x < 0, -size, size)
 
 
-def launch(kernel: Any, shape: tuple[int, int, int], *arguments: Any, **constants: Any) -> None:
+def walk(
+    kernel: Any,
+    shape: tuple[int, int, int],
+    state: Tensor,
+    *arguments: Any,
+    stretches: int,
+    **constants: Any,
+) -> Tensor:
+    """Run a recurrence that is linear in what it carries; give what it carries at the end.
+
+    Where time is cut into stretches, the kernel runs twice: first for what leaves each stretch if
+    nothing is carried into it, and the product of its decays; from these follows what is carried
+    into each. The stretches of a run do not wait for one another.
+
+    Args:
+        kernel: takes `state, end, products, *arguments, L, T, B, H` and constants with SUMMARY.
+        shape: (T, B, H).
+        state: (B, H), what is carried into the first step.
+        arguments: the kernel's own, an array of the large dtype first.
+        stretches: how many, of `stretches_of`.
+        constants: of the kernel.
+
+    Source: Blelloch (1990), "Prefix sums and their applications", section 1.4.
+    """
+    T, B, H = shape
+    if T * B * H == 0:
+        return state.clone()
+    end, products, L = torch.empty_like(state), state, -(-T // stretches)
+    if stretches > 1:
+        first, state = state, state.new_empty(stretches, B, H)
+        products = torch.empty_like(state)
+        launch(
+            kernel, shape, first, state, products, *arguments, L, stretches=stretches,
+            SUMMARY=True, **constants,
+        )  # fmt: skip
+        N = B * H
+        with torch.cuda.device(state.device) if state.is_cuda else nullcontext():
+            grid = (triton.cdiv(N, BLOCK),)
+            _pass_on[grid](first, state, products, stretches, N, BLOCK=BLOCK)
+    launch(
+        kernel, shape, state, end, products, *arguments, L, stretches=stretches,
+        SUMMARY=False, **constants,
+    )  # fmt: skip
+    return end
+
+
+def stretches_of(shape: tuple[int, int, int], device: torch.device) -> int:
+    """Into how many stretches of time a linear recurrence is cut: as many as run at a time.
+
+    1 where sequences and channels fill the GPU, and where time is short.
+    """
+    if device.type != "cuda":
+        return 1
+    T, B, H = shape
+    found = torch.cuda.get_device_properties(device).multi_processor_count * RESIDENT
+    return fitting(T, B * triton.cdiv(H, BLOCK), found)
+
+
+def fitting(T: int, programs: int, room: int) -> int:
+    """Stretches of T steps, where `room` programs run at a time and each stretch is so many.
+
+    None is empty: the last one has what the others leave.
+    """
+    count = min(room // max(programs, 1), T // SHORTEST)
+    if count < FEWEST:
+        return 1
+    return -(-T // -(-T // count))
+
+
+def launch(
+    kernel: Any, shape: tuple[int, int, int], *arguments: Any, stretches: int = 1, **constants: Any
+) -> None:
     """Run a kernel over (T, B, H); nothing where there is nothing to do."""
     T, B, H = shape
     if T * B * H == 0:
         return
     device = arguments[0].device
+    dtype = arguments[3 if "SUMMARY" in constants else 0].dtype
     pointers = [a.view(torch.uint8) if _is_bool(a) else a for a in arguments]
-    grid = (B * triton.cdiv(H, BLOCK),)
+    grid = B * triton.cdiv(H, BLOCK), stretches
     if device.type != "cuda":  # the interpreter
         kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, AHEAD=1, **constants)
         return
-    constants |= reading(arguments[0].dtype, amd=torch.version.hip is not None)
+    constants |= reading(dtype, amd=torch.version.hip is not None)
     with torch.cuda.device(device):
         kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, **constants)
 
@@ -81,11 +198,13 @@ def reading(dtype: torch.dtype, amd: bool) -> dict[str, int]:
 
     What comes after a step is on its way while the step is computed: else every step waits for
     memory. A thread copies no less than 4 bytes that way, so two channels of 2 bytes. Nothing is
-    read ahead on AMD, where that spills registers.
+    read ahead on AMD, where that spills registers; nor a seventh step of 8-byte numbers.
     """
     if amd:
         return {"num_warps": 1, "AHEAD": 1}
-    return {"num_warps": 2, "AHEAD": 7} if dtype.itemsize >= 4 else {"num_warps": 1, "AHEAD": 4}
+    if dtype.itemsize < 4:
+        return {"num_warps": 1, "AHEAD": 4}
+    return {"num_warps": 2, "AHEAD": 7 if dtype.itemsize == 4 else 6}
 
 
 def _is_bool(x: object) -> bool:

@@ -7,11 +7,15 @@ from torch import Tensor
 
 from swiftrnn.ops._triton import (
     before_or_nothing,
+    finish,
     first_row,
     hyperbolic_tangent,
     last_of,
-    launch,
     place,
+    start_of,
+    stretch,
+    stretches_of,
+    walk,
 )
 
 
@@ -82,34 +86,41 @@ def _least(floor, row, h, here, like, H, FLOOR: tl.constexpr):
     return least
 
 
-@triton.jit(do_not_specialize=["T", "B"])
+@triton.jit(do_not_specialize=["L", "T", "B"])
 def _forward(
-    gates, bias, floor, initial, lengths, reset, output, final, states, T, B, H,
-    CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr, KEEP: tl.constexpr,
+    state, end, products, gates, bias, floor, lengths, reset, output, states, L, T, B, H,
+    SUMMARY: tl.constexpr, CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr,
+    KEEP: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
     AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
-    G = H * GATES
-    c = tl.load(initial + column, mask=inside, other=0.0)
-    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in tl.range(T, num_stages=AHEAD):
-        here = inside & ((T - 1 - step if FALLING else step) <= last)
+    first, steps = stretch(L, T)
+    N, G = B.to(tl.int64) * H, H * GATES
+    c = start_of(state, column, N, inside, SUMMARY)
+    product = tl.zeros_like(c) + 1
+    row, last = first_row(b, first, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    for step in tl.range(steps, num_stages=AHEAD):
+        here = inside & ((T - 1 - first - step if FALLING else first + step) <= last)
         f, i, u, o, _, _, _ = _gates(gates, bias, row * G + h, h, here, inside, H, c.dtype, CELL)
         least = _least(floor, row, h, here, c, H, FLOOR)
         before = before_or_nothing(c, reset, row, RESET)
-        new = (least + (1 - least) * f) * before + (1 - least) * i * u
+        kept = least + (1 - least) * f
+        new = kept * before + (1 - least) * i * u
         c = tl.where(here, new, c)
-        tl.store(output + row * H + h, tl.where(here, o * new, 0.0), mask=inside)
-        if KEEP:
-            tl.store(states + row * H + h, c, mask=inside)
+        if SUMMARY:
+            product = tl.where(here, kept * before_or_nothing(product, reset, row, RESET), product)
+        else:
+            tl.store(output + row * H + h, tl.where(here, o * new, 0.0), mask=inside)
+            if KEEP:
+                tl.store(states + row * H + h, c, mask=inside)
         row += -B if FALLING else B
-    tl.store(final + column, c, mask=inside)
+    finish(c, product, end, products, column, N, inside, SUMMARY)
 
 
 @triton.jit
 def _gradients(f, i, u, o, slope, shut_f, shut_i, least, before, gh, q, CELL: tl.constexpr):
-    """Of u, f, i, o before their functions, of the floor, and of the state before the step."""
+    """Of u, f, i, o before their functions, the floor, the state before the step; what was kept."""
     dc = gh * o + q
     kept, taken, below = least + (1 - least) * f, (1 - least) * i, dc * (1 - least)
     df, di = below * f * i * (before - u), below
@@ -122,13 +133,13 @@ def _gradients(f, i, u, o, slope, shut_f, shut_i, least, before, gh, q, CELL: tl
         df = below * before * f * (1 - f)
         di = below * u * i * (1 - i)
     do = gh * (kept * before + taken * u) * o * (1 - o)
-    return dc * taken * slope, df, di, do, dc * i * (before - u), dc * kept
+    return dc * taken * slope, df, di, do, dc * i * (before - u), dc * kept, kept
 
 
-@triton.jit(do_not_specialize=["T", "B"])
+@triton.jit(do_not_specialize=["L", "T", "B"])
 def _backward(
-    gates, bias, floor, initial, lengths, reset, states, grad, d_gates, carry, sums, T, B, H,
-    CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr,
+    state, end, products, gates, bias, floor, initial, lengths, reset, states, grad, d_gates, sums,
+    L, T, B, H, SUMMARY: tl.constexpr, CELL: tl.constexpr, GATES: tl.constexpr, FLOOR: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
     AHEAD: tl.constexpr,
 ):  # fmt: skip
@@ -136,45 +147,59 @@ def _backward(
     AT_U: tl.constexpr = 1 if CELL == "min_gru" else 2 if CELL == "min_lstm" else 0
     AT_F: tl.constexpr = 0 if CELL == "min_gru" else 1
     AT_I: tl.constexpr = 0 if CELL == "min_lstm" else 3
+    first, steps = stretch(L, T)
     N = B.to(tl.int64) * H
-    q = tl.load(carry + column, mask=inside, other=0.0)
+    q = start_of(state, column, N, inside, SUMMARY)
+    product, none = tl.zeros_like(q) + 1, tl.zeros_like(q)
     start = tl.load(initial + column, mask=inside, other=0.0)
-    none = tl.zeros_like(q)
     sum_u, sum_f, sum_i, sum_o, sum_least = none, none, none, none, none
-    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in tl.range(T, num_stages=AHEAD):
-        here = inside & ((T - 1 - step if FALLING else step) <= last)
+    row, last = first_row(b, first, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    for step in tl.range(steps, num_stages=AHEAD):
+        here = inside & ((T - 1 - first - step if FALLING else first + step) <= last)
         at = row * GATES * H + h
         f, i, u, o, slope, shut_f, shut_i = _gates(
             gates, bias, at, h, here, inside, H, q.dtype, CELL
         )
         least = _least(floor, row, h, here, q, H, FLOOR)
         earlier = (row - B if FALLING else row + B) * H + h
-        before = tl.load(states + earlier, mask=here & (step < T - 1), other=0.0)
-        before = before_or_nothing(tl.where(step < T - 1, before, start), reset, row, RESET)
+        before = tl.load(states + earlier, mask=here & (first + step < T - 1), other=0.0)
+        before = before_or_nothing(tl.where(first + step < T - 1, before, start), reset, row, RESET)
         gh = tl.load(grad + row * H + h, mask=here, other=0.0).to(q.dtype)
-        du, df, di, do, d_least, dq = _gradients(
+        du, df, di, do, d_least, dq, kept = _gradients(
             f, i, u, o, slope, shut_f, shut_i, least, before, gh, q, CELL
         )
-        sum_u += _put(d_gates + at + AT_U * H, du, here, inside)
-        sum_f += _put(d_gates + at + AT_F * H, df, here, inside)
-        if CELL == "min_lstm" or CELL == "qrnn_ifo":
-            sum_i += _put(d_gates + at + AT_I * H, di, here, inside)
-        if CELL == "qrnn_fo" or CELL == "qrnn_ifo":
-            sum_o += _put(d_gates + at + 2 * H, do, here, inside)
-        if CELL == "hgrn":
-            sum_least += tl.where(here, d_least, 0.0)
+        if SUMMARY:
+            product = tl.where(here, before_or_nothing(product * kept, reset, row, RESET), product)
+        else:
+            sum_u += _put(d_gates + at + AT_U * H, du, here, inside)
+            sum_f += _put(d_gates + at + AT_F * H, df, here, inside)
+            if CELL == "min_lstm" or CELL == "qrnn_ifo":
+                sum_i += _put(d_gates + at + AT_I * H, di, here, inside)
+            if CELL == "qrnn_fo" or CELL == "qrnn_ifo":
+                sum_o += _put(d_gates + at + 2 * H, do, here, inside)
+            if CELL == "hgrn":
+                sum_least += tl.where(here, d_least, 0.0)
         q = tl.where(here, before_or_nothing(dq, reset, row, RESET), q)
         row += -B if FALLING else B
-    tl.store(carry + column, q, mask=inside)
-    tl.store(sums + column + AT_U * N, sum_u, mask=inside)
-    tl.store(sums + column + AT_F * N, sum_f, mask=inside)
-    if CELL == "min_lstm" or CELL == "qrnn_ifo":
-        tl.store(sums + column + AT_I * N, sum_i, mask=inside)
-    if CELL == "qrnn_fo" or CELL == "qrnn_ifo":
-        tl.store(sums + column + 2 * N, sum_o, mask=inside)
-    if CELL == "hgrn":
-        tl.store(sums + column + 2 * N, sum_least, mask=inside)
+    finish(q, product, end, products, column, N, inside, SUMMARY)
+    if not SUMMARY:
+        at, of_gate = sums + tl.program_id(1).to(tl.int64) * N + column, N * tl.num_programs(1)
+        tl.store(at + AT_U * of_gate, sum_u, mask=inside)
+        tl.store(at + AT_F * of_gate, sum_f, mask=inside)
+        _store_others(at, of_gate, sum_i, sum_o, sum_least, inside, CELL)
+
+
+@triton.jit
+def _store_others(at, of_gate, sum_i, sum_o, sum_least, inside, CELL: tl.constexpr):
+    """Store the sums of what is neither u nor f."""
+    if CELL == "min_lstm":
+        tl.store(at, sum_i, mask=inside)
+    elif CELL == "hgrn":
+        tl.store(at + 2 * of_gate, sum_least, mask=inside)
+    elif CELL == "qrnn_fo" or CELL == "qrnn_ifo":
+        tl.store(at + 2 * of_gate, sum_o, mask=inside)
+    if CELL == "qrnn_ifo":
+        tl.store(at + 3 * of_gate, sum_i, mask=inside)
 
 
 @triton.jit
@@ -202,11 +227,12 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H)."""
     (T, B, G), H = gates.shape, initial.shape[-1]
-    output, final = gates.new_empty(T, B, H), initial.clone()
+    output = gates.new_empty(T, B, H)
     states = initial.new_empty((T, B, H) if keep else 0)
-    launch(
-        _forward, (T, B, H), gates, bias, floor, initial, lengths, reset, output, final, states,
-        CELL=cell, GATES=G // max(H, 1), FLOOR=_floor_kind(floor), KEEP=keep, FALLING=reverse,
+    final = walk(
+        _forward, (T, B, H), initial, gates, bias, floor, lengths, reset, output, states,
+        stretches=stretches_of((T, B, H), gates.device), CELL=cell, GATES=G // max(H, 1),
+        FLOOR=_floor_kind(floor), KEEP=keep, FALLING=reverse,
         LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
     return output, final, states
@@ -227,13 +253,15 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates, bias, floor and initial."""
     (T, B, G), H = gates.shape, initial.shape[-1]
-    d_gates, carry = torch.empty_like(gates), grad_final.clone()
+    d_gates, stretches = torch.empty_like(gates), stretches_of((T, B, H), gates.device)
     n_gates, learnt = G // max(H, 1), cell == "hgrn" and floor is not None and floor.dim() == 1
-    sums = initial.new_zeros(n_gates + (cell == "hgrn"), B, H)  # of bias and floor, over time
-    launch(
-        _backward, (T, B, H), gates, bias, floor, initial, lengths, reset, states, grad, d_gates,
-        carry, sums, CELL=cell, GATES=n_gates, FLOOR=_floor_kind(floor), FALLING=not reverse,
+    shape = n_gates + (cell == "hgrn"), stretches, B, H
+    sums = initial.new_zeros(shape)  # of bias and floor, over time
+    d_initial = walk(
+        _backward, (T, B, H), grad_final, gates, bias, floor, initial, lengths, reset, states,
+        grad, d_gates, sums, stretches=stretches, CELL=cell, GATES=n_gates,
+        FLOOR=_floor_kind(floor), FALLING=not reverse,
         LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
-    d_floor = sums[n_gates].sum(0) if learnt else initial.new_empty(0)
-    return d_gates, sums[:n_gates].sum(1).flatten(), d_floor, carry
+    d_floor = sums[n_gates].sum((0, 1)) if learnt else initial.new_empty(0)
+    return d_gates, sums[:n_gates].sum((1, 2)).flatten(), d_floor, d_initial

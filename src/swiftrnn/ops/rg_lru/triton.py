@@ -5,7 +5,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from swiftrnn.ops._triton import before_or_nothing, first_row, last_of, launch, place
+from swiftrnn.ops._triton import (
+    before_or_nothing,
+    finish,
+    first_row,
+    last_of,
+    place,
+    start_of,
+    stretch,
+    stretches_of,
+    walk,
+)
 
 
 @triton.jit
@@ -31,68 +41,77 @@ def _gates(gates, bias, rate, at, h, here, inside, H, real: tl.constexpr):
     return r, i, k, a, s, -2 * a * a * root
 
 
-@triton.jit(do_not_specialize=["T", "B"])
+@triton.jit(do_not_specialize=["L", "T", "B"])
 def _forward(
-    gates, skip, bias, rate, initial, lengths, reset, output, final, states, T, B, H,
-    KEEP: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
-    BLOCK: tl.constexpr,
-    AHEAD: tl.constexpr,
+    state, end, products, gates, skip, bias, rate, lengths, reset, output, states, L, T, B, H,
+    SUMMARY: tl.constexpr, KEEP: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr,
+    RESET: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
-    state = tl.load(initial + column, mask=inside, other=0.0)
-    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in tl.range(T, num_stages=AHEAD):
-        here = inside & ((T - 1 - step if FALLING else step) <= last)
-        _, i, _, a, s, _ = _gates(
-            gates, bias, rate, row * 2 * H + h, h, here, inside, H, state.dtype
-        )
-        x = tl.load(skip + row * H + h, mask=here, other=0.0).to(state.dtype)
-        new = a * before_or_nothing(state, reset, row, RESET) + s * i * x
-        state = tl.where(here, new, state)
-        tl.store(output + row * H + h, tl.where(here, new, 0.0), mask=inside)
-        if KEEP:
-            tl.store(states + row * H + h, state, mask=inside)
-        row += -B if FALLING else B
-    tl.store(final + column, state, mask=inside)
-
-
-@triton.jit(do_not_specialize=["T", "B"])
-def _backward(
-    gates, skip, bias, rate, initial, lengths, reset, states, grad, d_gates, d_skip, carry, sums,
-    T, B, H, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
-    BLOCK: tl.constexpr,
-    AHEAD: tl.constexpr,
-):  # fmt: skip
-    b, h, inside, column = place(H, BLOCK)
+    first, steps = stretch(L, T)
     N = B.to(tl.int64) * H
-    q = tl.load(carry + column, mask=inside, other=0.0)
+    c = start_of(state, column, N, inside, SUMMARY)
+    product = tl.zeros_like(c) + 1
+    row, last = first_row(b, first, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    for step in tl.range(steps, num_stages=AHEAD):
+        here = inside & ((T - 1 - first - step if FALLING else first + step) <= last)
+        _, i, _, a, s, _ = _gates(gates, bias, rate, row * 2 * H + h, h, here, inside, H, c.dtype)
+        x = tl.load(skip + row * H + h, mask=here, other=0.0).to(c.dtype)
+        new = a * before_or_nothing(c, reset, row, RESET) + s * i * x
+        c = tl.where(here, new, c)
+        if SUMMARY:
+            product = tl.where(here, a * before_or_nothing(product, reset, row, RESET), product)
+        else:
+            tl.store(output + row * H + h, tl.where(here, new, 0.0), mask=inside)
+            if KEEP:
+                tl.store(states + row * H + h, c, mask=inside)
+        row += -B if FALLING else B
+    finish(c, product, end, products, column, N, inside, SUMMARY)
+
+
+@triton.jit(do_not_specialize=["L", "T", "B"])
+def _backward(
+    state, end, products, gates, skip, bias, rate, initial, lengths, reset, states, grad, d_gates,
+    d_skip, sums, L, T, B, H, SUMMARY: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr,
+    RESET: tl.constexpr, BLOCK: tl.constexpr, AHEAD: tl.constexpr,
+):  # fmt: skip
+    b, h, inside, column = place(H, BLOCK)
+    first, steps = stretch(L, T)
+    N = B.to(tl.int64) * H
+    q = start_of(state, column, N, inside, SUMMARY)
+    product = tl.zeros_like(q) + 1
     start = tl.load(initial + column, mask=inside, other=0.0)
     sum_r, sum_i, sum_rate = tl.zeros_like(q), tl.zeros_like(q), tl.zeros_like(q)
-    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
-    for step in tl.range(T, num_stages=AHEAD):
-        here = inside & ((T - 1 - step if FALLING else step) <= last)
+    row, last = first_row(b, first, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    for step in tl.range(steps, num_stages=AHEAD):
+        here = inside & ((T - 1 - first - step if FALLING else first + step) <= last)
         at = row * 2 * H + h
         r, i, k, a, s, slope = _gates(gates, bias, rate, at, h, here, inside, H, q.dtype)
         earlier = (row - B if FALLING else row + B) * H + h
-        before = tl.load(states + earlier, mask=here & (step < T - 1), other=0.0)
-        before = before_or_nothing(tl.where(step < T - 1, before, start), reset, row, RESET)
+        before = tl.load(states + earlier, mask=here & (first + step < T - 1), other=0.0)
+        before = before_or_nothing(tl.where(first + step < T - 1, before, start), reset, row, RESET)
         x = tl.load(skip + row * H + h, mask=here, other=0.0).to(q.dtype)
         dc = tl.load(grad + row * H + h, mask=here, other=0.0).to(q.dtype) + q
         d_log_a = tl.where(here, dc * (a * before + slope * i * x), 0.0)
         dr = d_log_a * k * r * (1 - r)
         di = tl.where(here, dc * s * x * i * (1 - i), 0.0)
-        tl.store(d_gates + at, dr, mask=inside)
-        tl.store(d_gates + at + H, di, mask=inside)
-        tl.store(d_skip + row * H + h, tl.where(here, dc * s * i, 0.0), mask=inside)
-        sum_r += dr
-        sum_i += di
-        sum_rate += d_log_a * r
+        if SUMMARY:
+            product = tl.where(here, before_or_nothing(product * a, reset, row, RESET), product)
+        else:
+            tl.store(d_gates + at, dr, mask=inside)
+            tl.store(d_gates + at + H, di, mask=inside)
+            tl.store(d_skip + row * H + h, tl.where(here, dc * s * i, 0.0), mask=inside)
+            sum_r += dr
+            sum_i += di
+            sum_rate += d_log_a * r
         q = tl.where(here, before_or_nothing(dc * a, reset, row, RESET), q)
         row += -B if FALLING else B
-    tl.store(carry + column, q, mask=inside)
-    tl.store(sums + column, sum_r, mask=inside)
-    tl.store(sums + column + N, sum_i, mask=inside)
-    tl.store(sums + column + 2 * N, sum_rate, mask=inside)
+    finish(q, product, end, products, column, N, inside, SUMMARY)
+    if not SUMMARY:
+        at, of_gate = sums + tl.program_id(1).to(tl.int64) * N + column, N * tl.num_programs(1)
+        tl.store(at, sum_r, mask=inside)
+        tl.store(at + of_gate, sum_i, mask=inside)
+        tl.store(at + 2 * of_gate, sum_rate, mask=inside)
 
 
 def forward(
@@ -107,12 +126,12 @@ def forward(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H)."""
-    output, final = torch.empty_like(skip), initial.clone()
-    states = initial.new_empty(skip.shape if keep else 0)
-    launch(
-        _forward, tuple(skip.shape), gates, skip, bias, rate, initial, lengths, reset, output,
-        final, states, KEEP=keep, FALLING=reverse, LENGTHS=lengths is not None,
-        RESET=reset is not None,
+    T, B, H = skip.shape
+    output, states = torch.empty_like(skip), initial.new_empty(skip.shape if keep else 0)
+    final = walk(
+        _forward, (T, B, H), initial, gates, skip, bias, rate, lengths, reset, output, states,
+        stretches=stretches_of((T, B, H), skip.device), KEEP=keep, FALLING=reverse,
+        LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
     return output, final, states
 
@@ -131,11 +150,12 @@ def backward(
     grad_final: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates, skip, bias, rate and initial."""
-    d_gates, d_skip, carry = torch.empty_like(gates), torch.empty_like(skip), grad_final.clone()
-    sums = initial.new_zeros(3, *initial.shape)  # of bias and rate, over time
-    launch(
-        _backward, tuple(skip.shape), gates, skip, bias, rate, initial, lengths, reset, states,
-        grad, d_gates, d_skip, carry, sums, FALLING=not reverse, LENGTHS=lengths is not None,
-        RESET=reset is not None,
+    d_gates, d_skip, (T, B, H) = torch.empty_like(gates), torch.empty_like(skip), skip.shape
+    stretches = stretches_of((T, B, H), skip.device)
+    sums = initial.new_zeros(3, stretches, B, H)  # of bias and rate, over time
+    d_initial = walk(
+        _backward, (T, B, H), grad_final, gates, skip, bias, rate, initial, lengths, reset, states,
+        grad, d_gates, d_skip, sums, stretches=stretches, FALLING=not reverse,
+        LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
-    return d_gates, d_skip, sums[:2].sum(1).flatten(), sums[2].sum(0), carry
+    return d_gates, d_skip, sums[:2].sum((1, 2)).flatten(), sums[2].sum((0, 1)), d_initial

@@ -63,7 +63,7 @@ def _forward(
     v_f, v_r, b_f, b_r, m = _vectors(weight_c, bias, mask, h, inside, column, H, MASK)
     state = tl.load(initial + column, mask=inside, other=0.0)
     size = tl.load(scale)
-    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    row, last = first_row(b, 0, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
     for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         before = before_or_nothing(state, reset, row, RESET)
@@ -95,7 +95,7 @@ def _backward(
     size = tl.load(scale)
     sum_vf, sum_vr = tl.zeros_like(q), tl.zeros_like(q)
     sum_bf, sum_br = tl.zeros_like(q), tl.zeros_like(q)
-    row, last = first_row(b, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
+    row, last = first_row(b, 0, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
     for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
         earlier = (row - B if FALLING else row + B) * H + h
