@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.utils.checkpoint import checkpoint
 
 from swiftrnn.nn import _stream
 from swiftrnn.nn._ends import Ends
@@ -32,8 +33,14 @@ class Recurrent(nn.Module, ABC):
         bidirectional: whether a second stack runs from the end; its outputs are appended.
         device: where the parameters lie.
         dtype: of the parameters.
+
+    Attributes:
+        recompute: False; set it to True to keep, of each layer, nothing but its input until
+            backward, which then runs the layer once more: for sequences that do not fit otherwise.
+            Nothing else changes, masks neither. See torch.utils.checkpoint.
     """
 
+    recompute = False
     cell_options: tuple[str, ...] = ()  # attributes that `cell` looks at
     returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
 
@@ -282,7 +289,7 @@ class Recurrent(nn.Module, ABC):
             for direction in range(directions):
                 weights = self._weights(first + direction, x.shape[-1]) | found
                 here = ends[direction], layer, direction
-                output, last = self.run_layer(x, states[first + direction], weights, *here)
+                output, last = self._run_one(x, states[first + direction], weights, *here)
                 outputs.append(output)
                 new.append(last)
             x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
@@ -292,6 +299,12 @@ class Recurrent(nn.Module, ABC):
                 finals += [forwards.last(part, d == 1) for d, part in enumerate(parts)]
         state = self.join_state(new)
         return x, (state, torch.stack(finals)) if self.returns_h else state
+
+    def _run_one(self, *inputs: Any) -> tuple[Tensor, Any]:
+        """`run_layer`, and once more in backward if so much memory is to be saved."""
+        if not (self.recompute and torch.is_grad_enabled()):
+            return self.run_layer(*inputs)
+        return checkpoint(self.run_layer, *inputs, use_reentrant=False)  # pyright: ignore
 
     def _forward_packed(
         self, packed: PackedSequence, state: Any, reset: Any

@@ -174,7 +174,8 @@ class _Blocked(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
-        (T, B), x, own, op = ctx.saved_tensors[0].shape[:2], *ctx.saved_tensors[2:5:2], ctx.op
+        saved, op = ctx.saved_tensors, ctx.op  # asked for once: checkpoints compute it anew
+        (T, B), x, own = saved[0].shape[:2], *saved[2:5:2]
         d_x = _pool.empty(x.shape, x.dtype)
         if len(ctx.taps) > 1:
             d_x.zero_()
@@ -182,7 +183,7 @@ class _Blocked(torch.autograd.Function):
         grads = output_grads[0].contiguous(), output_grads[1]
         alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
         multiply = _backward_alone if alone else _backward_in_blocks
-        d_weight, *d_rest = multiply(ctx, d_x, d_skip, *grads)
+        d_weight, *d_rest = multiply(ctx, saved, d_x, d_skip, *grads)
         nothing = (None,) * (op.tensors - len(op.differentiable) + len(ctx.flags))
         found = None, d_x, d_weight, d_skip, None, None, *d_rest, *nothing
         needs = ctx.needs_input_grad
@@ -190,13 +191,13 @@ class _Blocked(torch.autograd.Function):
 
 
 def _backward_alone(
-    ctx: Any, d_x: Tensor, d_skip: Tensor | None, grad: Tensor, carry: Tensor
+    ctx: Any, saved: Any, d_x: Tensor, d_skip: Tensor | None, grad: Tensor, carry: Tensor
 ) -> list[Tensor | None]:
     """Gradients of weight, vectors and first state; those of x and skip into d_x and d_skip.
 
     By the kernel alone.
     """
-    kept, states, x, weight, own, *rest = ctx.saved_tensors
+    kept, states, x, weight, own, *rest = saved
     op, sums_up, threads = (
         ctx.op,
         ctx.residual or len(ctx.taps) > 1,
@@ -214,10 +215,10 @@ def _backward_alone(
 
 
 def _backward_in_blocks(
-    ctx: Any, d_x: Tensor, d_skip: Tensor | None, grad: Tensor, carry: Tensor
+    ctx: Any, saved: Any, d_x: Tensor, d_skip: Tensor | None, grad: Tensor, carry: Tensor
 ) -> list[Tensor | None]:
     """The same: kernel and products by turns, block after block."""
-    kept, states, x, weight, own, *rest = ctx.saved_tensors
+    kept, states, x, weight, own, *rest = saved
     op, taps, (T, B, G), reverse = ctx.op, ctx.taps, kept.shape, ctx.flags[-1]
     need_x, need_weight = ctx.needs_input_grad[1:3]
     parts = weight.chunk(len(taps), 1)
