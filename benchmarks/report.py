@@ -18,6 +18,7 @@ from pathlib import Path
 import rows
 from gpu import asked, everything
 from grid import every_cell, means
+from lengths import ragged
 from parallel import crossover
 from quality import quality, trials
 from rows import Results, caption
@@ -227,6 +228,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
     **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
     "parallel": "`python benchmarks/parallel.py`",
+    "lengths": "`python benchmarks/lengths.py`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
@@ -244,6 +246,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "means": means,
     "cells": every_cell,
     "parallel": crossover,
+    "lengths": ragged,
 }
 
 

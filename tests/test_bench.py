@@ -368,6 +368,14 @@ def test_parallel_over_time_is_timed_beside_serial(tmp_path):
     assert columns(out, 9, 10) == {("parallel", name) for name in names}
 
 
+def test_lengths_are_timed_beside_equal_ones(tmp_path):
+    out = tmp_path / "machine.csv"
+    done = script("lengths.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    names = ("SRU", "QRNN", "MinGRU", "nn.LSTM", "nn.GRU")
+    assert columns(out, 10, 11) == {(name, mode) for name in names for mode in ("equal", "lengths")}
+
+
 def test_means_are_geometric_and_slower_cells_are_named(tmp_path):
     code = """
 import grid, rows

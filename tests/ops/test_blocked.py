@@ -223,3 +223,31 @@ def test_without_gradients_the_output_is_the_same(monkeypatch, layer):
     if layer == "QRNN":  # beside it, the window
         state, last = state[0], last[0]
     assert torch.equal(state, last)
+
+
+@pytest.mark.skipif(not _matmul.can_multiply(torch.float64), reason="no products of our own here")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("taps", [(0,), (1, 0)])
+def test_what_has_ended_is_not_multiplied(monkeypatch, taps, reverse, threads):
+    """Nothing of the padding, nan here, comes into a gradient, not even times 0."""
+    monkeypatch.setattr(_native, "threads", lambda _: threads)
+    T, B, I, H = 40, 24, 50, 70
+    lengths = torch.randint(0, T, (B,))
+    x, weight = draw(T + max(taps), B, I), draw(3 * H, I * len(taps)) / I**0.5
+    inside = torch.cat([torch.ones(max(taps), B).bool(), torch.arange(T)[:, None] < lengths])
+    rest = draw(3 * H), None, draw(B, H), lengths, None, "qrnn_fo", reverse
+
+    def blocked(x, weight):
+        return _blocked.project(GATED, x, weight, None, *rest, taps=taps)
+
+    def plain(x, weight):
+        seen = torch.cat([x[tap : tap + T] for tap in taps], -1)
+        bias, floor, initial, *others = rest
+        return ops.gated_scan(seen @ weight.T, bias, floor, initial, *others)
+
+    clean = torch.where(inside[..., None], x, 0)
+    expected = values(plain, [clean, weight])
+    x[~inside] = torch.nan
+    for a, e in zip(values(blocked, [x, weight]), expected, strict=True):
+        torch.testing.assert_close(a, e)

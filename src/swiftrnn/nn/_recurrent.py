@@ -278,6 +278,7 @@ class Recurrent(nn.Module, ABC):
             check_lengths(self._name(), lengths, T, B, x.device),
             check_reset(self._name(), reset, T, B, x.device),
         )
+        x = forwards.clear(x) if torch.is_grad_enabled() else x  # 0 * nan is no gradient of 0
         x, directions = self.start_stack(x), 2 if self.bidirectional else 1
         ends = forwards, forwards.backwards()
         states, new, finals = self.split_state(state, x.shape[1]), [], []

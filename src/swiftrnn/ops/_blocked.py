@@ -11,6 +11,7 @@ On the CPU only and in eager mode only: a graph (torch.compile, torch.export) ge
 the op one after the other.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -96,14 +97,18 @@ def _before(op: Op) -> int:
     return 2 if op.skips else 1
 
 
+def _lengths(op: Op, rest: Sequence[Any]) -> Tensor | None:
+    return rest[op.tensors - 2 - _before(op)]
+
+
 def _inputs(
     op: Op, gates: Tensor, skip: Tensor | None, rest: tuple, state: Tensor, start: int
 ) -> tuple:
     """The op's inputs for one block that starts at a time."""
-    inputs, lengths = [gates, skip, *rest] if op.skips else [gates, *rest], op.tensors - 2
-    inputs[op.state] = state
-    if start and inputs[lengths] is not None:
-        inputs[lengths] = inputs[lengths] - start
+    inputs, at = [gates, skip, *rest] if op.skips else [gates, *rest], op.tensors - 2
+    inputs[op.state], lengths = state, _lengths(op, rest)
+    if start and lengths is not None:
+        inputs[at] = lengths - start
     for i in op.timed:
         if inputs[i] is not None and inputs[i].dim() > 1:
             inputs[i] = inputs[i][start:]
@@ -134,7 +139,7 @@ def _forward(
         return op.kernel("forward")(*inputs, keep, *given, kept, chunked, source)[1]
 
     if alone:
-        source = Gates(x, weight, taps)
+        source = Gates(x, weight, taps, _lengths(op, rest))
         kept = _pool.empty((T if keep else source.room, B, G), x.dtype)
         state = recur(slice(0, T), kept, kept, source)
         return output, state, kept if keep else None, states, chunked
@@ -177,7 +182,7 @@ class _Blocked(torch.autograd.Function):
         saved, op = ctx.saved_tensors, ctx.op  # asked for once: checkpoints compute it anew
         (T, B), x, own = saved[0].shape[:2], *saved[2:5:2]
         d_x = _pool.empty(x.shape, x.dtype)
-        if len(ctx.taps) > 1:
+        if len(ctx.taps) > 1 or _lengths(op, saved[5:]) is not None:
             d_x.zero_()
         d_skip = d_x if ctx.residual else None if own is None else _pool.empty(own.shape, x.dtype)
         grads = output_grads[0].contiguous(), output_grads[1]
@@ -204,7 +209,10 @@ def _backward_alone(
         _native.threads(states.numel()),
     )
     need_x, need_weight = ctx.needs_input_grad[1:3]
-    sink = Sink(x, d_x if need_x else None, weight, ctx.taps, threads, sums_up, need_weight)
+    lengths = _lengths(op, rest)
+    sink = Sink(
+        x, d_x if need_x else None, weight, ctx.taps, threads, sums_up, need_weight, lengths
+    )
     first = rest[op.state - _before(op)]
     inputs = _inputs(op, kept, x if ctx.residual else own, (*rest, *ctx.flags), first, 0)
     room = _pool.empty((sink.room, *kept.shape[1:]), x.dtype)

@@ -75,18 +75,22 @@ class Gates:
         x: (T + max(taps), B, I), dense.
         weight: (G, I * taps).
         taps: the gates at t see x[t + tap] for each of these, in this order.
+        lengths: (B) int64: gates beyond a sequence's length are not computed.
 
     Attributes:
         room: how many steps of gates the kernel needs room for, if they are not kept.
     """
 
-    def __init__(self, x: Tensor, weight: Tensor, taps: tuple[int, ...]) -> None:
+    def __init__(
+        self, x: Tensor, weight: Tensor, taps: tuple[int, ...], lengths: Tensor | None = None
+    ) -> None:
         self.T, (_, B, I) = len(x) - max(taps), x.shape
         steps = max(1, RUN_ROWS // max(B, 1))
         self.room = 2 * steps
         packed = [Packed(part) for part in weight.chunk(len(taps), 1)]
-        self.held = x, packed  # as long as the table has their addresses
-        self.table = _table(x, I, steps, level(), len(taps), *taps, *packed)
+        live = _live(lengths, self.T)
+        self.held = x, packed, live  # as long as the table has their addresses
+        self.table = _table(x, I, steps, level(), *live, len(taps), *taps, *packed)
 
 
 class Sink:
@@ -100,6 +104,7 @@ class Sink:
         threads: of the kernel.
         add: whether d_x holds something.
         need_weight: whether the weight's gradient is wanted.
+        lengths: as in `Gates`; d_x is not written there.
 
     Attributes:
         d_weight: for each tap (G, I), zero before the kernel ran; [] if not wanted.
@@ -108,7 +113,7 @@ class Sink:
 
     def __init__(
         self, x: Tensor, d_x: Tensor | None, weight: Tensor, taps: tuple[int, ...], threads: int,
-        add: bool, need_weight: bool,
+        add: bool, need_weight: bool, lengths: Tensor | None = None,
     ) -> None:  # fmt: skip
         (_, B, I), parts = x.shape, weight.chunk(len(taps), 1)
         steps = max(1, SINK_ROWS // max(B, 1))
@@ -120,11 +125,22 @@ class Sink:
         wanted = parts if d_x is not None else ()
         own = [(a, b, *(Packed(p[:, a:b].t()) for p in wanted)) for a, b in pairwise(cuts)]
         space = _pool.empty((threads * OUTER_ROOM,), x.dtype)
-        self.held = x, d_x, own, space  # as long as the table has their addresses
+        live = _live(lengths, len(x) - max(taps))
+        self.held = x, d_x, own, space, live  # as long as the table has their addresses
         self.table = _table(
-            x, 0 if d_x is None else d_x, I, steps, level(), add, space, len(taps), *taps,
+            x, 0 if d_x is None else d_x, I, steps, level(), *live, add, space, len(taps), *taps,
             *(totals or [0] * len(taps)), *(v for each in own for v in each),
         )  # fmt: skip
+
+
+def _live(lengths: Tensor | None, T: int) -> tuple[Tensor | int, Tensor | int]:
+    """`starts` (T + 1) and `live` of `gates.h`, or zeros where no sequence ends early."""
+    if lengths is None or not len(lengths) or int(lengths.min()) >= T:
+        return 0, 0
+    inside = torch.arange(T)[:, None] < lengths
+    starts = torch.zeros(T + 1, dtype=torch.int64)
+    torch.cumsum(inside.sum(1), 0, out=starts[1:])
+    return starts, inside.flatten().nonzero().flatten()
 
 
 def _table(*values: Tensor | Packed | int) -> Tensor:

@@ -7,28 +7,37 @@
 #include "../_kernel.h"
 
 /* `from`, as Python gives it: the address of x (T + the largest tap, B, I); I; time steps of a run;
- * level; number of taps, the taps, and for each the address of its packed weight.  The gates at t are
- * the sum over taps of x[t + tap] times weight. */
-enum { FROM_X, FROM_I, FROM_STEPS, FROM_LEVEL, FROM_TAPS, FROM_FIRST_TAP };
+ * level; addresses of `starts` and `live`; number of taps, the taps, and for each the address of its
+ * packed weight.  The gates at t are the sum over taps of x[t + tap] times weight.
+ *
+ * Where `live` is 0, all rows are multiplied.  Else it has the numbers, among all T * B, of those whose
+ * sequence has not ended, in order; those of time t are live[starts[t]] to live[starts[t + 1]]. */
+enum {
+    FROM_X, FROM_I, FROM_STEPS, FROM_LEVEL, FROM_STARTS, FROM_LIVE, FROM_TAPS, FROM_FIRST_TAP
+};
 
 /* `into`, as Python gives it: addresses of x and of its gradient (0: none is wanted), both (T + the
- * largest tap, B, I); I; time steps of a run; level; whether the gradient of x is added to; room of
+ * largest tap, B, I); I; time steps of a run; level; addresses of `starts` and `live`, see `from`, whose
+ * rows alone of the gradient of x are written; whether that is added to; room of
  * matmul_outer for each thread; number of taps, the taps, for each the address of the gradient of its
  * weight, turned round (I, G) (0: none is wanted); and for each thread the columns of x's gradient
  * that are its own, first and end, and the addresses of their packed weights, by tap. */
 enum {
-    INTO_X, INTO_D_X, INTO_I, INTO_STEPS, INTO_LEVEL, INTO_ADD, INTO_ROOM, INTO_TAPS, INTO_FIRST_TAP
+    INTO_X, INTO_D_X, INTO_I, INTO_STEPS, INTO_LEVEL, INTO_STARTS, INTO_LIVE, INTO_ADD, INTO_ROOM,
+    INTO_TAPS, INTO_FIRST_TAP
 };
 
-/* y (R, G) = or += x (R, I) times the packed (I, G), on one thread. */
+/* y (R, G) = or += x (R, I) times the packed (I, G), on one thread; where `live` is given, it has the
+ * numbers of the R rows of both. */
 void KERNEL(matmul_part)(const io *x, int64_t x_row, const io *panels, io *y, int64_t y_row,
-                         int64_t R, int64_t I, int64_t G, int64_t add, int64_t level);
+                         int64_t R, int64_t I, int64_t G, int64_t add, int64_t level,
+                         const int64_t *live);
 
 /* Columns `first` to `end` of total (G, I) += left (R, G) turned round times right (R, I), on one
- * thread; `room` has OUTER_ROOM numbers. */
+ * thread; `room` has OUTER_ROOM numbers, `live` is as above. */
 void KERNEL(matmul_outer_part)(const io *left, int64_t left_row, const io *right, int64_t right_row,
                                io *total, int64_t total_row, int64_t R, int64_t G, int64_t first,
-                               int64_t end, io *room, int64_t level);
+                               int64_t end, io *room, int64_t level, const int64_t *live);
 
 enum { OUTER_DEPTH = 256, OUTER_COLUMNS = 512, OUTER_ROOM = OUTER_DEPTH * OUTER_COLUMNS };
 
