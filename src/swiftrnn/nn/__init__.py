@@ -2,6 +2,7 @@
 
 from swiftrnn.nn.causal_conv import CausalConv
 from swiftrnn.nn.convert import InPlaceOfLSTM, convert
+from swiftrnn.nn.crf import CRF, Allowed
 from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
@@ -15,10 +16,12 @@ from swiftrnn.nn.sru_plus_plus import SRUPlusPlus
 from swiftrnn.nn.weight_drop import remove_weight_drop, weight_drop
 
 __all__ = [
+    "CRF",
     "HGRN",
     "QRNN",
     "RGLRU",
     "SRU",
+    "Allowed",
     "CausalConv",
     "InPlaceOfLSTM",
     "Linear",

@@ -8,6 +8,8 @@ from swiftrnn.ops import _native
 from swiftrnn.ops._op import references
 from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
+from swiftrnn.ops.crf import OP as _CRF
+from swiftrnn.ops.crf import crf, crf_viterbi
 from swiftrnn.ops.gated_scan import OP as _GATED_SCAN
 from swiftrnn.ops.gated_scan import gated_scan
 from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
@@ -18,10 +20,14 @@ from swiftrnn.ops.sru import OP as _SRU
 from swiftrnn.ops.sru import sru
 from swiftrnn.ops.sru.newton import sru_newton
 
-OPS = (_LINEAR_SCAN, _GATED_SCAN, _RG_LRU, _SRU)
+OPS = (_LINEAR_SCAN, _GATED_SCAN, _RG_LRU, _SRU)  # the recurrences
+ALL = (*OPS, _CRF)
 
 __all__ = [
+    "ALL",
     "OPS",
+    "crf",
+    "crf_viterbi",
     "gated_scan",
     "keep_memory",
     "kernels",
@@ -46,14 +52,14 @@ def kernels() -> dict[str, dict[str, object]]:
         "loaded": loaded,
         "why": _native.why(),
         "library": str(_native.PATH) if loaded else None,
-        "ops": [op.name for op in OPS if op.has_kernel("cpu")],
+        "ops": [op.name for op in ALL if op.has_kernel("cpu")],
     }
     reason = _why_no_gpu()
     gpu = {
         "loaded": reason is None,
         "why": reason or "Triton compiles them at first use",
         "library": None,
-        "ops": [op.name for op in OPS if op.has_kernel("cuda")],
+        "ops": [op.name for op in ALL if op.has_kernel("cuda")],
     }
     return {"cpu": cpu, "gpu": gpu}
 

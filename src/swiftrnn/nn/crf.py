@@ -1,0 +1,244 @@
+"""A layer that reads tag sequences as a whole: a linear-chain conditional random field."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from swiftrnn import ops
+from swiftrnn.ops.crf import NEVER
+from swiftrnn.ops.crf.reference import backward_scores, forward_scores, path_scores
+
+
+class Allowed(NamedTuple):
+    """Which tags may follow one another; True allows."""
+
+    transitions: Tensor  # (K, K) bool, from the first index to the second
+    start: Tensor  # (K) bool
+    end: Tensor  # (K) bool
+
+
+class CRF(nn.Module):
+    """Scores whole sequences of tags: of each tag at each step, and of each pair in a row.
+
+    Its parameters are named and meant as in the package pytorch-crf: `transitions` (K, K), from
+    the first index to the second, `start_transitions` (K) and `end_transitions` (K). Called, it
+    gives the loss to minimise, a positive number; there the sign is the other one.
+
+    Args:
+        num_tags: K, at least 1.
+        batch_first: whether emissions and tags are (B, T, ...) rather than (T, B, ...).
+        allowed: what may follow what; everything by default. What is not allowed has probability
+            0 and never comes out of `decode`.
+        device: where the parameters lie.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: `num_tags` is below 1, or `allowed` has other shapes.
+
+    Example:
+        >>> import torch
+        >>> crf = CRF(5)
+        >>> emissions, tags = torch.randn(7, 2, 5), torch.randint(5, (7, 2))
+        >>> crf(emissions, tags).shape, crf.decode(emissions, torch.tensor([7, 3])).shape
+        (torch.Size([]), torch.Size([7, 2]))
+
+    Source: Lafferty, McCallum and Pereira (2001), "Conditional Random Fields: Probabilistic Models
+    for Segmenting and Labeling Sequence Data", sections 3 and 4.
+    """
+
+    def __init__(
+        self,
+        num_tags: int,
+        batch_first: bool = False,
+        allowed: Allowed | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(num_tags, int) or num_tags < 1:
+            raise ValueError(f"CRF needs num_tags of at least 1; got {num_tags!r}")
+        K, self.num_tags, self.batch_first = num_tags, num_tags, batch_first
+        made = {"device": device, "dtype": dtype}
+        self.transitions = nn.Parameter(torch.empty(K, K, **made))
+        self.start_transitions = nn.Parameter(torch.empty(K, **made))
+        self.end_transitions = nn.Parameter(torch.empty(K, **made))
+        shapes = {"transitions": (K, K), "start": (K,), "end": (K,)}
+        for name, shape in shapes.items():
+            given = None if allowed is None else getattr(allowed, name)
+            if given is not None and tuple(given.shape) != shape:
+                raise ValueError(
+                    f"CRF needs allowed.{name} of shape {shape}; got {tuple(given.shape)}"
+                )
+            forbidden = None if given is None else ~given.bool().to(device=device)
+            self.register_buffer(f"_no_{name}", forbidden, persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter anew from U(-0.1, 0.1)."""
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -0.1, 0.1)
+
+    def forward(
+        self,
+        emissions: Tensor,
+        tags: Tensor,
+        lengths: Tensor | None = None,
+        reduction: str = "mean",
+    ) -> Tensor:
+        """Negative log-likelihood of tags.
+
+        Args:
+            emissions: (T, B, K) scores, or (B, T, K) if `batch_first`.
+            tags: (T, B) integers, or (B, T); beyond a length they are not looked at.
+            lengths: (B) integers; all are T by default.
+            reduction: "none", "sum", "mean" over sequences, or "token_mean" over their steps.
+
+        Returns:
+            In nats: a number, or (B) for "none"; inf for tags that are not allowed.
+
+        Raises:
+            ValueError, TypeError: shapes, dtypes or values do not fit; the message says which.
+        """
+        if reduction not in ("none", "sum", "mean", "token_mean"):
+            raise ValueError(
+                f"CRF needs reduction of none, sum, mean or token_mean; got {reduction!r}"
+            )
+        x, tags = self._time_first(emissions), self._time_first(tags)
+        loss = ops.crf(x, *self.scores(), lengths, tags)
+        if reduction == "token_mean":
+            steps = x.shape[0] * x.shape[1] if lengths is None else lengths.sum()
+            return loss.sum() / steps
+        return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Transitions (K, K), start and end (K); -inf for what is not allowed."""
+        given = self.transitions, self.start_transitions, self.end_transitions
+        rules = (getattr(self, f"_no_{name}") for name in ("transitions", "start", "end"))
+        found = [s if no is None else s.masked_fill(no, NEVER)
+                 for s, no in zip(given, rules, strict=True)]  # fmt: skip
+        return found[0], found[1], found[2]
+
+    def decode(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The likeliest tags, (T, B) or (B, T) of int64; 0 beyond a length."""
+        path = ops.crf_viterbi(self._time_first(emissions), *self.scores(), lengths)[1]
+        return path.t() if self.batch_first else path
+
+    @torch.no_grad()
+    def n_best(
+        self, emissions: Tensor, n: int, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The n likeliest sequences of tags, the best first.
+
+        Args:
+            emissions: as in `forward`.
+            n: how many, at least 1.
+            lengths: as in `forward`.
+
+        Returns:
+            Tags (n, T, B) or (n, B, T), and the probability of each, (n, B): 0 where there are
+            fewer sequences than that, with tags that mean nothing.
+
+        Raises:
+            ValueError: n is below 1.
+
+        Source: Seshadri and Sundberg (1994), "List Viterbi decoding algorithms".
+        """
+        if n < 1:
+            raise ValueError(f"CRF.n_best needs n of at least 1; got {n!r}")
+        x = self._time_first(emissions)
+        score, paths = _n_best(x.to(self.transitions.dtype), *self.scores(), n, lengths)
+        odds = (score - ops.crf(x, *self.scores(), lengths)).exp()
+        return (paths.transpose(1, 2) if self.batch_first else paths), odds
+
+    def marginals(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Probability of each tag at each step, in the shape of emissions; 0 beyond a length."""
+        with torch.enable_grad():
+            x = emissions.detach().requires_grad_()
+            scores = (s.detach() for s in self.scores())
+            total = ops.crf(self._time_first(x), *scores, lengths).sum()
+        return torch.autograd.grad(total, x)[0]
+
+    @torch.no_grad()
+    def span_probabilities(
+        self, emissions: Tensor, tags: Tensor, spans: list[tuple[int, int, int]]
+    ) -> list[float]:
+        """How likely it is that runs of steps have the tags that are given, whatever lies outside.
+
+        Args:
+            emissions: as in `forward`; every sequence with at least as many steps as its spans.
+            tags: as in `forward`.
+            spans: of sequence b the steps from first to end, without end: (b, first, end).
+
+        Returns:
+            A probability for each span.
+        """
+        x, tags = self._time_first(emissions), self._time_first(tags)
+        A, start, end = self.scores()
+        found = []
+        for b in sorted({b for b, _, _ in spans}):
+            one = x[:, b : b + 1]
+            before, after = forward_scores(one, A, start, None), backward_scores(one, A, end, None)
+            total = ops.crf(one, A, start, end)
+            for s in [s for s in spans if s[0] == b]:
+                found.append((s, self._span(one, tags[:, b : b + 1], before, after, total, s)))
+        known = dict(found)
+        return [known[span] for span in spans]
+
+    def _span(
+        self,
+        x: Tensor,
+        tags: Tensor,
+        before: Tensor,
+        after: Tensor,
+        total: Tensor,
+        span: tuple[int, int, int],
+    ) -> float:
+        """`x` (T, 1, K), with the scores from both ends."""
+        _, first, end = span
+        none = torch.zeros_like(self.start_transitions)
+        inner = path_scores(x[first:end], self.scores()[0], none, none, None, tags[first:end])
+        head, tail = tags[first, 0], tags[end - 1, 0]
+        score = inner - x[first, 0, head] + before[first, 0, head] + after[end - 1, 0, tail]
+        return min(1.0, math.exp(float(score - total)))
+
+    def _time_first(self, x: Tensor) -> Tensor:
+        return x.transpose(0, 1) if self.batch_first and x.dim() > 1 else x
+
+    def extra_repr(self) -> str:
+        """The arguments that are not at their defaults."""
+        shown = [f"batch_first={self.batch_first}"] if self.batch_first else []
+        return ", ".join([str(self.num_tags), *shown])
+
+
+def _n_best(
+    x: Tensor, transitions: Tensor, start: Tensor, end: Tensor, n: int, lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Scores (n, B), -inf where there is no such path, and paths (n, T, B)."""
+    T, B, K = x.shape
+    lengths = torch.full((B,), T, device=x.device) if lengths is None else lengths
+    if not T:
+        score = x.new_full((n, B), NEVER)
+        score[0] = 0
+        return score, torch.zeros(n, 0, B, dtype=torch.int64, device=x.device)
+    best = x.new_full((B, K, n), NEVER)  # the n best ways to come to each tag
+    best[:, :, 0] = start + x[0]
+    back = []
+    for t in range(1, T):
+        ways = (best[:, :, None] + transitions[:, :, None]).transpose(2, 3).reshape(B, K * n, K)
+        most, origin = ways.topk(min(n, K * n), 1)
+        here = (most + x[t][:, None]).transpose(1, 2)
+        best = torch.where((t < lengths)[:, None, None], here, best)
+        back.append(origin.transpose(1, 2))  # (B, K, n): which of K * n ways
+    score, place = (best + end[:, None]).flatten(1).topk(min(n, K * n), 1)
+    paths = torch.zeros(n, T, B, dtype=torch.int64, device=x.device)
+    for t in reversed(range(T)):
+        if t + 1 < T:
+            earlier = back[t].flatten(1).gather(1, place)
+            place = torch.where((t + 1 < lengths)[:, None], earlier, place)
+        paths[: place.shape[1], t] = torch.where(t < lengths, (place // n).t(), 0)
+    empty = lengths == 0
+    score[empty] = NEVER
+    score[empty, 0] = 0
+    return nn.functional.pad(score.t(), (0, 0, 0, n - score.shape[1]), value=NEVER), paths

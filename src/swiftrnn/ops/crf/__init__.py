@@ -1,0 +1,218 @@
+"""crf: sums and best paths of a linear-chain conditional random field."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops import _native
+from swiftrnn.ops._check import check_lengths, check_tensor
+from swiftrnn.ops._op import Op, transformed
+from swiftrnn.ops.crf import reference
+
+NEVER = -torch.inf  # the score of what is forbidden
+
+
+def _sample(
+    T: int,
+    B: int,
+    K: int,
+    dtype: torch.dtype = torch.float32,
+    ragged: int = 0,
+    forbidden: int = 0,
+    scale: int = 1,
+    tagged: int = 0,
+) -> tuple[Tensor | None, ...]:
+    """Valid inputs; `forbidden` forbids a third of the pairs, but none with tag 0.
+
+    `tagged` draws paths too, of tag 0 alone where pairs are forbidden.
+    """
+    real = _native.state_dtype(dtype)
+    scores = [torch.randn(K, K).to(real) * scale, torch.randn(K).to(real), torch.randn(K).to(real)]
+    if forbidden:
+        for score in scores:
+            score[torch.rand(score.shape) < 0.3] = NEVER
+        scores[0][0] = scores[0][:, 0] = scores[1][0] = scores[2][0] = 0.0
+    lengths = torch.randint(0, T + 1, (B,)) if ragged else None
+    tags = torch.randint(0, 1 if forbidden else K, (T, B)) if tagged else None
+    return (torch.randn(T, B, K) * scale).to(dtype), *scores, lengths, tags
+
+
+def _fake_forward(emissions: Tensor, transitions: Tensor, *rest: object) -> tuple[Tensor, Tensor]:
+    (T, B, K), keep = emissions.shape, rest[-1]
+    totals = transitions.new_empty(B)
+    return totals, torch.empty_like(totals), transitions.new_empty(T if keep else 0, B, K)
+
+
+def _fake_backward(
+    emissions: Tensor, transitions: Tensor, start: Tensor, end: Tensor, *_: object
+) -> tuple[Tensor, ...]:
+    return tuple(map(torch.empty_like, (emissions, transitions, start, end)))
+
+
+_SCORES = "Tensor emissions, Tensor transitions, Tensor start, Tensor end, Tensor? lengths"
+_INPUTS = f"{_SCORES}, Tensor? tags"
+OP = Op(
+    package=__name__,
+    forward_schema=f"({_INPUTS}, bool keep) -> (Tensor, Tensor, Tensor)",
+    backward_schema=f"({_INPUTS}, Tensor totals, Tensor alphas, Tensor grad) "
+    "-> (Tensor, Tensor, Tensor, Tensor)",
+    reference=reference.forward,
+    fake_forward=_fake_forward,
+    fake_backward=_fake_backward,
+    tensors=6,
+    differentiable=(0, 1, 2, 3),
+    saved=(1, 2),
+    state=-1,
+    public=1,
+    sample=_sample,
+    cases=(
+        dict(T=1, B=1, K=1),
+        dict(T=0, B=2, K=3),
+        dict(T=5, B=0, K=3),
+        dict(T=9, B=3, K=17, ragged=1),
+        dict(T=1, B=2, K=3, tagged=1),
+        dict(T=0, B=2, K=3, tagged=1),
+        dict(T=11, B=18, K=17, tagged=1),
+        dict(T=11, B=18, K=17, ragged=1, tagged=1),
+        dict(T=12, B=3, K=16, ragged=1, forbidden=1, tagged=1),
+        dict(T=23, B=5, K=9, ragged=1, forbidden=1),
+        dict(T=12, B=20, K=33, ragged=1, forbidden=1),
+        dict(T=12, B=4, K=8, scale=60),  # sums so small that they are computed term by term
+        dict(T=12, B=4, K=8, scale=60, forbidden=1, ragged=1),
+    ),
+)
+_crf = OP.register()
+torch.library.define("swiftrnn::crf_viterbi", f"({_SCORES}) -> (Tensor, Tensor)")
+
+
+@torch.library.impl("swiftrnn::crf_viterbi", "CompositeExplicitAutograd")
+def _viterbi(emissions: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    if OP.has_kernel(emissions.device.type, emissions.dtype) and emissions.device.type == "cpu":
+        return OP.kernel("viterbi")(emissions, *rest)
+    return reference.viterbi(emissions, *rest)
+
+
+@torch.library.register_fake("swiftrnn::crf_viterbi")
+def _fake_viterbi(emissions: Tensor, transitions: Tensor, *_: object) -> tuple[Tensor, Tensor]:
+    T, B, _K = emissions.shape
+    return transitions.new_empty(B), emissions.new_empty(T, B, dtype=torch.int64)
+
+
+def crf(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor | None = None,
+    tags: Tensor | None = None,
+) -> Tensor:
+    """Log of the sum over all paths of exp(score); with tags, less the score of their path.
+
+    So with tags it is the negative log-likelihood of that path, the loss to train with.
+
+        score(path) = start[path[0]] + sum over t of emissions[t, path[t]]
+                      + sum over t > 0 of transitions[path[t-1], path[t]] + end[path[last]]
+
+    Without tags, the gradient by the emissions is the probability of each tag at each step.
+
+    Args:
+        emissions: (T, B, K), the score of each tag at each step.
+        transitions: (K, K), the score of going from the first index to the second; -inf forbids
+            it. In float32 where emissions have 16 bits, as start and end.
+        start: (K), the scores of a tag at the first step; -inf forbids it.
+        end: (K), the same at the last step.
+        lengths: (B) integers in 0..T; an empty sequence has the one empty path, of score 0.
+        tags: (T, B) integers in 0..K-1; what lies beyond a length is not looked at.
+
+    Returns:
+        (B), in the dtype of transitions. Without tags -inf where no path is allowed; with tags
+        inf where theirs is not.
+
+    Raises:
+        ValueError: the shapes or dtypes do not fit together.
+
+    Example:
+        >>> import torch
+        >>> zero = torch.zeros(2)
+        >>> crf(torch.zeros(3, 1, 2), torch.zeros(2, 2), zero, zero).exp().round().item()
+        8.0
+
+    Source: Lafferty, McCallum and Pereira (2001), "Conditional Random Fields", section 3.
+    """
+    inputs = _checked("crf", emissions, transitions, start, end, lengths)
+    T, B, K = emissions.shape
+    tags = None if tags is None else _checked_tags(tags, T, B, K, inputs[-1])
+    return _crf(*inputs, tags)[0]
+
+
+@torch.no_grad()
+def crf_viterbi(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The path of the highest score; without gradients. Arguments are those of `crf`.
+
+    Returns:
+        score (B), and path (T, B) of int64: tags, 0 beyond a sequence's length. Among equals the
+        lowest tags win.
+
+    Raises:
+        ValueError: the shapes or dtypes do not fit together.
+
+    Example:
+        >>> import torch
+        >>> emissions = torch.tensor([[[0.0, 1.0]], [[3.0, 0.0]]])
+        >>> zero = torch.zeros(2)
+        >>> score, path = crf_viterbi(emissions, torch.zeros(2, 2), zero, zero)
+        >>> score.item(), path[:, 0].tolist()
+        (4.0, [1, 0])
+
+    Source: Forney (1973), "The Viterbi algorithm".
+    """
+    inputs = _checked("crf_viterbi", emissions, transitions, start, end, lengths)
+    if transformed():
+        return reference.viterbi(*inputs)
+    return torch.ops.swiftrnn.crf_viterbi(*inputs)
+
+
+def _checked_tags(tags: Tensor, T: int, B: int, K: int, lengths: Tensor | None) -> Tensor:
+    """As int64, with 0 beyond lengths; on the CPU their values are looked at."""
+    if tags.is_floating_point() or tags.dtype == torch.bool or tags.shape != (T, B):
+        raise ValueError(
+            f"crf needs tags (T, B) of integers with T = {T}, B = {B}; got {tuple(tags.shape)} of "
+            f"{tags.dtype}; give one tag for each step"
+        )
+    if lengths is not None:
+        inside = torch.arange(T, device=tags.device)[:, None] < lengths
+        tags = torch.where(inside, tags, 0)
+    if not torch.compiler.is_compiling() and tags.device.type == "cpu" and tags.numel():
+        least, most = (int(n) for n in tags.aminmax())
+        if least < 0 or most >= K:
+            raise ValueError(
+                f"crf needs tags in 0..{K - 1}; got {least}..{most}; K is the last size of "
+                "emissions"
+            )
+    return tags.to(torch.int64).contiguous()
+
+
+def _checked(
+    who: str,
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    check_tensor(who, "emissions", emissions, ("T", "B", "K"), (None,) * 3, None)
+    T, B, K = emissions.shape
+    shapes = {"transitions": (K, K), "start": (K,), "end": (K,)}
+    real, found = _native.state_dtype(emissions.dtype), []
+    for (name, shape), given in zip(shapes.items(), (transitions, start, end), strict=True):
+        check_tensor(who, name, given, ("K",) * len(shape), shape, emissions, state=True)
+        found.append(given.to(real).contiguous())
+    lengths = check_lengths(who, lengths, T, B, emissions.device)
+    return emissions.contiguous(), *found, lengths
