@@ -38,7 +38,7 @@ def _sample(
     return (torch.randn(T, B, K) * scale).to(dtype), *scores, lengths, tags
 
 
-def _fake_forward(emissions: Tensor, transitions: Tensor, *rest: object) -> tuple[Tensor, Tensor]:
+def _fake_forward(emissions: Tensor, transitions: Tensor, *rest: object) -> tuple[Tensor, ...]:
     (T, B, K), keep = emissions.shape, rest[-1]
     totals = transitions.new_empty(B)
     return totals, torch.empty_like(totals), transitions.new_empty(T if keep else 0, B, K)
