@@ -156,9 +156,9 @@ class CRF(nn.Module):
         """Probability of each tag at each step, in the shape of emissions; 0 beyond a length."""
         with torch.enable_grad():
             x = emissions.detach().requires_grad_()
-            scores = (s.detach() for s in self.scores())
-            total = ops.crf(self._time_first(x), *scores, lengths).sum()
-        return torch.autograd.grad(total, x)[0]
+            A, start, end = self.scores()
+            total = ops.crf(self._time_first(x), A, start, end, lengths).sum()
+            return torch.autograd.grad(total, x)[0]
 
     @torch.no_grad()
     def span_probabilities(
