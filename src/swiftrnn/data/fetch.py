@@ -12,90 +12,14 @@ import urllib.request
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 
+from swiftrnn.data.catalogue import DATASETS, File
+
 BLOCK = 1 << 20  # bytes read at a time, so that a large file never lies in memory whole
 TIMEOUT = 30  # seconds without one byte
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of a data set.
-
-    Attributes:
-        name: in the data set's folder; `*.gz` is packed when it is stored.
-        url: where it is downloaded from.
-        sha256: of the content, unpacked, because no two packers give the same bytes.
-        size: of the content in bytes.
-    """
-
-    name: str
-    url: str
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a data set is, under which licence, and its files."""
-
-    about: str
-    licence: str
-    files: tuple[File, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files, unpacked."""
-        return sum(file.size for file in self.files)
-
-
-_GITHUB = "https://raw.githubusercontent.com"  # addresses name a commit: they cannot change
-_WIKITEXT = (
-    f"{_GITHUB}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
-    "/word_language_model/data/wikitext-2"
-)
-_SHAKESPEARE = f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data"
-DATASETS = {
-    "wikitext-2": Dataset(
-        about="2 million words of Wikipedia, rare words as <unk> (Merity et al. 2016)",
-        licence="CC BY-SA 3.0",
-        files=(
-            File(
-                "wiki.train.tokens.gz",
-                f"{_WIKITEXT}/train.txt",
-                "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
-                10_797_148,
-            ),
-            File(
-                "wiki.valid.tokens.gz",
-                f"{_WIKITEXT}/valid.txt",
-                "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
-                1_121_681,
-            ),
-            File(
-                "wiki.test.tokens.gz",
-                f"{_WIKITEXT}/test.txt",
-                "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
-                1_256_449,
-            ),
-        ),
-    ),
-    "tinyshakespeare": Dataset(
-        about="40,000 lines of plays (Karpathy 2015)",
-        licence="MIT; the text is in the public domain",
-        files=(
-            File(
-                "input.txt",
-                f"{_SHAKESPEARE}/tinyshakespeare/input.txt",
-                "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-                1_115_394,
-            ),
-        ),
-    ),
-}
 
 
 def folder() -> Path:

@@ -1,0 +1,181 @@
+"""The data sets that can be fetched: what they are, their licence, and where their files lie."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a data set.
+
+    Attributes:
+        name: in the data set's folder; `*.gz` is packed when it is stored.
+        url: where it is downloaded from.
+        sha256: of the content, unpacked, because no two packers give the same bytes.
+        size: of the content in bytes.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a data set is, under which licence, and its files."""
+
+    about: str
+    licence: str
+    files: tuple[File, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, unpacked."""
+        return sum(file.size for file in self.files)
+
+
+_GITHUB = "https://raw.githubusercontent.com"  # addresses name a commit: they cannot change
+_WIKITEXT = (
+    f"{_GITHUB}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
+    "/word_language_model/data/wikitext-2"
+)
+_SHAKESPEARE = f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data"
+_WNUT = f"{_GITHUB}/leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603"
+_BIO = (
+    f"{_GITHUB}/cambridgeltl/MTL-Bioinformatics-2016/df0df02fae6dbb87d88ffcf323b9096528f06f84/data"
+)
+_WEIBO = f"{_GITHUB}/hltcoe/golden-horse/7a73c08e45ed94312af4ef2d97cc35a47d029e99/data"
+DATASETS = {
+    "wikitext-2": Dataset(
+        about="2 million words of Wikipedia, rare words as <unk> (Merity et al. 2016)",
+        licence="CC BY-SA 3.0",
+        files=(
+            File(
+                "wiki.train.tokens.gz",
+                f"{_WIKITEXT}/train.txt",
+                "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
+                10_797_148,
+            ),
+            File(
+                "wiki.valid.tokens.gz",
+                f"{_WIKITEXT}/valid.txt",
+                "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+                1_121_681,
+            ),
+            File(
+                "wiki.test.tokens.gz",
+                f"{_WIKITEXT}/test.txt",
+                "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
+                1_256_449,
+            ),
+        ),
+    ),
+    "tinyshakespeare": Dataset(
+        about="40,000 lines of plays (Karpathy 2015)",
+        licence="MIT; the text is in the public domain",
+        files=(
+            File(
+                "input.txt",
+                f"{_SHAKESPEARE}/tinyshakespeare/input.txt",
+                "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+                1_115_394,
+            ),
+        ),
+    ),
+    "wnut17": Dataset(
+        about="tweets and posts with new and rare names (Derczynski et al. 2017)",
+        licence="CC BY 4.0",
+        files=(
+            File(
+                "wnut17train.conll",
+                f"{_WNUT}/wnut17train.conll",
+                "731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5",
+                493_781,
+            ),
+            File(
+                "emerging.dev.conll",
+                f"{_WNUT}/emerging.dev.conll",
+                "e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8",
+                114_749,
+            ),
+            File(
+                "emerging.test.annotated",
+                f"{_WNUT}/emerging.test.annotated",
+                "2aa79b764e56ec9264a1b30fdd9b70195bd00ff400b62edd8f399d5f13c178f0",
+                192_425,
+            ),
+        ),
+    ),
+    "bc5cdr": Dataset(
+        about="abstracts with names of chemicals and diseases (Li et al. 2016)",
+        licence="CC BY 4.0",
+        files=(
+            File(
+                "IOB/train.tsv.gz",
+                f"{_BIO}/BC5CDR-IOB/train.tsv",
+                "b731361c0ed73afd04cc5fdad39afcdfd8f325d6e46c282339185a91d1af4c14",
+                1_039_940,
+            ),
+            File(
+                "IOB/devel.tsv.gz",
+                f"{_BIO}/BC5CDR-IOB/devel.tsv",
+                "b909de65c4f7e3c23bb09ad52d654cdc92e96db941abe1a5dcf6f6010c03cff5",
+                1_031_781,
+            ),
+            File(
+                "IOB/test.tsv.gz",
+                f"{_BIO}/BC5CDR-IOB/test.tsv",
+                "e41a2843a5fff0cd8d1a88cb147968d61ae29336ca70cddc3d7fb8ff21dfa1e8",
+                1_080_717,
+            ),
+        ),
+    ),
+    "ncbi-disease": Dataset(
+        about="abstracts with names of diseases (Dogan et al. 2014)",
+        licence="CC BY 4.0",
+        files=(
+            File(
+                "IOB/train.tsv.gz",
+                f"{_BIO}/NCBI-disease-IOB/train.tsv",
+                "58379baf4614b8d757d93dd7a21b202849ca99f9b9d71b49185523ff5443300c",
+                1_137_445,
+            ),
+            File(
+                "IOB/devel.tsv.gz",
+                f"{_BIO}/NCBI-disease-IOB/devel.tsv",
+                "b4e1e7efcc2a35047bf2f3d281648357470e674f555d4a26a0049ac37d59cc61",
+                200_352,
+            ),
+            File(
+                "IOB/test.tsv.gz",
+                f"{_BIO}/NCBI-disease-IOB/test.tsv",
+                "8f088ce45dc4746592188f9e69de3d89d87f3bb8f0ed8c4a287d018123fa148d",
+                205_664,
+            ),
+        ),
+    ),
+    "weibo-ner": Dataset(
+        about="Chinese messages with names and mentions (Peng and Dredze 2015; 2nd edition)",
+        licence="CC BY-SA 3.0 (annotation); the messages follow Weibo's terms",
+        files=(
+            File(
+                "weiboNER_2nd_conll.train.gz",
+                f"{_WEIBO}/weiboNER_2nd_conll.train",
+                "4e8954c54ab33b0afc9a8abb85715c47422645cc6d1b49fdb24540f4a427e997",
+                536_039,
+            ),
+            File(
+                "weiboNER_2nd_conll.dev.gz",
+                f"{_WEIBO}/weiboNER_2nd_conll.dev",
+                "e72730d83aac680505280b6301c879b3ba470d29ac308979d48cdc58ee4907cc",
+                105_881,
+            ),
+            File(
+                "weiboNER_2nd_conll.test.gz",
+                f"{_WEIBO}/weiboNER_2nd_conll.test",
+                "faaf6c0ebde5348b935cfd5c89f0f22c9e0779d60667d8b5efbc647b6707d50e",
+                108_767,
+            ),
+        ),
+    ),
+}
