@@ -23,6 +23,8 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "training.muon",
             "data.text",
             "data.fetch",
+            "data.catalogue",
+            "data.columns",
             "data.tags",
             "metrics.compression",
             "metrics.spans",

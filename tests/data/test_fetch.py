@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from swiftrnn.data import fetch
-from swiftrnn.data.fetch import DATASETS, Dataset, File
+from swiftrnn.data.catalogue import DATASETS, Dataset, File
 
 CONTENT = b"to be or not to be\n" * 1000
 

@@ -48,8 +48,9 @@ def read(path: Path) -> Columns:
 
     Args:
         path: columns parted by tabs or blanks; a line without any visible character ends a
-            sentence, as does `-DOCSTART-`, which begins a document; lines that begin with # and
-            have no tag or another number of columns are comments. Tags are in one of `data.tags.SCHEMES`.
+            sentence, as does `-DOCSTART-`, which begins a document; lines that begin with #
+            and have no tag or another number of columns are comments. Tags are in one of
+            `data.tags.SCHEMES`.
 
     Raises:
         ValueError: it cannot be read, or a line does not fit; the message names the line.
