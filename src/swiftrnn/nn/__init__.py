@@ -3,6 +3,7 @@
 from swiftrnn.nn.causal_conv import CausalConv
 from swiftrnn.nn.convert import InPlaceOfLSTM, convert
 from swiftrnn.nn.crf import CRF, Allowed
+from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mingru import MinGRU
@@ -23,6 +24,7 @@ __all__ = [
     "SRU",
     "Allowed",
     "CausalConv",
+    "Encoder",
     "InPlaceOfLSTM",
     "Linear",
     "MinGRU",

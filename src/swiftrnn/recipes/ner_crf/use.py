@@ -1,0 +1,85 @@
+"""Measuring a tagger, and what it has to be better than."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from swiftrnn.data.columns import Columns, Sentence
+from swiftrnn.data.tags import Span, to_tags
+from swiftrnn.metrics.spans import Scores, score
+from swiftrnn.recipes.ner_crf.batches import Batcher
+from swiftrnn.recipes.ner_crf.model import Tagger
+
+MEASURED = 64  # sentences at a time
+
+
+def tagged(model: Tagger, sentences: Sequence[Sentence]) -> list[list[str]]:
+    """The likeliest tags, in the order of the sentences."""
+    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].words))
+    batcher, found = Batcher(model.vocabulary), {}
+    for start in range(0, len(order), MEASURED):
+        some = order[start : start + MEASURED]
+        found |= zip(some, model.tag(batcher([sentences[i] for i in some])), strict=True)
+    return [found[i] for i in range(len(sentences))]
+
+
+def measure(model: Tagger, part: Columns) -> Scores:
+    """Spans found in a part of the corpus."""
+    return score([s.tags() for s in part.sentences], tagged(model, part.sentences))
+
+
+def percent(found: Scores, name: str = "") -> dict[str, float]:
+    """F1 over all types, in percent, and of each type."""
+    types = {f"{name}f1_{kind}": 100 * each.f1 for kind, each in found.by_type.items()}
+    return {f"{name}f1": 100 * found.all.f1} | types
+
+
+def unseen(gold: Columns, tags: Sequence[Sequence[str]], train: Columns) -> dict[str, float]:
+    """Recall in percent of spans whose words stood as a span in train, and of the others."""
+    known, hits, all_ = _dictionary(train), Counter(), Counter()
+    for sentence, row in zip(gold.sentences, tags, strict=True):
+        for span in sentence.spans:
+            kind = "seen" if sentence.words[span.first : span.end] in known else "unseen"
+            wanted = to_tags([span], span.end)[span.first :]
+            whole = list(row[span.first : span.end]) == wanted
+            all_[kind] += 1
+            hits[kind] += whole
+    return {f"recall_{k}": 100 * hits[k] / all_[k] for k in ("seen", "unseen") if all_[k]}
+
+
+def _dictionary(train: Columns) -> dict[tuple[str, ...], str]:
+    """The spans of train, each with the type it had most often."""
+    counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for sentence in train.sentences:
+        for span in sentence.spans:
+            counts[sentence.words[span.first : span.end]][span.type] += 1
+    return {words: kinds.most_common(1)[0][0] for words, kinds in counts.items()}
+
+
+def baselines(train: Columns, test: Columns) -> dict[str, float]:
+    """F1 in percent of two programs that learn nothing but a list.
+
+    `dictionary` finds the longest runs of words that were a span in train; `capitals` calls each
+    run of words that begin with a capital letter, but at the start of a sentence, what most spans
+    of train are.
+    """
+    known, kinds = _dictionary(train), Counter(s.type for t in train.sentences for s in t.spans)
+    longest = max(map(len, known), default=0)
+    common = kinds.most_common(1)[0][0] if kinds else ""
+    gold, listed, capitals = [], [], []
+    for sentence in test.sentences:
+        gold.append(sentence.tags())
+        words, found, at = sentence.words, [], 0
+        while at < len(words):
+            ends = range(min(at + longest, len(words)), at, -1)
+            end = next((e for e in ends if words[at:e] in known), None)
+            found += [] if end is None else [Span(known[words[at:end]], at, end)]
+            at = end or at + 1
+        listed.append(to_tags(found, len(words)))
+        marks = "".join("C" if w[:1].isupper() and i else "." for i, w in enumerate(words))
+        runs = [Span(common, *m.span()) for m in re.finditer("C+", marks)] if common else []
+        capitals.append(to_tags(runs, len(words)))
+    return {
+        "baseline_dictionary": 100 * score(gold, listed).all.f1,
+        "baseline_capitals": 100 * score(gold, capitals).all.f1,
+    }
