@@ -7,6 +7,7 @@ written where they lie; only the weight is copied, once per pass.
 
 from functools import cache
 from itertools import pairwise
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ _outer = _native.Kernel("matmul_outer", "pipipi" + "iii" + "pii")
 RUN_ROWS = 256  # of gates before they are used: they stay in the caches of the cores
 SINK_ROWS = 512  # of gradients of gates before they enter products: so many pay for their weight
 OUTER_ROOM = 256 * 512  # numbers a thread turns round at a time, as in cpu.c
+Live = tuple[Tensor | int, Tensor | int]
+_last: tuple[ref[Tensor], tuple[int, int], Live] | None = None
 PRODUCTS_A_THREAD = 100  # multiplications that take as long as one step of one channel
 
 
@@ -133,10 +136,23 @@ class Sink:
         )  # fmt: skip
 
 
-def _live(lengths: Tensor | None, T: int) -> tuple[Tensor | int, Tensor | int]:
-    """`starts` (T + 1) and `live` of `gates.h`, or zeros where no sequence ends early."""
+def _live(lengths: Tensor | None, T: int) -> Live:
+    """`starts` (T + 1) and `live` of `gates.h`, or zeros where no sequence ends early.
+
+    All layers and directions of a pass ask for the same, one after the other.
+    """
+    global _last
     if lengths is None or not len(lengths) or int(lengths.min()) >= T:
         return 0, 0
+    if lengths.is_inference():  # has no version
+        return _numbers(lengths, T)
+    known, key = _last, (T, lengths._version)
+    if known is None or known[0]() is not lengths or known[1] != key:
+        _last = known = ref(lengths), key, _numbers(lengths, T)
+    return known[2]
+
+
+def _numbers(lengths: Tensor, T: int) -> Live:
     inside = torch.arange(T)[:, None] < lengths
     starts = torch.zeros(T + 1, dtype=torch.int64)
     torch.cumsum(inside.sum(1), 0, out=starts[1:])

@@ -2,16 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from swiftrnn.data.columns import Columns, Sentence
 
 UNKNOWN = "<unk>"
+MOST_CHARS = 40  # of a word; longer ones are addresses
 POOL = 16  # batches whose sentences are sorted by length together
 
 
@@ -47,45 +48,64 @@ class Batcher:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
         self.word, self.char, self.tag = (
             {each: i for i, each in enumerate(part)}
             for part in (vocabulary.words, vocabulary.chars, vocabulary.tags)
         )
+        self.forms: dict[str, int] = {}  # words met so far, as they are written
+        self.spelt: list[np.ndarray] = []  # the characters of each
 
-    def __call__(self, sentences: Sequence[Sentence]) -> dict[str, Tensor]:
+    def encode(self, sentence: Sentence) -> np.ndarray:
+        """(3, T): numbers of words, tags and forms."""
+        words = [self.word.get(folded(w), 0) for w in sentence.words]
+        tags = [self.tag.get(t, 0) for t in sentence.tags()]
+        return np.array([words, tags, [self._form(w) for w in sentence.words]])
+
+    def _form(self, word: str) -> int:
+        if word not in self.forms:
+            self.forms[word] = len(self.spelt)
+            known = [self.char[c] for c in word[:MOST_CHARS] if c in self.char]
+            self.spelt.append(np.array(known or [0]))
+        return self.forms[word]
+
+    def collate(self, rows: Sequence[np.ndarray]) -> dict[str, Tensor]:
         """A batch of sentences, of which each has at least one word."""
-        numbers = [[self.word.get(folded(w), 0) for w in s.words] for s in sentences]
-        tags = [[self.tag.get(t, 0) for t in s.tags()] for s in sentences]
-        known = {w: i for i, w in enumerate({w: None for s in sentences for w in s.words})}
-        chars = [[self.char[c] for c in w if c in self.char] or [0] for w in known]
-        word_of = [[known[w] for w in s.words] for s in sentences]
+        lengths = np.array([row.shape[1] for row in rows])
+        forms, word_of = np.unique(np.concatenate([row[2] for row in rows]), return_inverse=True)
+        spelt = [self.spelt[i] for i in forms]
+        sizes = np.array([len(each) for each in spelt])
+        flat = np.concatenate(rows, 1)
+        columns = (flat[0], flat[1], word_of)
+        words, tags, places = (padded(each, lengths) for each in columns)
         return {
-            "words": padded(numbers), "tags": padded(tags), "word_of": padded(word_of),
-            "lengths": torch.tensor([len(n) for n in numbers]), "chars": padded(chars),
-            "char_lengths": torch.tensor([len(c) for c in chars]),
+            "words": words, "tags": tags, "word_of": places, "lengths": torch.from_numpy(lengths),
+            "chars": padded(np.concatenate(spelt), sizes), "char_lengths": torch.from_numpy(sizes),
         }  # fmt: skip
 
 
-def padded(rows: Iterable[Sequence[int]]) -> Tensor:
-    """Numbers (T, B), filled up with 0."""
-    return pad_sequence([torch.tensor(row) for row in rows])
+def padded(flat: np.ndarray, lengths: np.ndarray) -> Tensor:
+    """Sequences that lie one after the other, as columns (T, B), filled up with 0."""
+    inside = np.arange(lengths.max())[:, None] < lengths
+    found = np.zeros(inside.shape[::-1], dtype=np.int64)
+    found[inside.T] = flat
+    return torch.from_numpy(found.T)
 
 
 class Batches:
     """The batches of an epoch, in an order that torch's random state decides, over and over."""
 
     def __init__(self, sentences: Sequence[Sentence], batcher: Batcher, batch_size: int) -> None:
-        self.sentences, self.batcher, self.batch_size = sentences, batcher, batch_size
+        self.batcher, self.batch_size = batcher, batch_size
+        self.rows = [batcher.encode(sentence) for sentence in sentences]
 
     def __len__(self) -> int:
-        return -(-len(self.sentences) // self.batch_size)
+        return -(-len(self.rows) // self.batch_size)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        order, batches = torch.randperm(len(self.sentences)).tolist(), []
+        order, batches = torch.randperm(len(self.rows)).tolist(), []
         for start in range(0, len(order), POOL * self.batch_size):
             pool = order[start : start + POOL * self.batch_size]
-            pool.sort(key=lambda i: len(self.sentences[i].words))
+            pool.sort(key=lambda i: self.rows[i].shape[1])
             batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
         for i in torch.randperm(len(batches)).tolist():
-            yield self.batcher([self.sentences[j] for j in batches[i]])
+            yield self.batcher.collate([self.rows[j] for j in batches[i]])

@@ -35,7 +35,7 @@ class Tagger(L.LightningModule):
         depth: layers of words on top of each other.
         bigrams: whether a word's vector also depends on the word before it.
         crf: whether sequences are scored as a whole, or each tag by itself.
-        dropout: of x, and of the layers' outputs.
+        dropout: of features of x and of the layer's output, one choice for a sentence.
         learning_rate: of AdamW at the start; falls to 0 along a line.
         steps: until then.
     """
@@ -69,7 +69,7 @@ class Tagger(L.LightningModule):
         self.inner = nn.Linear(self.encoder.output_size, hidden)
         self.readout = nn.Linear(hidden, len(tags))
         self.crf = swift.CRF(len(tags), allowed=allowed(tags)) if crf else None
-        self.dropout, self.learning_rate, self.steps = nn.Dropout(dropout), learning_rate, steps
+        self.dropout, self.learning_rate, self.steps = dropout, learning_rate, steps
         rare = torch.zeros(len(vocabulary.words), dtype=torch.bool)
         rare[vocabulary.rare] = True
         self.register_buffer("rare", rare, persistent=False)
@@ -88,9 +88,15 @@ class Tagger(L.LightningModule):
             spelt = self.spelling(self.char(batch["chars"]), batch["char_lengths"])
             ends = self.spelling.ends(spelt, batch["char_lengths"])
             parts.append(ends[batch["word_of"]])
-        x = self.dropout(torch.cat(parts, -1))
-        h = self.dropout(self.encoder(x, batch["lengths"]))
+        x = self.dropped(torch.cat(parts, -1))
+        h = self.dropped(self.encoder(x, batch["lengths"]))
         return self.readout(torch.tanh(self.inner(h)))
+
+    def dropped(self, x: Tensor) -> Tensor:
+        """While training, x without some of its features, the same ones for a whole sentence."""
+        if not self.training:
+            return x
+        return x * nn.functional.dropout(x.new_ones(x.shape[1:]), self.dropout)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Loss in nats, the mean over words."""

@@ -19,7 +19,8 @@ def tagged(model: Tagger, sentences: Sequence[Sentence]) -> list[list[str]]:
     batcher, found = Batcher(model.vocabulary), {}
     for start in range(0, len(order), MEASURED):
         some = order[start : start + MEASURED]
-        found |= zip(some, model.tag(batcher([sentences[i] for i in some])), strict=True)
+        batch = batcher.collate([batcher.encode(sentences[i]) for i in some])
+        found |= zip(some, model.tag(batch), strict=True)
     return [found[i] for i in range(len(sentences))]
 
 
