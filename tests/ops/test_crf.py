@@ -145,15 +145,19 @@ def test_probabilities_of_tags_are_the_gradient(forbidden):
     torch.testing.assert_close(found, expected)
 
 
-def test_scores_from_both_ends_meet_in_the_total():
-    emissions, transitions, start, end, lengths, _ = draw(6, 4, 5, forbidden=1, ragged=1)
-    total = ops.crf(emissions, transitions, start, end, lengths)
-    before = reference.forward_scores(emissions, transitions, start, lengths)
-    after = reference.backward_scores(emissions, transitions, end, lengths)
-    for t in range(6):
-        some = lengths > 0
-        meet = (before[t] + after[t]).logsumexp(1)
-        torch.testing.assert_close(meet[some], total[some])
+@pytest.mark.parametrize("ragged", [0, 1])
+def test_scores_from_both_ends_meet_in_the_total(ragged):
+    emissions, *scores, lengths, _ = draw(6, 4, 5, forbidden=1, ragged=ragged)
+    total, inside = ops.crf(emissions, *scores, lengths), torch.ones(6, 4, dtype=torch.bool)
+    if lengths is not None:
+        inside = torch.arange(6)[:, None] < lengths
+    before, after = ops.crf_scores(emissions, *scores, lengths)
+    found = (before + after).logsumexp(2)
+    torch.testing.assert_close(found[inside], total.expand(6, -1)[inside])
+    slow = (reference.forward_scores(emissions, *scores[:2], lengths),
+            reference.backward_scores(emissions, scores[0], scores[2], lengths))  # fmt: skip
+    torch.testing.assert_close(before[inside], slow[0][inside])
+    torch.testing.assert_close(after[inside], slow[1][inside])
 
 
 def test_what_is_forbidden_but_for_one_unlikely_path_is_exact():

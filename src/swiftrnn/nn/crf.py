@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from swiftrnn import ops
 from swiftrnn.ops.crf import NEVER
-from swiftrnn.ops.crf.reference import backward_scores, forward_scores, path_scores
+from swiftrnn.ops.crf.reference import path_scores
 
 
 class Allowed(NamedTuple):
@@ -162,46 +162,36 @@ class CRF(nn.Module):
 
     @torch.no_grad()
     def span_probabilities(
-        self, emissions: Tensor, tags: Tensor, spans: list[tuple[int, int, int]]
+        self,
+        emissions: Tensor,
+        tags: Tensor,
+        spans: list[tuple[int, int, int]],
+        lengths: Tensor | None = None,
     ) -> list[float]:
         """How likely it is that runs of steps have the tags that are given, whatever lies outside.
 
         Args:
-            emissions: as in `forward`; every sequence with at least as many steps as its spans.
+            emissions: as in `forward`.
             tags: as in `forward`.
             spans: of sequence b the steps from first to end, without end: (b, first, end).
+            lengths: as in `forward`.
 
         Returns:
             A probability for each span.
         """
         x, tags = self._time_first(emissions), self._time_first(tags)
         A, start, end = self.scores()
+        before, after = ops.crf_scores(x, A, start, end, lengths)
+        total, none = ops.crf(x, A, start, end, lengths), torch.zeros_like(start)
         found = []
-        for b in sorted({b for b, _, _ in spans}):
-            one = x[:, b : b + 1]
-            before, after = forward_scores(one, A, start, None), backward_scores(one, A, end, None)
-            total = ops.crf(one, A, start, end)
-            for s in [s for s in spans if s[0] == b]:
-                found.append((s, self._span(one, tags[:, b : b + 1], before, after, total, s)))
-        known = dict(found)
-        return [known[span] for span in spans]
-
-    def _span(
-        self,
-        x: Tensor,
-        tags: Tensor,
-        before: Tensor,
-        after: Tensor,
-        total: Tensor,
-        span: tuple[int, int, int],
-    ) -> float:
-        """`x` (T, 1, K), with the scores from both ends."""
-        _, first, end = span
-        none = torch.zeros_like(self.start_transitions)
-        inner = path_scores(x[first:end], self.scores()[0], none, none, None, tags[first:end])
-        head, tail = tags[first, 0], tags[end - 1, 0]
-        score = inner - x[first, 0, head] + before[first, 0, head] + after[end - 1, 0, tail]
-        return min(1.0, math.exp(float(score - total)))
+        for b, first, last in ((b, first, end - 1) for b, first, end in spans):
+            path = tags[first : last + 1, b : b + 1]
+            later = path_scores(x[first : last + 1, b : b + 1], A, none, none, None, path)
+            head, tail = path[0, 0], path[-1, 0]
+            inner = later[0] - x[first, b, head]  # which `before` counts already
+            score = before[first, b, head] + inner + after[last, b, tail] - total[b]
+            found.append(min(1.0, math.exp(float(score))))
+        return found
 
     def _time_first(self, x: Tensor) -> Tensor:
         return x.transpose(0, 1) if self.batch_first and x.dim() > 1 else x

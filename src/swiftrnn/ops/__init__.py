@@ -9,7 +9,7 @@ from swiftrnn.ops._op import references
 from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
 from swiftrnn.ops.crf import OP as _CRF
-from swiftrnn.ops.crf import crf, crf_viterbi
+from swiftrnn.ops.crf import crf, crf_scores, crf_viterbi
 from swiftrnn.ops.gated_scan import OP as _GATED_SCAN
 from swiftrnn.ops.gated_scan import gated_scan
 from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
@@ -27,6 +27,7 @@ __all__ = [
     "ALL",
     "OPS",
     "crf",
+    "crf_scores",
     "crf_viterbi",
     "gated_scan",
     "keep_memory",

@@ -179,6 +179,53 @@ def crf_viterbi(
     return torch.ops.swiftrnn.crf_viterbi(*inputs)
 
 
+@torch.no_grad()
+def crf_scores(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Sums over the parts of paths before and after each step; arguments are those of `crf`.
+
+    Returns:
+        before (T, B, K): log of the sum over all beginnings up to a step that end in a tag.
+        after (T, B, K): log of the sum over all that may follow, from a tag at a step to the end.
+        Their sum over tags is `crf` at every step; beyond lengths they mean nothing.
+
+    Example:
+        >>> import torch
+        >>> zero, emissions = torch.zeros(2), torch.randn(3, 1, 2)
+        >>> before, after = crf_scores(emissions, torch.zeros(2, 2), zero, zero)
+        >>> total = crf(emissions, torch.zeros(2, 2), zero, zero)
+        >>> torch.allclose((before + after).logsumexp(2), total)
+        True
+
+    Source: Rabiner (1989), "A tutorial on hidden Markov models", section III.
+    """
+    x, transitions, start, end, lengths = _checked(
+        "crf_scores", emissions, transitions, start, end, lengths
+    )
+    if x.device.type != "cpu" or not OP.has_kernel("cpu", x.dtype) or transformed():
+        before = reference.forward_scores(x, transitions, start, lengths)
+        return before, reference.backward_scores(x, transitions, end, lengths)
+    run = OP.raw["forward"]
+    before = run(x, transitions, start, end, lengths, None, True)[2]
+    turned = _turned(x, lengths)
+    back = run(turned, transitions.t().contiguous(), end, start, lengths, None, True)[2]
+    return before, _turned(back - turned, lengths)  # it counts the emission of its own step
+
+
+def _turned(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """The valid part of each sequence from its end to its beginning."""
+    if lengths is None:
+        return x.flip(0)
+    times = torch.arange(len(x))[:, None]
+    rows = torch.where(times < lengths, lengths - 1 - times, times)
+    return x[rows, torch.arange(x.shape[1])]
+
+
 def _checked_tags(tags: Tensor, T: int, B: int, K: int, lengths: Tensor | None) -> Tensor:
     """As int64, with 0 beyond lengths; on the CPU their values are looked at."""
     if tags.is_floating_point() or tags.dtype == torch.bool or tags.shape != (T, B):

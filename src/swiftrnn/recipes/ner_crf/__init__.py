@@ -84,8 +84,8 @@ def train(config: Config, out: Path, corpus: Corpus) -> Fitted:
         return {"f1": f1}
 
     return fit(
-        model, batches, out=out, steps=steps, valid=valid, every=1 / config.epochs, clip=5.0,
-        resume=True, name=config.layer,
+        model, batches, out=out, steps=steps, valid=valid, every=1 / config.epochs, average=True,
+        clip=5.0, resume=True, name=config.layer,
     )  # fmt: skip
 
 
