@@ -28,6 +28,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "data.tags",
             "metrics.compression",
             "metrics.spans",
+            "deploy.trained",
             "deploy.predict",
             "deploy.export",
             "compare",

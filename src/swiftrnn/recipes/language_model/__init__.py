@@ -58,6 +58,7 @@ SMOKE = Config(
 WORD = Config(
     level="word", ngrams=1, batch_size=20, time=35, seconds=600.0, learning_rate=2e-3, knee=1000
 )
+SIZES = ("hidden", "width", "depth", "ngrams", "ngram_rows")  # of the model
 CLAIMS = {"enwik8_bits_per_byte": 1.19}  # theirs, on enwik8; not comparable with this text
 
 

@@ -52,9 +52,7 @@ def load(config: Any, out: Path, file: Path | None = None) -> LanguageModel:
     """
     file_words = out / "vocabulary.json"
     words = folder.read_json(file_words, ("words",))["words"] if config.level == "word" else None
-    model = build(config, Vocabulary(words))
-    weights.load(model, file or out / WEIGHTS)
-    return model.eval()
+    return weights.built(lambda: build(config, Vocabulary(words)), file or out / WEIGHTS)
 
 
 @torch.no_grad()

@@ -1,0 +1,144 @@
+"""Reading what was trained: a run folder becomes a model, and nothing in the folder can run."""
+
+import types
+import typing
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from swiftrnn import recipes
+from swiftrnn.training import folder
+
+RECIPES = Path(recipes.__file__).parent
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was read back, its recipe, and what it was trained with."""
+
+    folder: Path
+    recipe: Any
+    config: Any
+    model: Any
+
+
+def load(run: Path) -> Trained:
+    """Read a run folder; of a comparison, its best layer.
+
+    Args:
+        run: a run folder, or the folder of one layer in that of a comparison.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        ValueError: a file of it was cut short or changed, or the comparison is not complete.
+    """
+    if not run.is_dir():
+        raise FileNotFoundError(
+            f"swiftrnn predict needs a run folder; got {run}, "
+            f"{'a file' if run.exists() else 'which does not exist'}; "
+            "give the folder that a run printed, such as runs/compare-<time>"
+        )
+    if "compare" in folder.read_json(run / "config.json"):
+        run = _best(run)
+    recipe, config = recipe_of(run), config_of(run)
+    return Trained(run, recipe, config, recipe.load(config, run))
+
+
+def _best(run: Path) -> Path:
+    if not (run / "metrics.json").exists():
+        done = sorted(path.parent.name for path in run.glob("*/model.safetensors"))
+        raise ValueError(
+            f"swiftrnn predict needs a complete comparison; got {run}, which was interrupted; "
+            f"go on with swiftrnn compare --resume --out {run}"
+            + (f", or give {run / done[0]}" if done else "")
+        )
+    best = folder.read_json(run / "metrics.json", needs=("best",))["best"]
+    if best not in [path.name for path in run.iterdir() if path.is_dir()]:
+        raise ValueError(
+            f"metrics.json needs the best layer's name; got {best!r} in {run}; "
+            "it was changed, so give the folder of a layer"
+        )
+    return run / best
+
+
+def usable() -> list[str]:
+    """The recipes whose runs can be used: those with a `predict`."""
+    found = (path for path in RECIPES.glob("*/__init__.py") if "predict" in path.read_text("utf-8"))
+    return sorted(path.parent.name for path in found)
+
+
+def recipe_of(run: Path) -> Any:
+    """The recipe that a run folder's config.json names.
+
+    Raises:
+        FileNotFoundError: there is no config.json.
+        ValueError: it was cut short, or its recipe has nothing to predict.
+    """
+    name = folder.read_json(run / "config.json", needs=("recipe", "config"))["recipe"]
+    if name not in usable():
+        raise ValueError(
+            f"swiftrnn predict needs a run of {' or '.join(usable())}; got one of {name!r} "
+            f"in {run}; give another run"
+        )
+    return import_module(f"swiftrnn.recipes.{name}")
+
+
+def config_of(run: Path) -> Any:
+    """The settings in a run folder's config.json, each of its right type.
+
+    Raises:
+        FileNotFoundError: there is no config.json.
+        ValueError: it was cut short or changed, or is of another version.
+    """
+    recipe, path = recipe_of(run), run / "config.json"
+    values, wanted = folder.read_json(path)["config"], typing.get_type_hints(recipe.Config)
+    if not isinstance(values, dict) or values.keys() != wanted.keys():
+        odd = sorted(set(values) ^ set(wanted)) if isinstance(values, dict) else [str(values)]
+        raise ValueError(
+            f"config.json needs the settings of {_name(recipe)}; got {', '.join(odd)} missing or "
+            f"unknown in {path}; it was changed or is of another version, so train again"
+        )
+    for name, value in values.items():
+        if not _fits(value, wanted[name]):
+            raise ValueError(
+                f"config.json needs a {name} of the kind that was trained; got {value!r} "
+                f"in {path}; it was changed, so train again"
+            )
+    paths = {name for name, kind in wanted.items() if Path in (kind, *typing.get_args(kind))}
+    given = {n: Path(v) if n in paths and v is not None else v for n, v in values.items()}
+    config = recipe.Config(**given)
+    _check_sizes(recipe, config, run)
+    return config
+
+
+def _check_sizes(recipe: Any, config: Any, run: Path) -> None:
+    """Refuse what is far too large for the weights, before time or memory are asked for it."""
+    file = run / recipe.WEIGHTS
+    most = file.stat().st_size if file.is_file() else 1 << 31
+    for name in recipe.SIZES:
+        if not 0 <= getattr(config, name) <= most:
+            raise ValueError(
+                f"config.json needs a {name} that can be trained; got {getattr(config, name)} in "
+                f"{run}, where {file.name} has {most:,} bytes; it was changed, so train again"
+            )
+
+
+def _name(recipe: Any) -> str:
+    return recipe.__name__.rpartition(".")[2]
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value from JSON is of a dataclass field's type."""
+    origin, inside = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return value in inside
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, each) for each in inside)
+    if kind is Path:
+        return isinstance(value, str)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)
