@@ -23,6 +23,7 @@ from parallel import crossover
 from quality import quality, trials
 from rows import Results, caption
 from tables import number, ratio, table, verdict
+from tagging import tagging
 
 from swiftrnn.bench import OURS, PRODUCTS, RIVALS
 from swiftrnn.compare import show
@@ -229,6 +230,7 @@ NOT_MEASURED = {
     **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
     "parallel": "`python benchmarks/parallel.py`",
     "lengths": "`python benchmarks/lengths.py`",
+    "tagging": "`python benchmarks/tagging.py`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
@@ -298,6 +300,7 @@ OF_RUNS: dict[str, Callable[[Path], str]] = {
     "gpu targets": asked,
     "trials": trials,
     "quality": quality,
+    "tagging": tagging,
     "recipes": lambda _: recipes(),
 }
 

@@ -14,87 +14,19 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes
 
 from swiftrnn import __version__, run
 from swiftrnn.compare import Compare
+from swiftrnn.options import Bench, Copy, Data, Info, List, Predict, Run, Serve
 from swiftrnn.training import folder
 
 
 class UsageError(ValueError):
     """What was typed makes no sense; the message says what to type instead."""
-
-
-@dataclass(frozen=True)
-class List:
-    """Show the recipes: one line each, with the result we measured."""
-
-
-@dataclass(frozen=True)
-class Info:
-    """Show versions, devices, which kernels run here, and why others do not."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Train a recipe and measure it on unseen data; writes a run folder.
-
-    Every field of the recipe's Config is an option: `swiftrnn run RECIPE --help` lists them.
-    """
-
-    preset: str = "default"  # a Config constant of the recipe, by its name in lower case
-    seeds: int = 1  # runs with this many seeds, from --seed upwards, and gives mean and sd
-    out: Path | None = None  # the run folder; runs/<recipe>-<time> unless given
-    resume: bool = False  # go on with the run in --out, or with the recipe's newest
-    record: bool = False  # write the recipe's results.json; in a source checkout only
-
-
-@dataclass(frozen=True)
-class Predict:
-    """Use what was trained: with a language model, continue each INPUT."""
-
-    run: Annotated[Positional[Path], arg(metavar="RUN")]
-    """a run folder; of a comparison, its best layer, or RUN/LAYER"""
-    inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT")] = ()
-    """what to continue; standard input where none is given"""
-    length: int = 200  # how many bytes (or words) to add
-    temperature: float = 0.8  # below 1 plays safe, above 1 is wild; 0 always takes the likeliest
-    top_k: int = 0  # draw from the k likeliest only; 0 draws from all
-    seed: int = 0  # the same seed gives the same text
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Time kernels and layers against the rivals installed here; parity first."""
-
-    op: Annotated[Positional[str | None], arg(metavar="OP")] = None
-    """one op or layer; all of them unless given"""
-    seconds: float = 90.0  # for all together
-    out: Path | None = None  # a new folder for a report with plots; without it only the tables
-
-
-@dataclass(frozen=True)
-class Data:
-    """Show the data sets with licence and size, or fetch one into the cache."""
-
-    action: Annotated[Positional[str], arg(metavar="list|fetch")] = "list"
-    """what to do"""
-    name: Annotated[Positional[str | None], arg(metavar="NAME")] = None
-    """which data set to fetch"""
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Copy a recipe's folder, to start your own from; `swiftrnn run ./DIR` then runs it."""
-
-    recipe: Annotated[Positional[str], arg(metavar="RECIPE")]
-    """the recipe to copy"""
-    dir: Annotated[Positional[Path], arg(metavar="DIR")]
-    """the new folder; its name becomes the name of the package, so letters, digits and _"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -312,10 +244,21 @@ def _preset(words: list[str]) -> str:
 def _predict(options: Predict) -> None:
     from swiftrnn.deploy import predict
 
-    how = (options.length, options.temperature, options.top_k, options.seed)
     trained = predict.load(options.run)
-    for text in options.inputs or (sys.stdin.read(),):
-        print(text + predict.continue_text(trained, text, *how))
+    texts = options.inputs or (sys.stdin.read(),)
+    if trained.config_is_of(predict.RECIPE):
+        how = (options.length, options.temperature, options.top_k, options.seed)
+        for text in texts:
+            print(text + predict.continue_text(trained, text, *how))
+        return
+    for text in texts:
+        print(predict.found(trained, text, options.format), end="")
+
+
+def _serve(options: Serve) -> None:
+    from swiftrnn.deploy import serve
+
+    serve.main(options.run, options.host, options.port)
 
 
 def _compare(options: Compare) -> None:
@@ -388,7 +331,11 @@ COMMANDS = {
         (
             'swiftrnn predict runs/compare-2026-01-31-120000 "def "',
             'swiftrnn predict runs/lstm "import " --length 500 --temperature 0.6',
+            "swiftrnn predict runs/names --format jsonl < letters.txt",
         ),
+    ),
+    "serve": Command(
+        Serve, _serve, ("swiftrnn serve runs/names", "swiftrnn serve runs/names --port 8080")
     ),
     "bench": Command(Bench, _bench, ("swiftrnn bench", "swiftrnn bench SRU --out runs/sru")),
     "data": Command(Data, _data, ("swiftrnn data list", "swiftrnn data fetch wikitext-2")),

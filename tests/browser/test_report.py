@@ -1,7 +1,5 @@
 """The report of a comparison as a reader sees it: in Chromium, wide and narrow, light and dark."""
 
-import shutil
-
 import pytest
 
 from swiftrnn import bench
@@ -9,24 +7,6 @@ from swiftrnn.compare import LAYERS, show
 from swiftrnn.training import report
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    pytest.importorskip("playwright", reason="Playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here; on Debian apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,26 @@
-"""Using a language model that was trained."""
+"""Using what was trained: continuing a text with a language model, finding names in one."""
+
+import json
+from dataclasses import asdict
 
 import torch
 
+from swiftrnn.data import columns, tokens
+from swiftrnn.data.columns import Sentence
+from swiftrnn.data.tags import Span
 from swiftrnn.deploy.trained import Trained, config_of, load
 from swiftrnn.recipes.language_model.use import sample
 
-__all__ = ["RECIPE", "Trained", "config_of", "continue_text", "load", "parameters_of", "width_of"]
+__all__ = [
+    "RECIPE",
+    "Trained",
+    "config_of",
+    "continue_text",
+    "found",
+    "load",
+    "parameters_of",
+    "width_of",
+]
 RECIPE = "language_model"
 
 
@@ -48,3 +63,31 @@ def width_of(trained: Trained) -> int:
 def parameters_of(trained: Trained) -> int:
     """How many trainable parameters the model has."""
     return sum(each.numel() for each in trained.model.parameters() if each.requires_grad)
+
+
+def found(trained: Trained, text: str, form: str = "text") -> str:
+    """What a tagger finds in a text, to be printed.
+
+    Args:
+        trained: what `load` gave, of a recipe that finds spans in texts.
+        text: anything.
+        form: "text", a line for each: where, what, type and confidence; "jsonl", one object with
+            the text and all of them; "conll", a word and its tag (IOB2) on a line.
+
+    Returns:
+        Lines; for "text" none where nothing was found.
+    """
+    entities = trained.recipe.predict(trained.model, text)
+    if form == "jsonl":
+        content = {"text": text, "entities": [asdict(each) for each in entities]}
+        return json.dumps(content, ensure_ascii=False) + "\n"
+    if form == "text":
+        rows = [(f"{e.start}-{e.end}", e.type, f"{e.confidence:.3f}", " ".join(e.text.split()))
+                for e in entities]  # fmt: skip
+        return "".join("{:<12}{:<16}{:<8}{}\n".format(*row) for row in rows)
+    sentences = []
+    for words in tokens.sentences(text, trained.model.vocabulary.style):
+        first, end = ({getattr(w, a): i for i, w in enumerate(words)} for a in ("start", "end"))
+        spans = [Span(e.type, first[e.start], end[e.end] + 1) for e in entities if e.start in first]
+        sentences.append(Sentence(tuple(w.text for w in words), tuple(spans)))
+    return columns.write(sentences)

@@ -22,6 +22,10 @@ class Trained:
     config: Any
     model: Any
 
+    def config_is_of(self, recipe: str) -> bool:
+        """Whether it is a run of the recipe with this name."""
+        return _name(self.recipe) == recipe
+
 
 def load(run: Path) -> Trained:
     """Read a run folder; of a comparison, its best layer.

@@ -79,6 +79,7 @@ class Encoder(nn.Module):
         if self.packed:
             lengths = lengths.clamp(min=1).cpu()
             packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
+            assert self.whole is not None
             return pad_packed_sequence(self.whole(packed)[0], total_length=len(x))[0]
         if self.whole is not None:
             return self.whole(x, lengths=lengths)[0]

@@ -1,54 +1,25 @@
-"""Sentences with their spans: data sets, files of yours, made-up ones, and the control."""
+"""Where sentences come from: a data set, files of yours, or made-up ones."""
 
 import random
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from swiftrnn.data import columns, fetch
+from swiftrnn.data import corpus
 from swiftrnn.data.columns import Columns, Sentence
+from swiftrnn.data.corpus import Corpus
 from swiftrnn.data.tags import Span
-
-PARTS = {
-    "wnut17": ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"),
-    "bc5cdr": tuple(f"IOB/{part}.tsv.gz" for part in ("train", "devel", "test")),
-    "ncbi-disease": tuple(f"IOB/{part}.tsv.gz" for part in ("train", "devel", "test")),
-    "weibo-ner": tuple(f"weiboNER_2nd_conll.{part}.gz" for part in ("train", "dev", "test")),
-}
-
-
-class Corpus(NamedTuple):
-    """Sentences to learn from, to pick an epoch by, and to measure on."""
-
-    train: Columns
-    valid: Columns
-    test: Columns
 
 
 def corpus_for(config: Any) -> Corpus:
-    """The data set that a configuration asks for.
+    """What a configuration asks for.
 
     Raises:
         ValueError: a file does not fit, or only some of the three were given.
         ConnectionError: a data set could not be downloaded.
     """
-    own = config.train, config.valid, config.test
-    if any(own) and not all(own):
-        raise ValueError(
-            "ner_crf needs --train, --valid and --test together; got only "
-            + ", ".join(f"--{n}" for n, f in zip(Corpus._fields, own, strict=True) if f)
-        )
     if config.made_up:
         return made_up(config.seed)
-    files = own if all(own) else [fetch.fetch(config.data, name) for name in PARTS[config.data]]
-    found = [columns.read(Path(file)) for file in files]
-    if config.data == "weibo-ner" and not all(own):  # each character has its place in a word: 科0
-        found = [_characters(part) for part in found]
-    return Corpus(*found)
-
-
-def _characters(part: Columns) -> Columns:
-    cut = (Sentence(tuple(w[:1] for w in s.words), s.spans) for s in part.sentences)
-    return Columns(tuple(cut), part.scheme, part.documents)
+    own = corpus.own(config.train, config.valid, config.test)
+    return own or corpus.known(config.data)
 
 
 def made_up(seed: int) -> Corpus:
@@ -69,19 +40,3 @@ def made_up(seed: int) -> Corpus:
             found.append(Sentence(words, tuple(sorted(spans, key=lambda s: s.first))))
         parts.append(Columns(tuple(found), "IOB2"))
     return Corpus(*parts)
-
-
-def shuffled(part: Columns, seed: int) -> Columns:
-    """The control: the same spans at other places of their sentences, where nothing tells them."""
-    draw, found = random.Random(seed), []
-    for sentence in part.sentences:
-        free = len(sentence.words) - sum(s.end - s.first for s in sentence.spans)
-        order = [*draw.sample(sentence.spans, len(sentence.spans)), *[None] * free]
-        draw.shuffle(order)
-        spans, at = [], 0
-        for span in order:
-            size = 1 if span is None else span.end - span.first
-            spans += [] if span is None else [Span(span.type, at, at + size)]
-            at += size
-        found.append(Sentence(sentence.words, tuple(spans)))
-    return Columns(tuple(found), part.scheme)

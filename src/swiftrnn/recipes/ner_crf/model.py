@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
+from swiftrnn.data.sentences import TagVocabulary
 from swiftrnn.data.tags import may_follow
-from swiftrnn.recipes.ner_crf.batches import Vocabulary
 
 REPLACED = 0.5  # of the words seen once, at each sight: their vector becomes that of the unknown
 UNIFORM = 3**0.5  # times 1 / sqrt(size): the paper's bounds of a vector of that size
@@ -42,7 +42,7 @@ class Tagger(L.LightningModule):
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: TagVocabulary,
         layer: str = "lstm",
         word_size: int = 100,
         char_size: int = 25,
@@ -81,7 +81,9 @@ class Tagger(L.LightningModule):
         """The score of each tag at each step, (T, B, K)."""
         words = batch["words"]
         if self.training:
-            gone = self.rare[words] & (torch.rand(words.shape, device=words.device) < REPLACED)
+            gone = self.get_buffer("rare")[words] & (
+                torch.rand(words.shape, device=words.device) < REPLACED
+            )
             words = words.masked_fill(gone, 0)
         parts = [self.word(words)[0]]
         if self.char is not None and self.spelling is not None:
@@ -107,13 +109,21 @@ class Tagger(L.LightningModule):
         return nn.functional.cross_entropy(emissions[inside], tags[inside])
 
     @torch.no_grad()
-    def tag(self, batch: dict[str, Tensor]) -> list[list[str]]:
-        """The likeliest tags of each sentence."""
-        emissions, lengths = self(batch), batch["lengths"]
-        crf = self.crf
-        path = emissions.argmax(-1) if crf is None else crf.decode(emissions, lengths)
-        names, rows = self.vocabulary.tags, path.t().tolist()
-        return [[names[i] for i in row[:n]] for row, n in zip(rows, lengths.tolist(), strict=True)]
+    def decode(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Scores (T, B, K), and the likeliest tags (T, B)."""
+        emissions, crf = self(batch), self.crf
+        if crf is None:
+            return emissions, emissions.argmax(-1)
+        return emissions, crf.decode(emissions, batch["lengths"])
+
+    def confidence(
+        self, emissions: Tensor, path: Tensor, spans: list[tuple[int, int, int]], lengths: Tensor
+    ) -> list[float]:
+        """How likely it is that spans (b, first, end) have their tags."""
+        if self.crf is not None:
+            return self.crf.span_probabilities(emissions, path, spans, lengths)
+        p = emissions.softmax(-1).gather(2, path[..., None])[..., 0]
+        return [float(p[first:end, b].prod()) for b, first, end in spans]
 
     def configure_optimizers(self) -> Any:
         """AdamW, whose rate falls along a line."""

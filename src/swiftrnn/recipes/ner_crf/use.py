@@ -1,86 +1,112 @@
-"""Measuring a tagger, and what it has to be better than."""
+"""Using a tagger: on sentences that are cut into words, and on raw text."""
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
 
+import torch
+
+from swiftrnn.data import tags, tokens
 from swiftrnn.data.columns import Columns, Sentence
-from swiftrnn.data.tags import Span, to_tags
+from swiftrnn.data.sentences import Batcher, TagVocabulary
 from swiftrnn.metrics.spans import Scores, score
-from swiftrnn.recipes.ner_crf.batches import Batcher
 from swiftrnn.recipes.ner_crf.model import Tagger
+from swiftrnn.training import folder, weights
 
-MEASURED = 64  # sentences at a time
+WEIGHTS = "model.safetensors"
+AT_ONCE = 64  # sentences
 
 
-def tagged(model: Tagger, sentences: Sequence[Sentence]) -> list[list[str]]:
-    """The likeliest tags, in the order of the sentences."""
-    order = sorted(range(len(sentences)), key=lambda i: len(sentences[i].words))
-    batcher, found = Batcher(model.vocabulary), {}
-    for start in range(0, len(order), MEASURED):
-        some = order[start : start + MEASURED]
-        batch = batcher.collate([batcher.encode(sentences[i]) for i in some])
-        found |= zip(some, model.tag(batch), strict=True)
-    return [found[i] for i in range(len(sentences))]
+@dataclass(frozen=True)
+class Entity:
+    """Something with a name in a text.
+
+    Attributes:
+        start, end: its first character and the one behind its last.
+        type: one of those in train.
+        text: what stands there.
+        confidence: the probability that it is one of that type, 0 to 1.
+    """
+
+    start: int
+    end: int
+    type: str
+    text: str
+    confidence: float
+
+
+def build(config: Any, vocabulary: TagVocabulary, steps: int = 1) -> Tagger:
+    """An untrained tagger."""
+    names = signature(Tagger).parameters
+    given: dict[str, Any] = {k: v for k, v in asdict(config).items() if k in names}
+    return Tagger(**given | {"vocabulary": vocabulary, "steps": steps})
+
+
+def load(config: Any, out: Path) -> Tagger:
+    """Read a trained tagger; nothing in the files can run."""
+    read = folder.read_json(out / "vocabulary.json", ("words", "chars", "tags", "rare", "style"))
+    vocabulary = TagVocabulary(**read)
+    return weights.built(lambda: build(config, vocabulary), out / WEIGHTS)
+
+
+def tagged(
+    model: Tagger, sentences: Sequence[Sentence]
+) -> tuple[list[list[str]], list[dict[tags.Span, float]]]:
+    """Of each sentence its likeliest tags, and the spans in them with their probability."""
+    batcher = Batcher(model.vocabulary)
+    rows = [batcher.encode(sentence) for sentence in sentences]
+    order = sorted(range(len(rows)), key=lambda i: rows[i].shape[1])
+    found: dict[int, tuple[list[str], dict[tags.Span, float]]] = {}
+    for start in range(0, len(order), AT_ONCE):
+        some = order[start : start + AT_ONCE]
+        batch = batcher.collate([rows[i] for i in some])
+        emissions, path = model.decode(batch)
+        names = [[model.vocabulary.tags[k] for k in column] for column in path.t().tolist()]
+        names = [row[:n] for row, n in zip(names, batch["lengths"].tolist(), strict=True)]
+        spans = [tags.spans(row) for row in names]
+        places = [(b, s.first, s.end) for b, row in enumerate(spans) for s in row]
+        odds = iter(model.confidence(emissions, path, places, batch["lengths"]))
+        known = [{span: next(odds) for span in row} for row in spans]
+        found |= {i: (names[b], known[b]) for b, i in enumerate(some)}
+    return [found[i][0] for i in range(len(rows))], [found[i][1] for i in range(len(rows))]
 
 
 def measure(model: Tagger, part: Columns) -> Scores:
     """Spans found in a part of the corpus."""
-    return score([s.tags() for s in part.sentences], tagged(model, part.sentences))
+    return score([s.tags() for s in part.sentences], tagged(model, part.sentences)[0])
 
 
-def percent(found: Scores, name: str = "") -> dict[str, float]:
-    """F1 over all types, in percent, and of each type."""
-    types = {f"{name}f1_{kind}": 100 * each.f1 for kind, each in found.by_type.items()}
-    return {f"{name}f1": 100 * found.all.f1} | types
+@torch.no_grad()
+def predict(model: Tagger, item: str) -> list[Entity]:
+    """Find what has a name in a text."""
+    cut = tokens.sentences(item, model.vocabulary.style)
+    known = tagged(model, [_sentence(words) for words in cut])[1]
+    pairs = zip(cut, known, strict=True)
+    return [_entity(item, words, span, p) for words, spans in pairs for span, p in spans.items()]
 
 
-def unseen(gold: Columns, tags: Sequence[Sequence[str]], train: Columns) -> dict[str, float]:
-    """Recall in percent of spans whose words stood as a span in train, and of the others."""
-    known, hits, all_ = _dictionary(train), Counter(), Counter()
-    for sentence, row in zip(gold.sentences, tags, strict=True):
-        for span in sentence.spans:
-            kind = "seen" if sentence.words[span.first : span.end] in known else "unseen"
-            wanted = to_tags([span], span.end)[span.first :]
-            whole = list(row[span.first : span.end]) == wanted
-            all_[kind] += 1
-            hits[kind] += whole
-    return {f"recall_{k}": 100 * hits[k] / all_[k] for k in ("seen", "unseen") if all_[k]}
+@torch.no_grad()
+def readings(model: Tagger, item: str, n: int) -> list[list[tuple[float, list[Entity]]]]:
+    """Of each sentence of a text, the n likeliest readings and their probabilities."""
+    batcher, found = Batcher(model.vocabulary), []
+    for words in tokens.sentences(item, model.vocabulary.style) if model.crf else ():
+        batch = batcher.collate([batcher.encode(_sentence(words))])
+        assert model.crf is not None
+        paths, odds = model.crf.n_best(model(batch), n)
+        rows = []
+        for path, p in zip(paths[:, :, 0].tolist(), odds[:, 0].tolist(), strict=True):
+            spans = tags.spans([model.vocabulary.tags[k] for k in path])
+            rows.append((p, [_entity(item, words, span, p) for span in spans]))
+        found.append([row for row in rows if row[0] > 0])
+    return found
 
 
-def _dictionary(train: Columns) -> dict[tuple[str, ...], str]:
-    """The spans of train, each with the type it had most often."""
-    counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-    for sentence in train.sentences:
-        for span in sentence.spans:
-            counts[sentence.words[span.first : span.end]][span.type] += 1
-    return {words: kinds.most_common(1)[0][0] for words, kinds in counts.items()}
+def _sentence(words: Sequence[tokens.Token]) -> Sentence:
+    return Sentence(tuple(word.text for word in words))
 
 
-def baselines(train: Columns, test: Columns) -> dict[str, float]:
-    """F1 in percent of two programs that learn nothing but a list.
-
-    `dictionary` finds the longest runs of words that were a span in train; `capitals` calls each
-    run of words that begin with a capital letter, but at the start of a sentence, what most spans
-    of train are.
-    """
-    known, kinds = _dictionary(train), Counter(s.type for t in train.sentences for s in t.spans)
-    longest = max(map(len, known), default=0)
-    common = kinds.most_common(1)[0][0] if kinds else ""
-    gold, listed, capitals = [], [], []
-    for sentence in test.sentences:
-        gold.append(sentence.tags())
-        words, found, at = sentence.words, [], 0
-        while at < len(words):
-            ends = range(min(at + longest, len(words)), at, -1)
-            end = next((e for e in ends if words[at:e] in known), None)
-            found += [] if end is None else [Span(known[words[at:end]], at, end)]
-            at = end or at + 1
-        listed.append(to_tags(found, len(words)))
-        marks = "".join("C" if w[:1].isupper() and i else "." for i, w in enumerate(words))
-        runs = [Span(common, *m.span()) for m in re.finditer("C+", marks)] if common else []
-        capitals.append(to_tags(runs, len(words)))
-    return {
-        "baseline_dictionary": 100 * score(gold, listed).all.f1,
-        "baseline_capitals": 100 * score(gold, capitals).all.f1,
-    }
+def _entity(text: str, words: Sequence[tokens.Token], span: tags.Span, p: float) -> Entity:
+    start, end = words[span.first].start, words[span.end - 1].end
+    return Entity(start, end, span.type, text[start:end], round(p, 4))

@@ -1,4 +1,4 @@
-"""Words, characters and tags as numbers, and batches of them."""
+"""Tagged sentences as numbers: vocabularies of words, characters and tags, and batches."""
 
 import re
 from collections import Counter
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.data.columns import Columns, Sentence
+from swiftrnn.data.tokens import Style, style_of
 
 UNKNOWN = "<unk>"
 MOST_CHARS = 40  # of a word; longer ones are addresses
@@ -22,22 +23,25 @@ def folded(word: str) -> str:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class TagVocabulary:
     """Which number stands for which word, character and tag. Word 0 is unknown."""
 
     words: list[str]
     chars: list[str]
     tags: list[str]
     rare: list[int]  # words seen once in train: they stand for what is unknown, now and then
+    style: Style = "words"  # how raw text is cut, so that it looks like train
 
     @classmethod
-    def of(cls, train: Columns) -> "Vocabulary":
+    def of(cls, train: Columns) -> "TagVocabulary":
         """What train holds; tags by IOBES."""
         counts = Counter(folded(w) for s in train.sentences for w in s.words)
         words = [UNKNOWN, *sorted(counts, key=lambda w: (-counts[w], w))]
         chars = sorted({c for s in train.sentences for w in s.words for c in w})
         tags = ["O", *(f"{p}-{kind}" for kind in train.types for p in "BIES")]
-        return cls(words, chars, tags, [i for i, w in enumerate(words) if counts[w] == 1])
+        rare = [i for i, w in enumerate(words) if counts[w] == 1]
+        style = style_of(w for s in train.sentences for w in s.words)
+        return cls(words, chars, tags, rare, style)
 
 
 class Batcher:
@@ -47,7 +51,7 @@ class Batcher:
     (C, N) and `char_lengths` (N), with `word_of` (T, B), which of them a word is.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: TagVocabulary) -> None:
         self.word, self.char, self.tag = (
             {each: i for i, each in enumerate(part)}
             for part in (vocabulary.words, vocabulary.chars, vocabulary.tags)

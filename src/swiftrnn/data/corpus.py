@@ -1,0 +1,74 @@
+"""Sentences with their spans in three parts, and the control that has nothing to learn."""
+
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+from swiftrnn.data import columns, fetch
+from swiftrnn.data.columns import Columns, Sentence
+from swiftrnn.data.tags import Span
+
+PARTS = {
+    "wnut17": ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"),
+    "bc5cdr": tuple(f"IOB/{part}.tsv.gz" for part in ("train", "devel", "test")),
+    "ncbi-disease": tuple(f"IOB/{part}.tsv.gz" for part in ("train", "devel", "test")),
+    "weibo-ner": tuple(f"weiboNER_2nd_conll.{part}.gz" for part in ("train", "dev", "test")),
+}
+
+
+class Corpus(NamedTuple):
+    """Sentences to learn from, to pick an epoch by, and to measure on."""
+
+    train: Columns
+    valid: Columns
+    test: Columns
+
+
+def known(name: str) -> Corpus:
+    """A data set of `PARTS`, downloaded once.
+
+    Raises:
+        ConnectionError: it could not be downloaded.
+    """
+    found = Corpus(*(columns.read(fetch.fetch(name, part)) for part in PARTS[name]))
+    if name != "weibo-ner":
+        return found
+    return Corpus(*map(_characters, found))  # each character has its place in a word: 科0
+
+
+def _characters(part: Columns) -> Columns:
+    cut = (Sentence(tuple(w[:1] for w in s.words), s.spans) for s in part.sentences)
+    return Columns(tuple(cut), part.scheme, part.documents)
+
+
+def own(train: Path | None, valid: Path | None, test: Path | None) -> Corpus | None:
+    """Three files of yours; None where none is given.
+
+    Raises:
+        ValueError: some are missing, or do not fit.
+    """
+    files = train, valid, test
+    if not any(files):
+        return None
+    if not all(files):
+        given = [f"--{n}" for n, file in zip(Corpus._fields, files, strict=True) if file]
+        raise ValueError(
+            f"a corpus needs --train, --valid and --test together; got only {', '.join(given)}"
+        )
+    return Corpus(*(columns.read(Path(file)) for file in files if file))
+
+
+def shuffled(part: Columns, seed: int) -> Columns:
+    """The control: the same spans at other places of their sentences, where nothing tells them."""
+    draw, found = random.Random(seed), []
+    for sentence in part.sentences:
+        free = len(sentence.words) - sum(s.end - s.first for s in sentence.spans)
+        order = [*draw.sample(sentence.spans, len(sentence.spans)), *[None] * free]
+        draw.shuffle(order)
+        spans, at = [], 0
+        for span in order:
+            size = 1 if span is None else span.end - span.first
+            spans += [] if span is None else [Span(span.type, at, at + size)]
+            at += size
+        found.append(Sentence(sentence.words, tuple(spans)))
+    return Columns(tuple(found), part.scheme)

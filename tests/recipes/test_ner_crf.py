@@ -1,0 +1,163 @@
+"""The tagger: from made-up sentences to numbers, and from raw text to names."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from swiftrnn import cli
+from swiftrnn.data import columns
+from swiftrnn.data.columns import Columns, Sentence
+from swiftrnn.data.corpus import shuffled
+from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
+from swiftrnn.data.tags import Span
+from swiftrnn.deploy import trained
+from swiftrnn.metrics.dictionary import baselines, unseen
+from swiftrnn.nn.encoder import KINDS
+from swiftrnn.recipes import ner_crf
+from swiftrnn.recipes.ner_crf import SMOKE, build, load, run
+from swiftrnn.recipes.ner_crf.data import made_up
+from swiftrnn.recipes.ner_crf.use import tagged
+
+TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The folder and the metrics of a SMOKE run with its control."""
+    out = tmp_path_factory.mktemp("smoke")
+    return out, run(replace(SMOKE, control=True), out)
+
+
+def test_learns_and_beats_what_learns_nothing(smoke):
+    _, found = smoke
+    assert found["f1"] > 85
+    assert found["f1"] > found["baseline_dictionary"] + 10
+    assert found["f1"] > found["baseline_capitals"] + 10
+    assert found["control_f1"] < 20
+    assert found["recall_unseen"] > 70  # spelling tells what a dictionary cannot
+
+
+def test_two_runs_give_the_same(smoke, tmp_path):
+    again = run(SMOKE, tmp_path)
+    timed = {"seconds_per_epoch", "control_f1"}
+    assert {k: v for k, v in smoke[1].items() if k not in timed} == {
+        k: v for k, v in again.items() if k not in timed
+    }
+
+
+@pytest.mark.parametrize("layer", KINDS)
+@pytest.mark.parametrize(
+    "changes", [{}, {"crf": False}, {"char_size": 0, "bigrams": True}], ids=str
+)
+def test_every_layer_trains(layer, changes):
+    torch.manual_seed(0)
+    corpus = made_up(0)
+    vocabulary = TagVocabulary.of(corpus.train)
+    model = build(replace(SMOKE, layer=layer, **changes), vocabulary, 100)
+    (optimizer,), _ = model.configure_optimizers()
+    losses = []
+    for batch in Batches(corpus.train.sentences, Batcher(vocabulary), 16):
+        loss = model.training_step(batch, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None for p in model.parameters())
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-3:]) < losses[0] * 0.7
+
+
+@pytest.mark.parametrize("layer", ["sru", "lstm", "qrnn"])
+def test_a_sentence_is_tagged_as_if_alone(layer):
+    torch.manual_seed(0)
+    corpus = made_up(0)
+    model = build(replace(SMOKE, layer=layer), TagVocabulary.of(corpus.train)).eval()
+    few = corpus.test.sentences[:7]
+    together = tagged(model, few)
+    for i, sentence in enumerate(few):
+        names, spans = tagged(model, [sentence])
+        assert names[0] == together[0][i]
+        for span, p in spans[0].items():
+            assert p == pytest.approx(together[1][i][span], abs=1e-5)
+
+
+def test_names_are_found_in_raw_text(smoke):
+    model = trained.load(smoke[0])
+    found = model.recipe.predict(model.model, TEXT)
+    assert found
+    for entity in found:
+        assert TEXT[entity.start : entity.end] == entity.text
+        assert 0 < entity.confidence <= 1
+    assert {"Rimonaville", "Lututo", "Bokima", "Sotataville"} <= {e.text for e in found}
+    for nothing in ("", " \n", "\0"):
+        assert all(e.text for e in model.recipe.predict(model.model, nothing))
+
+
+def test_the_command_prints_names_in_three_forms(smoke, capsys):
+    words = ["predict", str(smoke[0]), "Bokima lives in Sotataville ."]
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["0-6", "16-27"]
+    assert cli.main([*words, "--format", "jsonl"]) == 0
+    read = json.loads(capsys.readouterr().out)
+    assert [e["type"] for e in read["entities"]] == ["person", "place"]
+    assert cli.main([*words, "--format", "conll"]) == 0
+    parsed = columns.parse(capsys.readouterr().out.encode(), "out").sentences[0]
+    assert parsed.words == ("Bokima", "lives", "in", "Sotataville", ".")
+    assert parsed.spans == (Span("person", 0, 1), Span("place", 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("vocabulary.json", b"{}"), ("vocabulary.json", b'{"words": ['), ("model.safetensors", b"x")],
+)
+def test_a_damaged_folder_gets_one_line(smoke, tmp_path, capsys, file, content):
+    for name in ("config.json", "vocabulary.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((smoke[0] / name).read_bytes())
+    (tmp_path / file).write_bytes(content)
+    assert cli.main(["predict", str(tmp_path), "x"]) == 2
+    printed, errors = capsys.readouterr()
+    assert (printed, errors.count("\n")) == ("", 1)
+    assert file in errors
+
+
+def test_files_of_yours_are_learnt(tmp_path, capsys):
+    corpus = made_up(3)
+    words = ["--epochs", "1", "--hidden", "8", "--out", str(tmp_path / "run")]
+    for name, part in zip(("train", "valid", "test"), corpus, strict=True):
+        (tmp_path / name).write_text(columns.write(list(part.sentences), "BMES"))
+        words += [f"--{name}", str(tmp_path / name)]
+    assert cli.main(["run", "ner_crf", *words]) == 0
+    assert "baseline_dictionary" in capsys.readouterr().out
+    assert load(replace(ner_crf.Config(), epochs=1, hidden=8), tmp_path / "run")
+    assert cli.main(["run", "ner_crf", *words[:-2], "--out", str(tmp_path / "other")]) == 2
+    assert "needs --train, --valid and --test together; got only --train, --valid" in (
+        capsys.readouterr().err
+    )
+
+
+def part(*sentences):
+    return Columns(tuple(Sentence(tuple(w.split()), tuple(s)) for w, s in sentences), "IOB2")
+
+
+def test_baselines_and_recall_by_hand():
+    train = part(
+        ("we saw Bonn", [Span("x", 2, 3)]), ("New York , Bonn", [Span("y", 0, 2), Span("x", 3, 4)])
+    )
+    test = part(("in New York , Bonn and Ulm", [Span("y", 1, 3), Span("x", 4, 5), Span("x", 6, 7)]))
+    found = baselines(train, test)
+    assert found["baseline_dictionary"] == pytest.approx(80.0)  # 2 of 3, nothing wrong
+    assert found["baseline_capitals"] == pytest.approx(100 * 2 / 3)  # New York is no x
+    tags = [["O", "B-y", "E-y", "O", "S-x", "O", "O"]]
+    assert unseen(test, tags, train) == {"recall_seen": 100.0, "recall_unseen": 0.0}
+
+
+def test_the_control_keeps_words_and_counts():
+    corpus = made_up(0).train
+    mixed = shuffled(corpus, 1)
+    assert [s.words for s in mixed.sentences] == [s.words for s in corpus.sentences]
+    for a, b in zip(mixed.sentences, corpus.sentences, strict=True):
+        sizes = [sorted((s.type, s.end - s.first) for s in each.spans) for each in (a, b)]
+        assert sizes[0] == sizes[1]
+    assert mixed != corpus
