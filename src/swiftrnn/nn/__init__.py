@@ -6,6 +6,7 @@ from swiftrnn.nn.crf import CRF, Allowed
 from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.linear import Linear
+from swiftrnn.nn.mask import SequenceMask
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
@@ -31,6 +32,7 @@ __all__ = [
     "MinLSTM",
     "NgramEmbedding",
     "SRUPlusPlus",
+    "SequenceMask",
     "convert",
     "load_qrnn",
     "load_sru",
