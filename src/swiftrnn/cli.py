@@ -21,7 +21,7 @@ from tyro.conf import OmitArgPrefixes
 
 from swiftrnn import __version__, run
 from swiftrnn.compare import Compare
-from swiftrnn.options import Bench, Copy, Data, Info, List, Predict, Run, Serve
+from swiftrnn.options import Bench, Copy, Data, Export, Info, List, Predict, Run, Serve
 from swiftrnn.training import folder
 
 
@@ -261,6 +261,12 @@ def _serve(options: Serve) -> None:
     serve.main(options.run, options.host, options.port)
 
 
+def _export(options: Export) -> None:
+    from swiftrnn.deploy import export
+
+    print(export.run_to_onnx(options.run, options.out or options.run / "model.onnx"))
+
+
 def _compare(options: Compare) -> None:
     from swiftrnn import compare
 
@@ -337,6 +343,7 @@ COMMANDS = {
     "serve": Command(
         Serve, _serve, ("swiftrnn serve runs/names", "swiftrnn serve runs/names --port 8080")
     ),
+    "export": Command(Export, _export, ("swiftrnn export runs/names --to onnx",)),
     "bench": Command(Bench, _bench, ("swiftrnn bench", "swiftrnn bench SRU --out runs/sru")),
     "data": Command(Data, _data, ("swiftrnn data list", "swiftrnn data fetch wikitext-2")),
     "copy": Command(Copy, _copy, ("swiftrnn copy language_model my_model",)),

@@ -85,3 +85,13 @@ class Serve:
     """a run folder of a recipe that finds names"""
     host: str = "127.0.0.1"  # only this machine; 0.0.0.0 lets the whole network in
     port: int = 8000  # 0 takes a free one
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write what was trained as a file for servers, phones and browsers without PyTorch."""
+
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
+    """a run folder of a recipe that finds names, with one of our layers"""
+    to: Literal["onnx"] = "onnx"  # checked in ONNX Runtime before it is kept
+    out: Path | None = None  # the file; RUN/model.onnx unless given

@@ -1,5 +1,7 @@
 """Layers in ONNX Runtime; needs `pip install '.[onnx]'`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,13 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not i
 
 from tests.nn.test_layers import LAYERS, flat  # noqa: E402
 
+from swiftrnn import cli  # noqa: E402
+from swiftrnn.data.sentences import Batcher  # noqa: E402
 from swiftrnn.deploy import export  # noqa: E402
+from swiftrnn.nn import CRF  # noqa: E402
+from swiftrnn.recipes import ner_crf  # noqa: E402
+from swiftrnn.recipes.ner_crf.data import made_up  # noqa: E402
+from swiftrnn.recipes.ner_crf.use import INPUTS  # noqa: E402
 
 
 def run(path, *inputs):
@@ -61,3 +69,52 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="missing"):
         export.to_onnx(layer, (torch.randn(5, 3, 4),), tmp_path / "missing" / "layer.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"char_size": 0, "bigrams": True, "layer": "qrnn"}], ids=str
+)
+def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capsys):
+    config = replace(ner_crf.SMOKE, epochs=1, **changes)
+    ner_crf.train(config, tmp_path, made_up(0))
+    out = tmp_path / "there" / "names.onnx"
+    out.parent.mkdir()
+    assert cli.main(["export", str(tmp_path), "--to", "onnx", "--out", str(out)]) == 0
+    assert str(out) in capsys.readouterr().out
+    assert (out.parent / "vocabulary.json").exists()
+    model = ner_crf.load(config, tmp_path)
+    batcher, found = Batcher(model.vocabulary), set()
+    for sentences in (made_up(1).test.sentences[:1], made_up(2).test.sentences[:9]):
+        batch = batcher.collate([batcher.encode(s) for s in sentences])
+        tags = model.decode(batch)[1]
+        inputs = [batch[name] for name in INPUTS]
+        assert np.array_equal(run(out, *inputs)[0], tags.numpy())
+        found |= set(tags.flatten().tolist())
+    assert len(found) > 1
+
+
+def test_what_cannot_be_exported_is_told_why(tmp_path, capsys):
+    config = replace(ner_crf.SMOKE, epochs=1, layer="lstm", hidden=4)
+    ner_crf.train(config, tmp_path, made_up(0))
+    assert cli.main(["export", str(tmp_path)]) == 2
+    assert "needs one of our layers; got lstm" in capsys.readouterr().err
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_viterbi_goes_along(tmp_path):
+    class Path_(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.crf = CRF(5)
+            torch.nn.init.normal_(self.crf.transitions)
+
+        def forward(self, emissions, lengths):
+            return self.crf.decode(emissions, lengths)
+
+    module, free = Path_(), torch.export.Dim.AUTO
+    example, path = (torch.randn(6, 3, 5), torch.tensor([6, 2, 4])), tmp_path / "crf.onnx"
+    export.to_onnx(module, example, path, ({0: free, 1: free}, {0: free}))
+    for T, B in ((9, 4), (1, 2), (2, 7)):
+        emissions, lengths = torch.randn(T, B, 5), torch.randint(0, T + 1, (B,))
+        found = run(path, emissions, lengths)[0]
+        assert np.array_equal(found, module(emissions, lengths).numpy())

@@ -7,7 +7,7 @@ is multiplied by 0, where it has ended its forget gate is 1.
 from typing import Any
 
 import torch
-from onnxscript import FLOAT, graph, opset18, script
+from onnxscript import BOOL, FLOAT, INT64, graph, opset18, script
 from torch import Tensor
 
 from swiftrnn.ops import OPS
@@ -22,6 +22,16 @@ torch.library.define(
     "(Tensor u, Tensor f, Tensor r, Tensor stays, Tensor v_f, Tensor v_r, Tensor c, bool reverse)"
     " -> (Tensor, Tensor, Tensor)",
 )
+torch.library.define(
+    f"{_CORE}viterbi",
+    "(Tensor first, Tensor emissions, Tensor later, Tensor transitions, Tensor end) -> Tensor",
+)
+torch.library.register_fake(
+    f"{_CORE}viterbi",
+    lambda first, emissions, *_: first.new_empty(
+        emissions.shape[0], first.shape[0], dtype=torch.int64
+    ),
+)
 torch.library.register_fake(
     f"{_CORE}linear", lambda *given: (torch.empty_like(given[1]), torch.empty_like(given[2]))
 )
@@ -29,7 +39,9 @@ torch.library.register_fake(
     f"{_CORE}sru",
     lambda u, *given: (torch.empty_like(u), torch.empty_like(u), torch.empty_like(given[5])),
 )
-_linear, _sru = (getattr(torch.ops.swiftrnn, f"onnx_{n}").default for n in ("linear", "sru"))
+_linear, _sru, _viterbi = (
+    getattr(torch.ops.swiftrnn, f"onnx_{n}").default for n in ("linear", "sru", "viterbi")
+)
 
 
 def _ends(x: Tensor, lengths: Any, reset: Any) -> tuple[Tensor | None, Tensor | None]:
@@ -93,10 +105,22 @@ def sru(
     return output, final, initial.new_empty(0)
 
 
-DECOMPOSITIONS = {
+def viterbi(emissions, transitions, start, end, lengths):
+    """Its path; nobody asks for the score."""
+    T = emissions.shape[0]
+    lengths = torch.full_like(emissions[0, :, 0], T).long() if lengths is None else lengths
+    times = torch.arange(T, device=emissions.device)[:, None]
+    inside, first = times < lengths, start + emissions[0]
+    later = (inside & (times > 0))[..., None]  # the first step leads nowhere, either
+    path = _viterbi(first, emissions, later, transitions, end)
+    return first[:, 0], torch.where(inside, path, 0)
+
+
+DECOMPOSITIONS: dict[Any, Any] = {
     op.raw["forward"]: {f.__name__: f for f in (linear_scan, gated_scan, rg_lru, sru)}[op.name]
     for op in OPS
 }
+DECOMPOSITIONS[torch.ops.swiftrnn.crf_viterbi.default] = viterbi
 
 
 @script(default_opset=opset18)
@@ -174,6 +198,37 @@ def sru_backwards(
     return h, highways, last
 
 
+@script(default_opset=opset18)
+def best_path(
+    first: FLOAT[...], emissions: FLOAT[...], later: BOOL[...], transitions: FLOAT[...],
+    end: FLOAT[...],
+) -> INT64[...]:  # fmt: skip
+    """Scores to the end, and back along the best way; a step that is not there leads nowhere."""
+    zero, one = opset18.Constant(value_int=0), opset18.Constant(value_int=1)
+    count = opset18.Squeeze(opset18.Shape(end))
+    same = opset18.Range(zero, count, one)
+
+    @graph()
+    def forth(best, now, later_t):
+        ways = opset18.Unsqueeze(best, opset18.Constant(value_ints=[2])) + transitions
+        most = opset18.ReduceMax(ways, opset18.Constant(value_ints=[1]), keepdims=0)
+        origin = opset18.ArgMax(ways, axis=1, keepdims=0)
+        return opset18.Where(later_t, most + now, best), opset18.Where(later_t, origin, same)
+
+    @graph()
+    def back(tag, origin):
+        before = opset18.GatherElements(origin, tag, axis=1)
+        return before, opset18.Identity(tag)
+
+    best, origins = opset18.Scan(first, emissions, later, body=forth, num_scan_inputs=2)
+    last = opset18.ArgMax(best + end, axis=1, keepdims=1)
+    _, path = opset18.Scan(
+        last, origins, body=back, num_scan_inputs=1, scan_input_directions=[1],
+        scan_output_directions=[1],
+    )  # fmt: skip
+    return opset18.Squeeze(path, opset18.Constant(value_ints=[2]))
+
+
 def _translate_linear(a, x, c, reverse=False):
     return linear_backwards(a, x, c) if reverse else linear_forwards(a, x, c)
 
@@ -182,4 +237,12 @@ def _translate_sru(u, f, r, stays, v_f, v_r, c, reverse=False):
     return (sru_backwards if reverse else sru_forwards)(u, f, r, stays, v_f, v_r, c)
 
 
-TRANSLATIONS = {_linear: _translate_linear, _sru: _translate_sru}
+def _translate_viterbi(first, emissions, later, transitions, end):
+    return best_path(first, emissions, later, transitions, end)
+
+
+TRANSLATIONS = {
+    _linear: _translate_linear,
+    _sru: _translate_sru,
+    _viterbi: _translate_viterbi,
+}

@@ -15,6 +15,7 @@ from swiftrnn.training import folder
 folder.needs_extra("swiftrnn.deploy.export", "onnx", "onnxscript", "onnxruntime")
 
 from swiftrnn.deploy import _onnx  # noqa: E402 (what is missing is said first)
+from swiftrnn.deploy.trained import load  # noqa: E402
 
 OPSET = 18  # the first with all that is used, Scan in both directions
 CLOSE = 1e-4  # how far ONNX Runtime may be from PyTorch, beside 1 + |value|
@@ -75,6 +76,37 @@ def to_onnx(
             _check(part, inputs, module(*inputs))
     finally:
         module.train(training)
+    return path
+
+
+def run_to_onnx(run: Path, path: Path) -> Path:
+    """Write what was trained as an ONNX file, and beside it what its numbers mean.
+
+    Args:
+        run: a run folder of a recipe with `exported`.
+        path: of the file; `vocabulary.json` of the run is copied into the same folder.
+
+    Raises:
+        ValueError: the run cannot be used, or its model has torch's own recurrent layers, which
+            ONNX takes with a fixed number of steps only.
+    """
+    known = load(run)
+    if not hasattr(known.recipe, "exported"):
+        raise ValueError(
+            f"swiftrnn export needs a run that finds names, such as one of ner_crf; got {run}; "
+            "for a module of yours call swiftrnn.deploy.export.to_onnx"
+        )
+    if any(isinstance(each, nn.RNNBase) for each in known.model.modules()):
+        raise ValueError(
+            f"swiftrnn export needs one of our layers; got {known.config.layer} in {run}, which "
+            "ONNX takes with a fixed number of steps only; train with --layer sru"
+        )
+    module, inputs = known.recipe.exported(known.model)
+    every = tuple(dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for x in inputs)
+    to_onnx(module, inputs, path, every)
+    beside = path.parent / "vocabulary.json"
+    if beside.resolve() != (run / "vocabulary.json").resolve():
+        folder.write_text(beside, (run / "vocabulary.json").read_text("utf-8"))
     return path
 
 

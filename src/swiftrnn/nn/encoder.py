@@ -83,7 +83,7 @@ class Encoder(nn.Module):
             return pad_packed_sequence(self.whole(packed)[0], total_length=len(x))[0]
         if self.whole is not None:
             return self.whole(x, lengths=lengths)[0]
-        inside = (torch.arange(len(x), device=x.device)[:, None] < lengths)[..., None]
+        inside = (torch.arange(x.shape[0], device=x.device)[:, None] < lengths)[..., None]
         for i, directions in enumerate(self.layers):
             if i:
                 x = nn.functional.dropout(x, self.dropout, self.training)

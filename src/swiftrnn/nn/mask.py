@@ -258,6 +258,6 @@ def reverse(x: Tensor, lengths: Tensor) -> Tensor:
         >>> reverse(torch.tensor([[1, 1], [2, 2], [3, 0]]), torch.tensor([3, 2])).t().tolist()
         [[3, 2, 1], [2, 1, 0]]
     """
-    times = torch.arange(len(x), device=x.device)[:, None]
+    times = torch.arange(x.shape[0], device=x.device)[:, None]
     rows = torch.where(times < lengths, lengths - 1 - times, times)
     return x[rows, torch.arange(x.shape[1], device=x.device)]

@@ -79,7 +79,7 @@ class NgramEmbedding(nn.Module):
 
     def rows(self, tokens: Tensor, past: Tensor) -> Tensor:
         """The rows of F, (T, B, longest - 1), shortest n-gram first; `past` as in `forward`."""
-        text, T = torch.cat([past, tokens]), len(tokens)
+        text, T = torch.cat([past, tokens]), tokens.shape[0]
         runs = torch.stack([text[i : i + T] for i in range(self.longest)], -1)  # the last is x[t]
         sums = ((runs + 1) * self.get_buffer("factors")).flip(-1).cumsum(-1)[..., 1:]
         return (sums & ((1 << BITS) - 1)) >> self.shift
@@ -92,4 +92,4 @@ class NgramEmbedding(nn.Module):
         if self.longest > 1:
             rows = self.rows(tokens, past)
             embedded = embedded + self.project(self.ngrams(rows).sum(-2))
-        return embedded, torch.cat([past, tokens])[len(tokens) :]
+        return embedded, torch.cat([past, tokens])[tokens.shape[0] :]

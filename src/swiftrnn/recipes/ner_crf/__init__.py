@@ -19,6 +19,7 @@ from swiftrnn.metrics.spans import score
 from swiftrnn.recipes.ner_crf.data import corpus_for
 from swiftrnn.recipes.ner_crf.model import Tagger
 from swiftrnn.recipes.ner_crf.use import WEIGHTS, build, load, measure, tagged
+from swiftrnn.recipes.ner_crf.use import exported as exported
 from swiftrnn.recipes.ner_crf.use import predict as predict
 from swiftrnn.recipes.ner_crf.use import readings as readings
 from swiftrnn.training import folder, weights

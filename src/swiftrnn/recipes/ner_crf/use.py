@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from swiftrnn.data import tags, tokens
 from swiftrnn.data.columns import Columns, Sentence
@@ -16,6 +17,7 @@ from swiftrnn.recipes.ner_crf.model import Tagger
 from swiftrnn.training import folder, weights
 
 WEIGHTS = "model.safetensors"
+INPUTS = ("words", "lengths", "chars", "char_lengths", "word_of")
 AT_ONCE = 64  # sentences
 
 
@@ -110,3 +112,26 @@ def _sentence(words: Sequence[tokens.Token]) -> Sentence:
 def _entity(text: str, words: Sequence[tokens.Token], span: tags.Span, p: float) -> Entity:
     start, end = words[span.first].start, words[span.end - 1].end
     return Entity(start, end, span.type, text[start:end], round(p, 4))
+
+
+class Tags(nn.Module):
+    """A tagger as others get it: numbers of words, lengths and spellings to numbers of tags."""
+
+    def __init__(self, model: Tagger) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, words: Tensor, lengths: Tensor, chars: Tensor, char_lengths: Tensor, word_of: Tensor
+    ) -> Tensor:
+        """See `data.sentences.Batcher`; tags (T, B)."""
+        given = (words, lengths, chars, char_lengths, word_of)
+        return self.model.decode(dict(zip(INPUTS, given, strict=True)))[1]
+
+
+def exported(model: Tagger) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """What `swiftrnn export` writes, and an example of its inputs, whose sizes stay free."""
+    batcher, words = Batcher(model.vocabulary), model.vocabulary.words[1:12]
+    rows = [batcher.encode(Sentence(tuple(words[i : i + n]))) for i, n in ((0, 5), (4, 7), (1, 2))]
+    batch = batcher.collate(rows)
+    return Tags(model).eval(), tuple(batch[name] for name in INPUTS)
