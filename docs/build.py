@@ -26,6 +26,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "data.catalogue",
             "data.columns",
             "data.tags",
+            "data.vectors",
             "data.tokens",
             "data.sentences",
             "data.corpus",

@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     "changes", [{}, {"char_size": 0, "bigrams": True, "layer": "qrnn"}], ids=str
 )
 def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capsys):
-    config = replace(ner_crf.SMOKE, epochs=1, **changes)
+    config = replace(ner_crf.SMOKE, **changes)
     ner_crf.train(config, tmp_path, made_up(0))
     out = tmp_path / "there" / "names.onnx"
     out.parent.mkdir()

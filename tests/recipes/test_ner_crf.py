@@ -10,7 +10,7 @@ from swiftrnn import cli
 from swiftrnn.data import columns
 from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.corpus import shuffled
-from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
+from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
 from swiftrnn.data.tags import Span
 from swiftrnn.deploy import trained
 from swiftrnn.metrics.dictionary import baselines, unseen
@@ -161,3 +161,23 @@ def test_the_control_keeps_words_and_counts():
         sizes = [sorted((s.type, s.end - s.first) for s in each.spans) for each in (a, b)]
         assert sizes[0] == sizes[1]
     assert mixed != corpus
+
+
+def test_vectors_are_taken_and_counted(tmp_path, capsys):
+    corpus = made_up(0)
+    words = sorted({w for s in corpus.train.sentences for w in s.words})
+    rows = {word: torch.randn(7) for word in words[: len(words) * 3 // 4]}
+    file = tmp_path / "vectors.txt"
+    file.write_text("".join(f"{w} {' '.join(map(str, v.tolist()))}\n" for w, v in rows.items()))
+    config = replace(SMOKE, vectors=file, epochs=1, learning_rate=0.0)
+    found = run(config, tmp_path / "run")
+    assert "exact 7" in capsys.readouterr().err
+    known = trained.load(tmp_path / "run")
+    assert known.config.word_size == 7
+    model = known.model
+    for word, vector in list(rows.items())[:9]:
+        here = model.word.tokens.weight[model.vocabulary.words.index(folded(word))]
+        torch.testing.assert_close(here, vector)
+    assert found["parameters"] == sum(p.numel() for p in model.parameters())
+    with pytest.raises(ValueError, match=r"vectors for 90% of the words in train; got 7\d\.\d%"):
+        run(replace(config, least_coverage=0.9), tmp_path / "other")

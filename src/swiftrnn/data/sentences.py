@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ MOST_CHARS = 40  # of a word; longer ones are addresses
 POOL = 16  # batches whose sentences are sorted by length together
 
 
-def folded(word: str) -> str:
-    """A word with its digits as 0, as the vocabulary has it."""
-    return re.sub(r"\d", "0", word)
+def folded(word: str, lower: bool = False) -> str:
+    """A word with its digits as 0, as the vocabulary has it, and in lower case if that is asked."""
+    return re.sub(r"\d", "0", word.lower() if lower else word)
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,19 @@ class TagVocabulary:
     tags: list[str]
     rare: list[int]  # words seen once in train: they stand for what is unknown, now and then
     style: Style = "words"  # how raw text is cut, so that it looks like train
+    lower: bool = False  # whether words are in lower case; characters never are
 
     @classmethod
-    def of(cls, train: Columns) -> "TagVocabulary":
-        """What train holds; tags by IOBES."""
-        counts = Counter(folded(w) for s in train.sentences for w in s.words)
-        words = [UNKNOWN, *sorted(counts, key=lambda w: (-counts[w], w))]
+    def of(cls, train: Columns, lower: bool = False, more: Iterable[str] = ()) -> "TagVocabulary":
+        """What train holds, and more words that have a vector already; tags by IOBES."""
+        counts = Counter(folded(w, lower) for s in train.sentences for w in s.words)
+        others = {folded(w, lower) for w in more} - counts.keys()
+        words = [UNKNOWN, *sorted(counts, key=lambda w: (-counts[w], w)), *sorted(others)]
         chars = sorted({c for s in train.sentences for w in s.words for c in w})
         tags = ["O", *(f"{p}-{kind}" for kind in train.types for p in "BIES")]
         rare = [i for i, w in enumerate(words) if counts[w] == 1]
         style = style_of(w for s in train.sentences for w in s.words)
-        return cls(words, chars, tags, rare, style)
+        return cls(words, chars, tags, rare, style, lower)
 
 
 class Batcher:
@@ -56,12 +58,13 @@ class Batcher:
             {each: i for i, each in enumerate(part)}
             for part in (vocabulary.words, vocabulary.chars, vocabulary.tags)
         )
+        self.lower = vocabulary.lower
         self.forms: dict[str, int] = {}  # words met so far, as they are written
         self.spelt: list[np.ndarray] = []  # the characters of each
 
     def encode(self, sentence: Sentence) -> np.ndarray:
         """(3, T): numbers of words, tags and forms."""
-        words = [self.word.get(folded(w), 0) for w in sentence.words]
+        words = [self.word.get(folded(w, self.lower), 0) for w in sentence.words]
         tags = [self.tag.get(t, 0) for t in sentence.tags()]
         return np.array([words, tags, [self._form(w) for w in sentence.words]])
 

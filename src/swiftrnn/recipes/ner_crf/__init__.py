@@ -4,7 +4,7 @@ Paper: Lample et al. (2016), "Neural Architectures for Named Entity Recognition"
 Differs: batches of 32 and AdamW for single sentences and SGD; free data; no pretrained vectors.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from swiftrnn.data.corpus import Corpus, shuffled
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
 from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.spans import score
-from swiftrnn.recipes.ner_crf.data import corpus_for
+from swiftrnn.recipes.ner_crf.data import corpus_for, vectors_for
 from swiftrnn.recipes.ner_crf.model import Tagger
 from swiftrnn.recipes.ner_crf.use import WEIGHTS, build, load, measure, tagged
 from swiftrnn.recipes.ner_crf.use import exported as exported
@@ -34,12 +34,15 @@ class Config:
     train: Path | None = None  # a file of yours in columns, as of CoNLL; then also the next two
     valid: Path | None = None  # the epoch is picked by it
     test: Path | None = None  # measured once
+    vectors: Path | None = None  # of words, as of GloVe or word2vec; they go on learning
+    least_coverage: float = 0.5  # part of train's words that has to have one
     layer: Literal["lstm", "gru", "sru", "qrnn", "mingru", "minlstm", "rglru", "hgrn"] = "sru"
     depth: int = 1  # layers of words on top of each other
     hidden: int = 100  # of the layer of words, in each direction
-    word_size: int = 100  # of the vector of a word
+    word_size: int = 100  # of the vector of a word; with --vectors, that of theirs
     char_size: int = 25  # of the vector of a character; 0 leaves characters out
     char_hidden: int = 25  # of the layer of characters, in each direction
+    lower: bool = False  # words in lower case; their characters keep theirs
     bigrams: bool = False  # a word's vector also depends on the one before; for Chinese characters
     crf: bool = True  # score sequences of tags as a whole; else each tag by itself
     dropout: float = 0.5  # of the layer's input and, ours, its output; one choice for a sentence
@@ -65,13 +68,17 @@ def train(config: Config, out: Path, corpus: Corpus) -> Fitted:
     seed_everything(config.seed, verbose=False)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     out.mkdir(parents=True, exist_ok=True)
+    vectors = vectors_for(config, corpus)
+    config = replace(config, word_size=vectors.dim if vectors else config.word_size)
     about = {"recipe": "ner_crf", "swiftrnn": __version__, "config": asdict(config)}
     folder.write_json(out / "config.json", about)
-    vocabulary = TagVocabulary.of(corpus.train)
+    vocabulary = TagVocabulary.of(corpus.train, config.lower, vectors.of if vectors else ())
     folder.write_json(out / "vocabulary.json", asdict(vocabulary))
     batches = Batches(corpus.train.sentences, Batcher(vocabulary), config.batch_size)
     steps = config.epochs * len(batches)
     model = build(config, vocabulary, steps)
+    if vectors:
+        model.start_from(vectors)
 
     def valid(now: Tagger) -> dict[str, float]:
         f1 = 100 * measure(now, corpus.valid).all.f1
@@ -103,7 +110,8 @@ def run(config: Config, out: Path) -> dict[str, float]:
     if config.control:
         mixed = corpus._replace(train=shuffled(corpus.train, config.seed))
         train(config, out / "control", mixed)
-        found["control_f1"] = 100 * measure(load(config, out / "control"), corpus.test).all.f1
+        control = load(config, out / "control")
+        found["control_f1"] = 100 * measure(control, corpus.test).all.f1
     found["parameters"] = sum(p.numel() for p in model.parameters())
     found["seconds_per_epoch"] = fitted.seconds / config.epochs
     folder.write_json(out / "metrics.json", found | asdict(fitted))

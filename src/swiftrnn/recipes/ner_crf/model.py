@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
-from swiftrnn.data.sentences import TagVocabulary
+from swiftrnn.data.sentences import TagVocabulary, folded
 from swiftrnn.data.tags import may_follow
+from swiftrnn.data.vectors import Vectors
 
 REPLACED = 0.5  # of the words seen once, at each sight: their vector becomes that of the unknown
 UNIFORM = 3**0.5  # times 1 / sqrt(size): the paper's bounds of a vector of that size
@@ -76,6 +77,14 @@ class Tagger(L.LightningModule):
         for table in (self.word.tokens.weight, *([self.char.weight] if self.char else [])):
             bound = UNIFORM / table.shape[1] ** 0.5
             nn.init.uniform_(table, -bound, bound)
+
+    @torch.no_grad()
+    def start_from(self, vectors: Vectors) -> None:
+        """Give words the vectors that they have elsewhere."""
+        known = {folded(word, self.vocabulary.lower): v for word, v in vectors.of.items()}
+        for i, word in enumerate(self.vocabulary.words):
+            if word in known:
+                self.word.tokens.weight[i] = torch.from_numpy(known[word])
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The score of each tag at each step, (T, B, K)."""

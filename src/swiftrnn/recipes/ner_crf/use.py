@@ -1,7 +1,7 @@
 """Using a tagger: on sentences that are cut into words, and on raw text."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,11 @@ def build(config: Any, vocabulary: TagVocabulary, steps: int = 1) -> Tagger:
 
 def load(config: Any, out: Path) -> Tagger:
     """Read a trained tagger; nothing in the files can run."""
-    read = folder.read_json(out / "vocabulary.json", ("words", "chars", "tags", "rare", "style"))
-    vocabulary = TagVocabulary(**read)
+    read = folder.read_json(
+        out / "vocabulary.json", ("words", "chars", "tags", "rare", "style", "lower")
+    )
+    vocabulary, saved = TagVocabulary(**read), folder.read_json(out / "config.json", ("config",))
+    config = replace(config, word_size=saved["config"]["word_size"])  # as --vectors made it
     return weights.built(lambda: build(config, vocabulary), out / WEIGHTS)
 
 
