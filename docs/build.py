@@ -33,6 +33,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "metrics.compression",
             "metrics.spans",
             "metrics.dictionary",
+            "metrics.mistakes",
             "deploy.trained",
             "deploy.predict",
             "deploy.export",

@@ -12,11 +12,11 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not i
 from tests.nn.test_layers import LAYERS, flat  # noqa: E402
 
 from swiftrnn import cli  # noqa: E402
+from swiftrnn.data.corpus import made_up  # noqa: E402
 from swiftrnn.data.sentences import Batcher  # noqa: E402
 from swiftrnn.deploy import export  # noqa: E402
 from swiftrnn.nn import CRF  # noqa: E402
 from swiftrnn.recipes import ner_crf  # noqa: E402
-from swiftrnn.recipes.ner_crf.data import made_up  # noqa: E402
 from swiftrnn.recipes.ner_crf.use import INPUTS  # noqa: E402
 
 

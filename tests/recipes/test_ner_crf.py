@@ -9,15 +9,15 @@ import torch
 from swiftrnn import cli
 from swiftrnn.data import columns
 from swiftrnn.data.columns import Columns, Sentence
-from swiftrnn.data.corpus import shuffled
+from swiftrnn.data.corpus import made_up, shuffled
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
 from swiftrnn.data.tags import Span
 from swiftrnn.deploy import trained
 from swiftrnn.metrics.dictionary import baselines, unseen
+from swiftrnn.metrics.mistakes import MISSED, SPURIOUS, by_length, confusion, worst
 from swiftrnn.nn.encoder import KINDS
 from swiftrnn.recipes import ner_crf
 from swiftrnn.recipes.ner_crf import SMOKE, build, load, run
-from swiftrnn.recipes.ner_crf.data import made_up
 from swiftrnn.recipes.ner_crf.use import tagged
 
 TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
@@ -181,3 +181,33 @@ def test_vectors_are_taken_and_counted(tmp_path, capsys):
     assert found["parameters"] == sum(p.numel() for p in model.parameters())
     with pytest.raises(ValueError, match=r"vectors for 90% of the words in train; got 7\d\.\d%"):
         run(replace(config, least_coverage=0.9), tmp_path / "other")
+
+
+def test_the_report_shows_what_is_wrong(smoke):
+    page = (smoke[0] / "report.html").read_text("utf-8")
+    for text in (
+        "By type",
+        "By length",
+        "What is taken for what",
+        "recall unseen",
+        "<svg",
+        "F1 on",
+    ):
+        assert text in page
+
+
+def test_mistakes_are_counted_by_hand():
+    there = [Span("x", 0, 2), Span("y", 3, 4), Span("x", 5, 6)]
+    gold = part(("a b c d e f g", there), ("h", []))
+    tags = [["B-y", "E-y", "O", "S-y", "O", "O", "S-x"], ["O"]]
+    rows = confusion(gold, tags)
+    assert rows["x"] == {"y": 1, MISSED: 1}
+    assert rows["y"] == {"y": 1}
+    assert rows[SPURIOUS] == {"x": 1}
+    sizes = by_length(gold, tags)
+    assert [(k, f.gold, f.predicted, f.correct) for k, f in sizes.items()] == [
+        ("1", 2, 2, 1), ("2", 1, 1, 0),
+    ]  # fmt: skip
+    assert worst(gold, tags) == [
+        "right: [a b]x c [d]y e [f]x g", "found: [a b]y c [d]y e f [g]x\n",
+    ]  # fmt: skip

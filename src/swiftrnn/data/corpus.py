@@ -58,6 +58,26 @@ def own(train: Path | None, valid: Path | None, test: Path | None) -> Corpus | N
     return Corpus(*(columns.read(Path(file)) for file in files if file))
 
 
+def made_up(seed: int) -> Corpus:
+    """Sentences about people in places; half of the names are not in train."""
+    draw = random.Random(seed)
+    names = ["".join(draw.choice("bdfklmnrst") + draw.choice("aeiou") for _ in range(3)).title()
+             for _ in range(80)]  # fmt: skip
+    frames = ["{} lives in {} .", "In {1} , {0} met a friend .", "we saw {} near {} today .",
+              "the old town of {1} is quiet , said {0} ."]  # fmt: skip
+    parts = []
+    for size, known in ((400, 40), (60, 80), (60, 80)):
+        found = []
+        for _ in range(size):
+            person, place = draw.choice(names[:known]), draw.choice(names[:known]) + "ville"
+            words = tuple(draw.choice(frames).format(person, place).split())
+            spans = [Span("person", words.index(person), words.index(person) + 1),
+                     Span("place", words.index(place), words.index(place) + 1)]  # fmt: skip
+            found.append(Sentence(words, tuple(sorted(spans, key=lambda s: s.first))))
+        parts.append(Columns(tuple(found), "IOB2"))
+    return Corpus(*parts)
+
+
 def shuffled(part: Columns, seed: int) -> Columns:
     """The control: the same spans at other places of their sentences, where nothing tells them."""
     draw, found = random.Random(seed), []

@@ -16,6 +16,7 @@ from swiftrnn.data.corpus import Corpus, shuffled
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
 from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.spans import score
+from swiftrnn.recipes.ner_crf import report
 from swiftrnn.recipes.ner_crf.data import corpus_for, vectors_for
 from swiftrnn.recipes.ner_crf.model import Tagger
 from swiftrnn.recipes.ner_crf.use import WEIGHTS, build, load, measure, tagged
@@ -114,5 +115,6 @@ def run(config: Config, out: Path) -> dict[str, float]:
         found["control_f1"] = 100 * measure(control, corpus.test).all.f1
     found["parameters"] = sum(p.numel() for p in model.parameters())
     found["seconds_per_epoch"] = fitted.seconds / config.epochs
+    report.write(out / "report.html", corpus.test, names, found | asdict(fitted))
     folder.write_json(out / "metrics.json", found | asdict(fitted))
     return found
