@@ -1,7 +1,10 @@
 """The tagger: from made-up sentences to numbers, and from raw text to names."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -211,3 +214,12 @@ def test_mistakes_are_counted_by_hand():
     assert worst(gold, tags) == [
         "right: [a b]x c [d]y e [f]x g", "found: [a b]y c [d]y e f [g]x\n",
     ]  # fmt: skip
+
+
+def test_a_training_that_is_killed_twice_ends_the_same(tmp_path):
+    script = Path(__file__).parent.parent / "kill.py"
+    out = tmp_path / "kill.json"
+    command = [sys.executable, str(script), "--kills", "2", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(out.read_text())["kills"] >= 1
