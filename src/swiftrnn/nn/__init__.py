@@ -15,6 +15,7 @@ from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
 from swiftrnn.nn.sru_plus_plus import SRUPlusPlus
+from swiftrnn.nn.stack_lstm import StackLSTM
 from swiftrnn.nn.weight_drop import remove_weight_drop, weight_drop
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "NgramEmbedding",
     "SRUPlusPlus",
     "SequenceMask",
+    "StackLSTM",
     "convert",
     "load_qrnn",
     "load_sru",

@@ -94,6 +94,25 @@ class Encoder(nn.Module):
             x = torch.where(inside, torch.cat(parts, -1), 0)
         return x
 
+    def step(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """One step of x (B, I) and a state, None at first, to (B, H) and the state after it.
+
+        In the tensors of a state the batch is dimension 1; a state of zeros is that at first.
+
+        Raises:
+            RuntimeError: there is a second direction, which begins at the end.
+        """
+        if self.bidirectional or self.packed:
+            raise RuntimeError("Encoder.step needs one direction, and padded batches")
+        if self.whole is not None:
+            return self.whole.step(x, state)  # pyright: ignore[reportCallIssue]
+        states = [None] * len(self.layers) if state is None else state
+        after, x = [], x[None]
+        for directions, before in zip(self.layers, states, strict=True):
+            x, new = directions[0](x, before)  # pyright: ignore[reportIndexIssue]
+            after.append(new)
+        return x[0], after
+
     def ends(self, output: Tensor, lengths: Tensor) -> Tensor:
         """What each direction put out last, (B, directions * H), 0 for an empty sequence."""
         B, H = output.shape[1], self.hidden_size
