@@ -41,6 +41,9 @@ ROWS = {
     "ncbi-disease": Row(replace(BIO, data="ncbi-disease"), 5, "NCBI-disease"),
     "weibo-ner": Row(CHINESE, 5, "Weibo, characters and pairs of them"),
     "bc5cdr-lstm": Row(replace(BIO, layer="lstm"), 5, "BC5CDR, nn.LSTM"),
+    "bc5cdr-spelling": Row(
+        replace(BIO, char_depth=2, char_hidden=50), 5, "BC5CDR, two layers of 50 for characters"
+    ),
     "bc5cdr-qrnn": Row(replace(BIO, layer="qrnn"), 3, "BC5CDR, QRNN"),
     "bc5cdr-mingru": Row(replace(BIO, layer="mingru"), 3, "BC5CDR, minGRU"),
     "bc5cdr-softmax": Row(replace(BIO, crf=False), 3, "BC5CDR, each tag by itself, no CRF"),

@@ -43,6 +43,7 @@ class Config:
     word_size: int = 100  # of the vector of a word; with --vectors, that of theirs
     char_size: int = 25  # of the vector of a character; 0 leaves characters out
     char_hidden: int = 25  # of the layer of characters, in each direction
+    char_depth: int = 1  # layers of characters on top of each other
     lower: bool = False  # words in lower case; their characters keep theirs
     bigrams: bool = False  # a word's vector also depends on the one before; for Chinese characters
     crf: bool = True  # score sequences of tags as a whole; else each tag by itself
@@ -60,7 +61,7 @@ class Config:
 SMOKE = Config(made_up=True, epochs=3, hidden=32, word_size=32, batch_size=16)
 BIOMEDICAL = Config(data="bc5cdr", learning_rate=1e-2, epochs=8)
 CHINESE = Config(data="weibo-ner", char_size=0, bigrams=True, dropout=0.3, epochs=8)
-SIZES = ("depth", "hidden", "word_size", "char_size", "char_hidden")  # of the model
+SIZES = ("depth", "hidden", "word_size", "char_size", "char_hidden", "char_depth")  # of the model
 CLAIMS = {"conll03_f1": 90.94, "conll03_f1_without_vectors": 83.63}  # theirs, on other data
 
 
@@ -91,8 +92,7 @@ def train(config: Config, out: Path, corpus: Corpus) -> Fitted:
 
     return fit(
         model, batches, out=out, steps=steps, valid=valid, every=1 / config.epochs,
-        average=config.average,
-        clip=5.0, resume=True, name=config.layer,
+        average=config.average, clip=5.0, resume=True, name=config.layer,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Tagger(L.LightningModule):
         layer: of characters and words, one of `nn.encoder.KINDS`.
         word_size, char_size: of their vectors; a char_size of 0 leaves characters out.
         char_hidden, hidden: of the two recurrent layers, in each direction.
-        depth: layers of words on top of each other.
+        char_depth, depth: of characters and of words, layers on top of each other.
         bigrams: whether a word's vector also depends on the word before it.
         crf: whether sequences are scored as a whole, or each tag by itself.
         dropout: of features of x and of the layer's output, one choice for a sentence.
@@ -48,6 +48,7 @@ class Tagger(L.LightningModule):
         word_size: int = 100,
         char_size: int = 25,
         char_hidden: int = 25,
+        char_depth: int = 1,
         hidden: int = 100,
         depth: int = 1,
         bigrams: bool = False,
@@ -64,7 +65,7 @@ class Tagger(L.LightningModule):
         self.char = self.spelling = None
         if char_size:
             self.char = nn.Embedding(max(1, len(vocabulary.chars)), char_size)
-            self.spelling = swift.Encoder(layer, char_size, char_hidden)
+            self.spelling = swift.Encoder(layer, char_size, char_hidden, char_depth)
             size += self.spelling.output_size
         self.encoder = swift.Encoder(layer, size, hidden, depth, dropout=dropout)
         self.inner = nn.Linear(self.encoder.output_size, hidden)
