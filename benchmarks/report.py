@@ -16,6 +16,8 @@ from itertools import product
 from pathlib import Path
 
 import rows
+from crf import crf
+from epochs import epochs
 from gpu import asked, everything
 from grid import every_cell, means
 from lengths import ragged
@@ -230,6 +232,8 @@ NOT_MEASURED = {
     **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
     "parallel": "`python benchmarks/parallel.py`",
     "lengths": "`python benchmarks/lengths.py`",
+    "epochs": "`python benchmarks/epochs.py`",
+    "crf": "`python benchmarks/crf.py`",
     "tagging": "`python benchmarks/tagging.py`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
@@ -249,6 +253,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "cells": every_cell,
     "parallel": crossover,
     "lengths": ragged,
+    "epochs": epochs,
+    "crf": crf,
 }
 
 

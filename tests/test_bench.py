@@ -368,6 +368,28 @@ def test_parallel_over_time_is_timed_beside_serial(tmp_path):
     assert columns(out, 9, 10) == {("parallel", name) for name in names}
 
 
+def test_random_fields_are_timed(tmp_path):
+    out = tmp_path / "machine.csv"
+    done = script("crf.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert columns(out, 9, 10, 11) >= {("crf", "nn.CRF", "step"), ("crf", "nn.CRF", "decode")}
+
+
+def test_the_tagger_is_timed_with_each_layer(tmp_path):
+    out = tmp_path / "machine.csv"
+    done = script("epochs.py", "--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert columns(out, 9, 10) >= {("tagger", "SRU"), ("tagger", "nn.LSTM packed")}
+
+
+def test_the_tagger_is_measured_and_goes_on(tmp_path):
+    words = ("--quick", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "x.json"))
+    for _ in range(2):
+        done = script("tagging.py", *words)
+        assert done.returncode == 0, done.stderr
+    assert "1 of 1 rows" in done.stdout
+
+
 def test_lengths_are_timed_beside_equal_ones(tmp_path):
     out = tmp_path / "machine.csv"
     done = script("lengths.py", "--quick", "--out", str(out))
