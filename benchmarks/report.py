@@ -16,13 +16,13 @@ from itertools import product
 from pathlib import Path
 
 import rows
-from crf import crf
 from epochs import epochs
 from gpu import asked, everything
 from grid import every_cell, means
 from lengths import ragged
 from parallel import crossover
 from quality import quality, trials
+from random_fields import random_fields
 from rows import Results, caption
 from tables import number, ratio, table, verdict
 from tagging import tagging
@@ -233,7 +233,7 @@ NOT_MEASURED = {
     "parallel": "`python benchmarks/parallel.py`",
     "lengths": "`python benchmarks/lengths.py`",
     "epochs": "`python benchmarks/epochs.py`",
-    "crf": "`python benchmarks/crf.py`",
+    "crf": "`python benchmarks/random_fields.py`",
     "tagging": "`python benchmarks/tagging.py`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
@@ -254,7 +254,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "parallel": crossover,
     "lengths": ragged,
     "epochs": epochs,
-    "crf": crf,
+    "crf": random_fields,
 }
 
 

@@ -370,7 +370,7 @@ def test_parallel_over_time_is_timed_beside_serial(tmp_path):
 
 def test_random_fields_are_timed(tmp_path):
     out = tmp_path / "machine.csv"
-    done = script("crf.py", "--quick", "--out", str(out))
+    done = script("random_fields.py", "--quick", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert columns(out, 9, 10, 11) >= {("crf", "nn.CRF", "step"), ("crf", "nn.CRF", "decode")}
 

@@ -1,8 +1,8 @@
 """nn.CRF beside the package pytorch-crf: a training step, and decoding.
 
     pip install pytorch-crf==0.7.2
-    python benchmarks/crf.py           a few seconds; parity first
-    python benchmarks/crf.py --quick   one tiny size: tests the script; runs without the package
+    python benchmarks/random_fields.py           a few seconds; parity first
+    python benchmarks/random_fields.py --quick   one tiny size: tests the script; runs without the package
 
 A step is the loss of given emissions and tags, and every gradient. Lengths are drawn evenly from 1
 to T. Rows are appended to `benchmarks/results/<machine>.csv`; `benchmarks/report.py` makes the
@@ -78,7 +78,7 @@ def main(cells: Sequence[tuple[int, int, int]], repeats: int, limit_s: float, ou
         print(f"B {cell[0]}, T {cell[1]}, K {cell[2]}: {said}", flush=True)
 
 
-def crf(results: Results) -> str:
+def random_fields(results: Results) -> str:
     """Times, and the package's over ours."""
     lines, shown = [], []
     for cell in CELLS:
