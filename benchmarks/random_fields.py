@@ -2,7 +2,7 @@
 
     pip install pytorch-crf==0.7.2
     python benchmarks/random_fields.py           a few seconds; parity first
-    python benchmarks/random_fields.py --quick   one tiny size: tests the script; runs without the package
+    python benchmarks/random_fields.py --quick   one tiny size, without the package, too
 
 A step is the loss of given emissions and tags, and every gradient. Lengths are drawn evenly from 1
 to T. Rows are appended to `benchmarks/results/<machine>.csv`; `benchmarks/report.py` makes the
