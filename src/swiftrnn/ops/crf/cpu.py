@@ -82,7 +82,7 @@ def viterbi(
 
 
 def _threads(T: int, B: int, K: int) -> int:
-    return max(1, min(_native.threads(T * B * K * K // 8), B))
+    return max(1, min(_native.threads(T * B * K * K // 64), B))
 
 
 def _tables(transitions: Tensor) -> tuple[Tensor, Tensor, float, int]:
