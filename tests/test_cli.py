@@ -9,7 +9,7 @@ import pytest
 
 from swiftrnn import cli, run
 
-COMMANDS = ("compare", "list", "info", "run", "predict", "bench", "data", "copy")
+COMMANDS = ("compare", "list", "info", "run", "predict", "serve", "export", "bench", "data", "copy")
 
 
 @pytest.fixture
