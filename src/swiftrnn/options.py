@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Predict:
-    """Use what was trained: find the names in each INPUT, or continue it with a language model."""
+    """Use what was trained: find the names in each INPUT, or continue it."""
 
     run: Annotated[Positional[Path], arg(metavar="RUN")]
     """a run folder; of a comparison, its best layer, or RUN/LAYER"""
