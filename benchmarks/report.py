@@ -24,6 +24,7 @@ from parallel import crossover
 from quality import quality, trials
 from random_fields import random_fields
 from rows import Results, caption
+from serve import served
 from tables import number, ratio, table, verdict
 from tagging import tagging
 
@@ -235,6 +236,7 @@ NOT_MEASURED = {
     "epochs": "`python benchmarks/epochs.py`",
     "crf": "`python benchmarks/random_fields.py`",
     "tagging": "`python benchmarks/tagging.py`",
+    "serve": "`python benchmarks/serve.py RUN --record`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
@@ -307,6 +309,7 @@ OF_RUNS: dict[str, Callable[[Path], str]] = {
     "trials": trials,
     "quality": quality,
     "tagging": tagging,
+    "serve": served,
     "recipes": lambda _: recipes(),
 }
 

@@ -2,6 +2,7 @@
 
     swiftrnn run ner_crf --preset smoke --out runs/names
     python benchmarks/serve.py runs/names          one sentence of 20 words a request, 15 seconds
+    python benchmarks/serve.py runs/names --record     the same with 1 to 16 clients, for the table
     python benchmarks/serve.py runs/names --hostile    what should be refused, and slow clients
 
 The server is a process of its own, `swiftrnn serve`. Clients keep their connection and send the
@@ -17,6 +18,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import rows
+from safetensors.torch import load_file
+from tables import number, table
+
+from swiftrnn.machine import machine
 
 WORDS = 20
 
@@ -51,18 +58,38 @@ async def client(port: int, until: float, seed: int, words: list[str]) -> list[t
     return found
 
 
-async def load(port: int, clients: int, seconds: float, words: list[str]) -> None:
-    """Print what was seen."""
+async def load(port: int, clients: int, seconds: float, words: list[str]) -> dict[str, float]:
+    """Ask for so many seconds; print and give what was seen."""
     await client(port, time.perf_counter() + 1, 0, words)  # warms up
     until = time.perf_counter() + seconds
     each = await asyncio.gather(*(client(port, until, i, words) for i in range(clients)))
     times = sorted(t for found in each for _, t in found)
-    wrong = sum(status != 200 for found in each for status, _ in found)
     cut = statistics.quantiles(times, n=100)
-    print(
-        f"{clients} clients, {WORDS} words: {len(times) / seconds:.0f} requests/s, "
-        f"median {1e3 * cut[49]:.1f} ms, p99 {1e3 * cut[98]:.1f} ms, {wrong} errors"
-    )
+    seen = {
+        "clients": clients,
+        "requests a second": len(times) / seconds,
+        "median ms": 1e3 * cut[49],
+        "p99 ms": 1e3 * cut[98],
+        "errors": sum(status != 200 for found in each for status, _ in found),
+    }
+    print(", ".join(f"{name} {value:.4g}" for name, value in seen.items()), flush=True)
+    return seen
+
+
+def served(results: Path) -> str:
+    """What was recorded, by machine."""
+    parts = []
+    for file in sorted(results.glob("serve-*.json")):
+        content = json.loads(file.read_text())
+        facts, found = content["machine"], content["rows"]
+        lines = [[number(value, ".0f" if "ms" not in name else ".1f")
+                  for name, value in row.items()] for row in found]  # fmt: skip
+        where = (
+            f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, swiftrnn "
+            f"{facts['swiftrnn']} ({facts['commit']}); {content['parameters']:,} parameters."
+        )
+        parts.append(f"{where}\n\n{table(found[0], lines)}")
+    return "\n\n".join(parts)
 
 
 async def hostile(port: int) -> None:
@@ -94,7 +121,7 @@ async def hostile(port: int) -> None:
     print(f"of them {over} were hung up on within {time.perf_counter() - began:.0f} s")
 
 
-def main(run: Path, clients: int, seconds: float, bad: bool) -> int:
+def main(run: Path, clients: list[int], seconds: float, bad: bool, out: Path | None) -> int:
     command = [sys.executable, "-m", "swiftrnn", "serve", str(run), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -102,17 +129,26 @@ def main(run: Path, clients: int, seconds: float, bad: bool) -> int:
             port = int(line.split("http://")[1].split()[0].rsplit(":", 1)[1])
             known = json.loads((run / "vocabulary.json").read_text())["words"]
             words = [w for w in known[1:2000] if w.isalpha()] or ["word"]
-            asyncio.run(hostile(port) if bad else load(port, clients, seconds, words))
+            if bad:
+                asyncio.run(hostile(port))
+            found = [] if bad else [asyncio.run(load(port, n, seconds, words)) for n in clients]
         finally:
             server.terminate()
+    if out and found:
+        size = sum(v.numel() for v in load_file(run / "model.safetensors").values())
+        content = {"machine": machine(), "parameters": size, "rows": found}
+        out.write_text(json.dumps(content, indent=1) + "\n")
     return server.returncode
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Time a served tagger.")
     parser.add_argument("run", type=Path, help="a run folder of ner_crf")
-    parser.add_argument("--clients", type=int, default=4, help="how many ask at a time")
+    parser.add_argument("--clients", type=int, nargs="+", default=[4], help="how many at a time")
     parser.add_argument("--seconds", type=float, default=15.0, help="how long")
     parser.add_argument("--hostile", action="store_true", help="send what should be refused")
+    parser.add_argument("--record", action="store_true", help="1 to 16 clients, for the table")
     given = parser.parse_args()
-    sys.exit(main(given.run, given.clients, given.seconds, given.hostile))
+    clients = [1, 4, 8, 16] if given.record else given.clients
+    out = rows.RESULTS / f"serve-{rows.default_path().stem}.json" if given.record else None
+    sys.exit(main(given.run, clients, given.seconds, given.hostile, out))

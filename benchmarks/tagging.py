@@ -95,7 +95,7 @@ def tagging(results: Path) -> str:
             shown += [known[c]["mean"] if isinstance(known[c], dict) else known[c] for c in lists]
             lines.append([row["about"], str(row["seeds"]), *map(_mean, shown)])
         facts = content["machine"]
-        where = f"{facts['cpu']}, torch {facts['torch']}, {facts['commit'] or 'no commit'}."
+        where = f"{facts['cpu']}, torch {facts['torch']}; collected at {facts['commit']}."
         header = (
             "SRU if not said otherwise", "seeds", "F1", "precision", "recall", "recall of seen",
             "recall of unseen", "F1 on valid", "dictionary F1", "capitals F1",

@@ -154,3 +154,11 @@ def test_a_language_model_cannot_be_served(tmp_path, capsys):
     assert "swiftrnn serve needs a run that finds names" in capsys.readouterr().err
     assert cli.main(["serve", str(Path(tmp_path) / "none")]) == 2
     assert "needs a run folder" in capsys.readouterr().err
+
+
+def test_work_that_nobody_waits_for_stops_at_the_next_text(folder):
+    request = serve.Request(texts=["Bokima slept ."] * 3)
+    known = trained.load(folder)
+    assert len(serve._answers(known, request, time.monotonic() + 60)) == 3
+    with pytest.raises(TimeoutError):
+        serve._answers(known, request, time.monotonic() - 1)

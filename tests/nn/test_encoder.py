@@ -5,7 +5,7 @@ import torch
 
 from swiftrnn.nn import Encoder
 from swiftrnn.nn.encoder import KINDS
-from swiftrnn.nn.mask import reverse
+from swiftrnn.ops._reverse import reverse
 
 LENGTHS = torch.tensor([6, 2, 4, 1])
 
@@ -40,7 +40,8 @@ def test_packed_and_padded_are_the_same(kind, layers):
                 target = packed.whole.get_parameter(name.replace("_l0", f"_l{i}") + suffix)
                 target.data.copy_(value.data)
     x = torch.randn(6, 4, 3)
-    torch.testing.assert_close(padded(x, LENGTHS), packed(x, LENGTHS))
+    for lengths in (LENGTHS, torch.tensor([0, 6, 0, 2])):
+        torch.testing.assert_close(padded(x, lengths), packed(x, lengths))
 
 
 def test_only_the_valid_part_is_turned_round():

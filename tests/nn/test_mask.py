@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention as attend
 
 from swiftrnn.nn import SequenceMask
-from swiftrnn.nn.mask import reverse
+from swiftrnn.ops._reverse import reverse
 
 REDUCE = {  # over the rows of one sequence
     "sum": lambda x: x.sum(0),

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -45,6 +46,14 @@ class TagVocabulary:
         style = style_of(w for s in train.sentences for w in s.words)
         return cls(words, chars, tags, rare, style, lower)
 
+    @cached_property
+    def numbers(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+        """Of words, characters and tags."""
+        word, char, tag = (
+            {each: i for i, each in enumerate(part)} for part in (self.words, self.chars, self.tags)
+        )
+        return word, char, tag
+
 
 class Batcher:
     """Sentences to tensors.
@@ -54,10 +63,7 @@ class Batcher:
     """
 
     def __init__(self, vocabulary: TagVocabulary) -> None:
-        self.word, self.char, self.tag = (
-            {each: i for i, each in enumerate(part)}
-            for part in (vocabulary.words, vocabulary.chars, vocabulary.tags)
-        )
+        self.word, self.char, self.tag = vocabulary.numbers
         self.lower = vocabulary.lower
         self.forms: dict[str, int] = {}  # words met so far, as they are written
         self.spelt: list[np.ndarray] = []  # the characters of each

@@ -8,6 +8,7 @@ what is too much is refused with the status that says so, before it costs anythi
 import asyncio
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ def app(trained: Trained, limits: Limits | None = None) -> Any:
         waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            work = loop.run_in_executor(workers, _answers, trained, request)
+            until = time.monotonic() + limits.seconds
+            work = loop.run_in_executor(workers, _answers, trained, request, until)
             return await asyncio.wait_for(work, limits.seconds)
         except TimeoutError:
             raise HTTPException(503, "this took too long; send less text") from None
@@ -129,9 +131,12 @@ def app(trained: Trained, limits: Limits | None = None) -> Any:
     return Bounded(api, limits)
 
 
-def _answers(trained: Trained, request: Request) -> list[Answer]:
+def _answers(trained: Trained, request: Request, until: float) -> list[Answer]:
+    """One for each text, or TimeoutError when nobody waits for them any more."""
     recipe, model, found = trained.recipe, trained.model, []
     for text in request.texts:
+        if time.monotonic() > until:
+            raise TimeoutError
         entities = [Found(**asdict(each)) for each in recipe.predict(model, text)]
         readings = []
         if request.readings > 1:

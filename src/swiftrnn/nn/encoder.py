@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from swiftrnn.nn.hgrn import HGRN
-from swiftrnn.nn.mask import reverse
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
+from swiftrnn.ops._reverse import reverse
 
 OURS = {
     "sru": SRU, "qrnn": QRNN, "mingru": MinGRU, "minlstm": MinLSTM, "rglru": RGLRU, "hgrn": HGRN,
@@ -76,14 +76,14 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (T, B, I) and lengths (B) to (T, B, directions * H), 0 beyond the lengths."""
-        if self.packed:
-            lengths = lengths.clamp(min=1).cpu()
-            packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
-            assert self.whole is not None
-            return pad_packed_sequence(self.whole(packed)[0], total_length=len(x))[0]
-        if self.whole is not None:
+        if self.whole is not None and not self.packed:
             return self.whole(x, lengths=lengths)[0]
         inside = (torch.arange(x.shape[0], device=x.device)[:, None] < lengths)[..., None]
+        if self.whole is not None:
+            some = lengths.clamp(min=1).cpu()  # PackedSequence has no empty sequences
+            packed = pack_padded_sequence(x, some, enforce_sorted=False)
+            output = pad_packed_sequence(self.whole(packed)[0], total_length=len(x))[0]
+            return torch.where(inside, output, 0)
         for i, directions in enumerate(self.layers):
             if i:
                 x = nn.functional.dropout(x, self.dropout, self.training)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from swiftrnn.nn.encoder import Encoder
-from swiftrnn.nn.mask import reverse
+from swiftrnn.ops._reverse import reverse
 
 SHIFT, OUT, REDUCE = 0, 1, 2  # REDUCE + type
 Spans = Sequence[tuple[int, int, int]]  # of a sentence: type, first word, the word behind the last
@@ -107,7 +107,7 @@ class StackLSTM(nn.Module):
         Raises:
             ValueError: spans overlap, lie outside, or are of another type.
         """
-        plan = self._plan(x.shape[0], lengths.tolist(), spans).to(x.device)
+        plan = _Planned(x.shape[0], lengths.tolist(), spans, self.num_types).to(x.device)
         x, here = self.dropout(x), torch.arange(x.shape[1], device=x.device)
         rows = x.flatten(0, 1)
         inside = rows[plan.words]
@@ -181,9 +181,6 @@ class StackLSTM(nn.Module):
             [words_left[..., None], (words_left & ~on_stack)[..., None], reduce], -1
         )
         return logits.masked_fill(~(allowed | free[..., None]), -torch.inf).log_softmax(-1)
-
-    def _plan(self, T: int, lengths: Sequence[int], spans: Sequence[Spans]) -> "_Planned":
-        return _Planned(T, lengths, spans, self.num_types)
 
 
 class _Planned:

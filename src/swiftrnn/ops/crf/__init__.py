@@ -8,6 +8,7 @@ from torch import Tensor
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_tensor
 from swiftrnn.ops._op import Op, transformed
+from swiftrnn.ops._reverse import reverse
 from swiftrnn.ops.crf import reference
 
 NEVER = -torch.inf  # the score of what is forbidden
@@ -212,18 +213,10 @@ def crf_scores(
         return before, reference.backward_scores(x, transitions, end, lengths)
     run = OP.raw["forward"]
     before = run(x, transitions, start, end, lengths, None, True)[2]
-    turned = _turned(x, lengths)
+    whole = torch.full((x.shape[1],), len(x)) if lengths is None else lengths
+    turned = reverse(x, whole)
     back = run(turned, transitions.t().contiguous(), end, start, lengths, None, True)[2]
-    return before, _turned(back - turned, lengths)  # it counts the emission of its own step
-
-
-def _turned(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """The valid part of each sequence from its end to its beginning."""
-    if lengths is None:
-        return x.flip(0)
-    times = torch.arange(len(x))[:, None]
-    rows = torch.where(times < lengths, lengths - 1 - times, times)
-    return x[rows, torch.arange(x.shape[1])]
+    return before, reverse(back - turned, whole)  # it counts the emission of its own step
 
 
 def _checked_tags(tags: Tensor, T: int, B: int, K: int, lengths: Tensor | None) -> Tensor:
