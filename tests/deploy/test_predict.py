@@ -192,3 +192,20 @@ def test_a_comparison_gives_its_best_layer(run, capsys, tmp_path):
     for best in ("..", "nosuch", "gru/../gru", 3, None, [""]):
         folder.write_json(out / "metrics.json", {"best": best})
         assert "the best layer's name" in refused(capsys, out)
+
+
+def test_a_model_that_does_not_fit_is_never_given_memory(tmp_path):
+    made = []
+
+    def build(size):
+        layer = torch.nn.Linear(size, 2)
+        made.append(layer.weight.device.type)
+        return layer
+
+    weights.save(build(3), tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match=r"needs the weights that its config.json describes"):
+        weights.built(lambda: build(4), tmp_path / "x.safetensors")
+    assert made == ["cpu", "meta"]
+    assert not weights.built(lambda: build(3), tmp_path / "x.safetensors").training
+    with pytest.raises(ValueError, match=r"settings that can be trained; got: .*negative"):
+        weights.built(lambda: build(-4), tmp_path / "x.safetensors")
