@@ -50,9 +50,14 @@ def test_two_runs_give_the_same(smoke, tmp_path):
     }
 
 
-@pytest.mark.parametrize("layer", KINDS)
 @pytest.mark.parametrize(
-    "changes", [{}, {"crf": False}, {"char_size": 0, "bigrams": True}], ids=str
+    ("layer", "changes"),
+    [
+        *((kind, {}) for kind in KINDS),
+        *((kind, {"crf": False, "char_depth": 2}) for kind in ("sru", "lstm")),
+        *((kind, {"char_size": 0, "bigrams": True}) for kind in ("sru", "lstm")),
+    ],
+    ids=str,
 )
 def test_every_layer_trains(layer, changes):
     torch.manual_seed(0)
