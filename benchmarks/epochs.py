@@ -23,7 +23,9 @@ from swiftrnn import bench
 from swiftrnn.data import corpus
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
 from swiftrnn.nn import Encoder
-from swiftrnn.recipes.ner_crf import BIOMEDICAL, build
+from swiftrnn.recipes.ner_crf import BIOMEDICAL
+from swiftrnn.recipes.ner_crf.model import Tagger
+from swiftrnn.training.entities import build
 
 LAYERS = ("SRU", "QRNN", "MinGRU", "nn.LSTM padded", "nn.LSTM packed", "nn.GRU padded")
 CELL = (BIOMEDICAL.batch_size, 0, BIOMEDICAL.hidden, "float32")  # T differs from batch to batch
@@ -39,12 +41,12 @@ def calls_of(known: corpus.Corpus) -> dict[tuple[str, str, str], bench.Call]:
     calls: dict[tuple[str, str, str], bench.Call] = {}
     for name in LAYERS:
         kind = name.removeprefix("nn.").split()[0].lower()
-        model = build(replace(BIOMEDICAL, layer=kind), vocabulary)
+        model = build(Tagger, replace(BIOMEDICAL, layer=kind), vocabulary)
         if "packed" in name:
-            for part in ("spelling", "encoder"):
-                old = getattr(model, part)
+            for owner, part in ((model.embedding, "spelling"), (model, "encoder")):
+                old = getattr(owner, part)
                 inputs = old.layers[0][0].input_size
-                setattr(model, part, Encoder(kind, inputs, old.hidden_size, packed=True))
+                setattr(owner, part, Encoder(kind, inputs, old.hidden_size, packed=True))
         (optimizer,), _ = model.configure_optimizers()
         starts = cycle(range(0, max(1, len(order) - size), size))
 

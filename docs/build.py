@@ -20,6 +20,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
         "The rest of the interface",
         (
             "training.fit",
+            "training.entities",
             "training.muon",
             "data.text",
             "data.fetch",
@@ -30,6 +31,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "data.tokens",
             "data.sentences",
             "data.corpus",
+            "data.entities",
             "metrics.compression",
             "metrics.spans",
             "metrics.dictionary",

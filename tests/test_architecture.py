@@ -22,7 +22,7 @@ MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "metrics": {"data"},
     "machine": set(),
     "timing": set(),
-    "training": {"machine"},
+    "training": {"machine", "data", "metrics"},
     "recipes": {"nn", "training", "analysis", "data", "metrics"},
     "deploy": {"recipes", "nn", "ops", "training", "data"},
     "bench": {"nn", "ops", "training", "machine", "timing"},
@@ -165,7 +165,8 @@ def test_nothing_is_deeper_than_part_thing_file():
     ids=lambda p: p.name,
 )
 def test_a_recipe_has_its_files_and_stays_short(folder):
-    assert {p for p in RECIPE_FILES if not (folder / p).exists()} == set()
+    needed = RECIPE_FILES.keys() - {"data.py"}  # only where examples are the recipe's own
+    assert {p for p in needed if not (folder / p).exists()} == set()
     lines = {p.name: len(p.read_text().splitlines()) for p in folder.iterdir() if p.is_file()}
     limits = {name: RECIPE_FILES.get(name, 250) for name in lines if name != "results.json"}
     assert {name: lines[name] for name in limits if lines[name] > limits[name]} == {}

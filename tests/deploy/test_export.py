@@ -17,7 +17,9 @@ from swiftrnn.data.sentences import Batcher  # noqa: E402
 from swiftrnn.deploy import export  # noqa: E402
 from swiftrnn.nn import CRF  # noqa: E402
 from swiftrnn.recipes import ner_crf  # noqa: E402
-from swiftrnn.recipes.ner_crf.use import INPUTS  # noqa: E402
+from swiftrnn.recipes.ner_crf.model import Tagger  # noqa: E402
+from swiftrnn.recipes.ner_crf.onnx import INPUTS  # noqa: E402
+from swiftrnn.training import entities  # noqa: E402
 
 
 def run(path, *inputs):
@@ -76,7 +78,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
 )
 def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capsys):
     config = replace(ner_crf.SMOKE, **changes)
-    ner_crf.train(config, tmp_path, made_up(0))
+    entities.train("ner_crf", Tagger, config, tmp_path, made_up(0))
     out = tmp_path / "there" / "names.onnx"
     out.parent.mkdir()
     assert cli.main(["export", str(tmp_path), "--to", "onnx", "--out", str(out)]) == 0
@@ -95,7 +97,7 @@ def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, cap
 
 def test_what_cannot_be_exported_is_told_why(tmp_path, capsys):
     config = replace(ner_crf.SMOKE, epochs=1, layer="lstm", hidden=4)
-    ner_crf.train(config, tmp_path, made_up(0))
+    entities.train("ner_crf", Tagger, config, tmp_path, made_up(0))
     assert cli.main(["export", str(tmp_path)]) == 2
     assert "needs one of our layers; got lstm" in capsys.readouterr().err
     assert not (tmp_path / "model.onnx").exists()

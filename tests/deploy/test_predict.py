@@ -176,7 +176,9 @@ def test_a_damaged_config_gets_one_line(run, capsys, content):
 
 def test_a_run_of_another_recipe_gets_one_line(run, capsys):
     folder.write_json(run / "config.json", {"recipe": "os", "config": {}})
-    assert "a run of language_model or ner_crf; got one of 'os'" in refused(capsys, run)
+    assert "a run of language_model, ner_crf, ner_stack_lstm; got one of 'os'" in refused(
+        capsys, run
+    )
 
 
 def test_a_comparison_gives_its_best_layer(run, capsys, tmp_path):

@@ -13,6 +13,7 @@ from swiftrnn import cli
 from swiftrnn.data import columns
 from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.corpus import made_up, shuffled
+from swiftrnn.data.entities import tagged
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
 from swiftrnn.data.tags import Span
 from swiftrnn.deploy import trained
@@ -20,8 +21,9 @@ from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.mistakes import MISSED, SPURIOUS, by_length, confusion, worst
 from swiftrnn.nn.encoder import KINDS
 from swiftrnn.recipes import ner_crf
-from swiftrnn.recipes.ner_crf import SMOKE, build, load, run
-from swiftrnn.recipes.ner_crf.use import tagged
+from swiftrnn.recipes.ner_crf import SMOKE, load, run
+from swiftrnn.recipes.ner_crf.model import Tagger
+from swiftrnn.training.entities import build
 
 TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
 
@@ -63,7 +65,7 @@ def test_every_layer_trains(layer, changes):
     torch.manual_seed(0)
     corpus = made_up(0)
     vocabulary = TagVocabulary.of(corpus.train)
-    model = build(replace(SMOKE, layer=layer, **changes), vocabulary, 100)
+    model = build(Tagger, replace(SMOKE, layer=layer, **changes), vocabulary, 100)
     (optimizer,), _ = model.configure_optimizers()
     losses = []
     for batch in Batches(corpus.train.sentences, Batcher(vocabulary), 16):
@@ -80,14 +82,13 @@ def test_every_layer_trains(layer, changes):
 def test_a_sentence_is_tagged_as_if_alone(layer):
     torch.manual_seed(0)
     corpus = made_up(0)
-    model = build(replace(SMOKE, layer=layer), TagVocabulary.of(corpus.train)).eval()
+    model = build(Tagger, replace(SMOKE, layer=layer), TagVocabulary.of(corpus.train)).eval()
     few = corpus.test.sentences[:7]
     together = tagged(model, few)
     for i, sentence in enumerate(few):
-        names, spans = tagged(model, [sentence])
-        assert names[0] == together[0][i]
-        for span, p in spans[0].items():
-            assert p == pytest.approx(together[1][i][span], abs=1e-5)
+        (alone,) = tagged(model, [sentence])
+        assert alone.tags == together[i].tags
+        assert alone.spans == pytest.approx(together[i].spans, abs=1e-5)
 
 
 def test_names_are_found_in_raw_text(smoke):
@@ -184,7 +185,7 @@ def test_vectors_are_taken_and_counted(tmp_path, capsys):
     assert known.config.word_size == 7
     model = known.model
     for word, vector in list(rows.items())[:9]:
-        here = model.word.tokens.weight[model.vocabulary.words.index(folded(word))]
+        here = model.embedding.word.tokens.weight[model.vocabulary.words.index(folded(word))]
         torch.testing.assert_close(here, vector)
     assert found["parameters"] == sum(p.numel() for p in model.parameters())
     with pytest.raises(ValueError, match=r"vectors for 90% of the words in train; got 7\d\.\d%"):

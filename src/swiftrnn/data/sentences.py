@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.tokens import Style, style_of
@@ -105,20 +105,57 @@ def padded(flat: np.ndarray, lengths: np.ndarray) -> Tensor:
 
 
 class Batches:
-    """The batches of an epoch, in an order that torch's random state decides, over and over."""
+    """The batches of an epoch, in an order that torch's random state decides, over and over.
 
-    def __init__(self, sentences: Sequence[Sentence], batcher: Batcher, batch_size: int) -> None:
-        self.batcher, self.batch_size = batcher, batch_size
+    Each has about as many sentences as the others, of about the same length. Where several
+    processes train together, all follow the order of the first, and each gets its part of every
+    batch.
+
+    Args:
+        sentences: at least one for each process.
+        batcher: makes the tensors.
+        batch_size: most sentences of a batch, for each process.
+        processes: that train together.
+
+    Raises:
+        ValueError: there are fewer sentences than processes.
+    """
+
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        batcher: Batcher,
+        batch_size: int,
+        processes: int = 1,
+    ) -> None:
+        self.batcher, self.batch_size, self.processes = batcher, batch_size * processes, processes
         self.rows = [batcher.encode(sentence) for sentence in sentences]
+        if len(self.rows) < processes:
+            raise ValueError(
+                f"training needs a sentence for each process; got {len(self.rows)} sentences and "
+                f"{processes} processes; use fewer --devices"
+            )
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        order, batches = torch.randperm(len(self.rows)).tolist(), []
-        for start in range(0, len(order), POOL * self.batch_size):
-            pool = order[start : start + POOL * self.batch_size]
+        process, draw = self._together()
+        order = np.array_split(draw.permutation(len(self.rows)), len(self))
+        batches = []
+        for start in range(0, len(order), POOL):
+            sizes = [len(batch) for batch in order[start : start + POOL]]
+            pool = np.concatenate(order[start : start + POOL]).tolist()
             pool.sort(key=lambda i: self.rows[i].shape[1])
-            batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
-        for i in torch.randperm(len(batches)).tolist():
-            yield self.batcher.collate([self.rows[j] for j in batches[i]])
+            batches += np.split(np.array(pool), np.cumsum(sizes)[:-1])
+        for i in draw.permutation(len(batches)):
+            part = batches[i][process :: self.processes]
+            yield self.batcher.collate([self.rows[j] for j in part])
+
+    def _together(self) -> tuple[int, np.random.Generator]:
+        """Which process this is, and what all of them draw from in this epoch."""
+        seed = [int(torch.randint(1 << 62, ()))]
+        if self.processes == 1:
+            return 0, np.random.default_rng(seed)
+        distributed.broadcast_object_list(seed)
+        return distributed.get_rank(), np.random.default_rng(seed)

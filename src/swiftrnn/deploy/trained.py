@@ -82,7 +82,7 @@ def recipe_of(run: Path) -> Any:
     name = folder.read_json(run / "config.json", needs=("recipe", "config"))["recipe"]
     if name not in usable():
         raise ValueError(
-            f"swiftrnn predict needs a run of {' or '.join(usable())}; got one of {name!r} "
+            f"swiftrnn predict needs a run of {', '.join(usable())}; got one of {name!r} "
             f"in {run}; give another run"
         )
     return import_module(f"swiftrnn.recipes.{name}")

@@ -16,6 +16,7 @@ from swiftrnn.nn.rglru import RGLRU
 from swiftrnn.nn.sru import SRU
 from swiftrnn.nn.sru_plus_plus import SRUPlusPlus
 from swiftrnn.nn.stack_lstm import StackLSTM
+from swiftrnn.nn.token_embedding import TokenEmbedding
 from swiftrnn.nn.weight_drop import remove_weight_drop, weight_drop
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "SRUPlusPlus",
     "SequenceMask",
     "StackLSTM",
+    "TokenEmbedding",
     "convert",
     "load_qrnn",
     "load_sru",

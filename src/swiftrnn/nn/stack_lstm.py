@@ -13,6 +13,7 @@ from swiftrnn.ops._reverse import reverse
 
 SHIFT, OUT, REDUCE = 0, 1, 2  # REDUCE + type
 Spans = Sequence[tuple[int, int, int]]  # of a sentence: type, first word, the word behind the last
+Way = tuple[float, list[tuple[int, int, int]]]  # log-probability of a way, and the spans it finds
 
 
 class Plan(NamedTuple):
@@ -127,9 +128,7 @@ class StackLSTM(nn.Module):
         return -torch.where(plan.there, chosen, 0).sum(0)
 
     @torch.no_grad()
-    def decode(
-        self, x: Tensor, lengths: Tensor, beam: int = 1
-    ) -> list[tuple[float, list[tuple[int, int, int]]]]:
+    def decode(self, x: Tensor, lengths: Tensor, beam: int = 1) -> list[Way]:
         """The likeliest spans of each sentence, as far as a beam sees.
 
         Args:
@@ -143,8 +142,13 @@ class StackLSTM(nn.Module):
         Raises:
             ValueError: beam is below 1.
         """
+        return [ways[0] for ways in self.n_best(x, lengths, beam)]
+
+    @torch.no_grad()
+    def n_best(self, x: Tensor, lengths: Tensor, beam: int) -> list[list[Way]]:
+        """Of each sentence all ways that a beam ends with, the likeliest first; as `decode`."""
         if beam < 1:
-            raise ValueError(f"StackLSTM.decode needs a beam of at least 1; got {beam}")
+            raise ValueError(f"StackLSTM needs a beam of at least 1; got {beam}")
         return _Search(self, x, lengths, beam).run()
 
     # ------------------------------------------------------------------------ parts
@@ -263,13 +267,17 @@ class _Search:
         self.states: dict[str, Any] = dict.fromkeys(self.seen)
         self.history: list[tuple[Tensor, Tensor]] = []  # which row each comes from, and its action
 
-    def run(self) -> list[tuple[float, list[tuple[int, int, int]]]]:
+    def run(self) -> list[list[Way]]:
         """Until no way goes on."""
         while bool((live := self._live()).any()):
             self._choose(live)
-        best = self.score.view(self.B, self.beam).argmax(1)
-        rows = (best + torch.arange(self.B, device=best.device) * self.beam).tolist()
-        return [(float(self.score[row]), self._spans(row)) for row in rows]
+        scores, starts = self.score.tolist(), range(0, self.B * self.beam, self.beam)
+        history = [(parent.tolist(), action.tolist()) for parent, action in self.history[::-1]]
+        return [
+            [(scores[row], _spans(row, history)) for row in range(start, start + self.beam)
+             if scores[row] > -torch.inf]
+            for start in starts
+        ]  # fmt: skip
 
     def _live(self) -> Tensor:
         """Which rows are possible ways that go on."""
@@ -333,19 +341,20 @@ class _Search:
         self.states[name] = tree_map(lambda a, b: _keep(a, which, b), after, before)
         self.seen[name] = torch.where(which[:, None], y, self.seen[name])
 
-    def _spans(self, row: int) -> list[tuple[int, int, int]]:
-        """Back along the way that ended in a row."""
-        actions = []
-        for parent, action in reversed(self.history):
-            actions.append(int(action[row]))
-            row = int(parent[row])
-        spans, time, depth = [], 0, 0
-        for action in reversed(actions):
-            if action >= REDUCE:
-                spans.append((action - REDUCE, time - depth, time))
-            depth = depth + 1 if action == SHIFT else depth if action < 0 else 0
-            time += action in (SHIFT, OUT)
-        return spans
+
+def _spans(row: int, history: Sequence[tuple[list[int], list[int]]]) -> list[tuple[int, int, int]]:
+    """Back along the way that ended in a row, the latest step first in history."""
+    actions = []
+    for parent, action in history:
+        actions.append(action[row])
+        row = parent[row]
+    spans, time, depth = [], 0, 0
+    for action in reversed(actions):
+        if action >= REDUCE:
+            spans.append((action - REDUCE, time - depth, time))
+        depth = depth + 1 if action == SHIFT else depth if action < 0 else 0
+        time += action in (SHIFT, OUT)
+    return spans
 
 
 def _keep(a: Tensor, which: Tensor, b: Tensor) -> Tensor:

@@ -10,18 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
-from swiftrnn.data.sentences import TagVocabulary, folded
-from swiftrnn.data.tags import may_follow
-from swiftrnn.data.vectors import Vectors
-
-REPLACED = 0.5  # of the words seen once, at each sight: their vector becomes that of the unknown
-UNIFORM = 3**0.5  # times 1 / sqrt(size): the paper's bounds of a vector of that size
+from swiftrnn.data.entities import Tagged
+from swiftrnn.data.sentences import TagVocabulary
+from swiftrnn.data.tags import Span, may_follow, spans
+from swiftrnn.training.entities import falling_adamw, mean_over_words
 
 
-def allowed(tags: list[str]) -> swift.Allowed:
+def allowed(names: list[str]) -> swift.Allowed:
     """What IOBES allows."""
-    rows = [[may_follow(a, b) for b in tags] for a in tags]
-    edges = [[may_follow(None, t) for t in tags], [may_follow(t, None) for t in tags]]
+    rows = [[may_follow(a, b) for b in names] for a in names]
+    edges = [[may_follow(None, t) for t in names], [may_follow(t, None) for t in names]]
     return swift.Allowed(torch.tensor(rows), *map(torch.tensor, edges))
 
 
@@ -59,48 +57,22 @@ class Tagger(L.LightningModule):
     ) -> None:
         super().__init__()
         self.vocabulary, tags = vocabulary, vocabulary.tags
-        runs = 2 if bigrams else 1
-        self.word = swift.NgramEmbedding(len(vocabulary.words), word_size, runs, 1 << 16)
-        size = word_size
-        self.char = self.spelling = None
-        if char_size:
-            self.char = nn.Embedding(max(1, len(vocabulary.chars)), char_size)
-            self.spelling = swift.Encoder(layer, char_size, char_hidden, char_depth)
-            size += self.spelling.output_size
-        self.encoder = swift.Encoder(layer, size, hidden, depth, dropout=dropout)
+        self.embedding = swift.TokenEmbedding(
+            layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
+            char_depth, bigrams, vocabulary.rare,
+        )  # fmt: skip
+        self.encoder = swift.Encoder(
+            layer, self.embedding.output_size, hidden, depth, dropout=dropout
+        )
         self.inner = nn.Linear(self.encoder.output_size, hidden)
         self.readout = nn.Linear(hidden, len(tags))
         self.crf = swift.CRF(len(tags), allowed=allowed(tags)) if crf else None
         self.dropout, self.learning_rate, self.steps = dropout, learning_rate, steps
-        rare = torch.zeros(len(vocabulary.words), dtype=torch.bool)
-        rare[vocabulary.rare] = True
-        self.register_buffer("rare", rare, persistent=False)
-        for table in (self.word.tokens.weight, *([self.char.weight] if self.char else [])):
-            bound = UNIFORM / table.shape[1] ** 0.5
-            nn.init.uniform_(table, -bound, bound)
-
-    @torch.no_grad()
-    def start_from(self, vectors: Vectors) -> None:
-        """Give words the vectors that they have elsewhere."""
-        known = {folded(word, self.vocabulary.lower): v for word, v in vectors.of.items()}
-        for i, word in enumerate(self.vocabulary.words):
-            if word in known:
-                self.word.tokens.weight[i] = torch.from_numpy(known[word])
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The score of each tag at each step, (T, B, K)."""
-        words = batch["words"]
-        if self.training:
-            gone = self.get_buffer("rare")[words] & (
-                torch.rand(words.shape, device=words.device) < REPLACED
-            )
-            words = words.masked_fill(gone, 0)
-        parts = [self.word(words)[0]]
-        if self.char is not None and self.spelling is not None:
-            spelt = self.spelling(self.char(batch["chars"]), batch["char_lengths"])
-            ends = self.spelling.ends(spelt, batch["char_lengths"])
-            parts.append(ends[batch["word_of"]])
-        x = self.dropped(torch.cat(parts, -1))
+        names = ("words", "chars", "char_lengths", "word_of")
+        x = self.dropped(self.embedding(*(batch[name] for name in names)))
         h = self.dropped(self.encoder(x, batch["lengths"]))
         return self.readout(torch.tanh(self.inner(h)))
 
@@ -114,9 +86,10 @@ class Tagger(L.LightningModule):
         """Loss in nats, the mean over words."""
         emissions, tags, lengths = self(batch), batch["tags"], batch["lengths"]
         if self.crf is not None:
-            return self.crf(emissions, tags, lengths, "token_mean")
+            return mean_over_words(self.crf(emissions, tags, lengths, "sum"), batch)
         inside = torch.arange(len(tags), device=tags.device)[:, None] < lengths
-        return nn.functional.cross_entropy(emissions[inside], tags[inside])
+        scores, right = emissions[inside], tags[inside]
+        return mean_over_words(nn.functional.cross_entropy(scores, right, reduction="sum"), batch)
 
     @torch.no_grad()
     def decode(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -126,21 +99,38 @@ class Tagger(L.LightningModule):
             return emissions, emissions.argmax(-1)
         return emissions, crf.decode(emissions, batch["lengths"])
 
-    def confidence(
-        self, emissions: Tensor, path: Tensor, spans: list[tuple[int, int, int]], lengths: Tensor
+    def found(self, batch: dict[str, Tensor]) -> list[Tagged]:
+        """The likeliest tags of each sentence, and how likely their spans are."""
+        emissions, path = self.decode(batch)
+        names = [[self.vocabulary.tags[k] for k in column] for column in path.t().tolist()]
+        names = [row[:n] for row, n in zip(names, batch["lengths"].tolist(), strict=True)]
+        known = [spans(row) for row in names]
+        places = [(b, s.first, s.end) for b, row in enumerate(known) for s in row]
+        odds = iter(self._odds(emissions, path, places, batch["lengths"]))
+        return [
+            Tagged(row, {s: next(odds) for s in each})
+            for row, each in zip(names, known, strict=True)
+        ]
+
+    def _odds(
+        self, emissions: Tensor, path: Tensor, places: list[tuple[int, int, int]], lengths: Tensor
     ) -> list[float]:
-        """How likely it is that spans (b, first, end) have their tags."""
+        """How likely it is that spans (b, first, end) have the tags of the path."""
         if self.crf is not None:
-            return self.crf.span_probabilities(emissions, path, spans, lengths)
+            return self.crf.span_probabilities(emissions, path, places, lengths)
         p = emissions.softmax(-1).gather(2, path[..., None])[..., 0]
-        return [float(p[first:end, b].prod()) for b, first, end in spans]
+        return [float(p[first:end, b].prod()) for b, first, end in places]
+
+    def readings(self, batch: dict[str, Tensor], n: int) -> list[tuple[float, list[Span]]]:
+        """The n likeliest readings of one sentence; without a CRF only the first."""
+        if self.crf is None:
+            odds, path = self(batch).softmax(-1).max(-1)
+            paths, p = path[None], odds.prod(0)[None]
+        else:
+            paths, p = self.crf.n_best(self(batch), n)
+        names = [[self.vocabulary.tags[k] for k in path] for path in paths[:, :, 0].tolist()]
+        return [(q, spans(row)) for q, row in zip(p[:, 0].tolist(), names, strict=True)]
 
     def configure_optimizers(self) -> Any:
         """AdamW, whose rate falls along a line."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.learning_rate, weight_decay=0.01, fused=True
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: max(0.0, 1 - step / self.steps)
-        )
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+        return falling_adamw(self, self.learning_rate, self.steps)

@@ -19,9 +19,9 @@ def _row(name: str, found: Found) -> dict[str, Any]:
 
 
 def write(
-    path: Path, part: Columns, tags: Sequence[Sequence[str]], found: Mapping[str, Any]
+    path: Path, recipe: str, part: Columns, tags: Sequence[Sequence[str]], found: Mapping[str, Any]
 ) -> None:
-    """Write the page of what was found in the test part."""
+    """Write the page of what a recipe's model found in the test part, as tags of its words."""
     scores = score([s.tags() for s in part.sentences], tags)
     kinds = {"all": scores.all, **scores.by_type}
     types = Table([Column("name", "type"), *SCORES], [_row(*each) for each in kinds.items()])
@@ -37,7 +37,7 @@ def write(
     steps = [row["step"] for row in found["history"]]
     curves = {"F1 on valid, %": "f1", "loss, nats a word": "loss"}
     plots = [
-        Plot(title, report.lines([Line("ner_crf", steps, [row[key] for row in found["history"]])],
+        Plot(title, report.lines([Line(recipe, steps, [row[key] for row in found["history"]])],
                                  "updates", title, ends="{:.2f}".format))
         for title, key in curves.items()
     ]  # fmt: skip

@@ -1,0 +1,92 @@
+"""What a word is before anything was read around it: its own vector, beside how it is spelt."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from swiftrnn.nn.encoder import Encoder
+from swiftrnn.nn.ngram_embedding import NgramEmbedding
+
+REPLACED = 0.5  # of the words seen once, at each sight: their vector becomes that of the unknown
+UNIFORM = 3**0.5  # times 1 / sqrt(size): the paper's bounds of a vector of that size
+BUCKETS = 1 << 16  # of pairs of words
+
+
+class TokenEmbedding(nn.Module):
+    """Words to x[t] = (E w[t], what both directions of a layer say after the characters of w[t]).
+
+    While training, words that are rare stand for the unknown one, now and then, so that its vector
+    is learnt.
+
+    Args:
+        kind: of the layer of characters, one of `nn.encoder.KINDS`.
+        num_words: different words; number 0 is the unknown one.
+        word_size: of a word's vector.
+        num_chars: different characters.
+        char_size: of a character's vector; 0 leaves characters out.
+        char_hidden: of the layer of characters, in each direction.
+        char_depth: its layers on top of each other.
+        bigrams: whether a word's vector also depends on the word before it.
+        rare: numbers of the words that stand for the unknown one.
+
+    Example:
+        >>> import torch
+        >>> words = TokenEmbedding("sru", 50, 8, num_chars=26, char_size=4, char_hidden=6)
+        >>> chars, char_lengths = torch.tensor([[3, 1], [4, 0]]), torch.tensor([2, 1])
+        >>> words(torch.tensor([[7], [9], [7]]), chars, char_lengths, torch.tensor([[0], [1], [0]])
+        ... ).shape
+        torch.Size([3, 1, 20])
+
+    Source: Lample et al. (2016), "Neural Architectures for Named Entity Recognition", section 4.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        num_words: int,
+        word_size: int,
+        num_chars: int = 0,
+        char_size: int = 0,
+        char_hidden: int = 25,
+        char_depth: int = 1,
+        bigrams: bool = False,
+        rare: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        self.word = NgramEmbedding(num_words, word_size, 2 if bigrams else 1, BUCKETS)
+        self.char = self.spelling = None
+        self.output_size = word_size
+        if char_size:
+            self.char = nn.Embedding(max(1, num_chars), char_size)
+            self.spelling = Encoder(kind, char_size, char_hidden, char_depth)
+            self.output_size += self.spelling.output_size
+        marked = torch.zeros(num_words, dtype=torch.bool)
+        marked[list(rare)] = True
+        self.register_buffer("rare", marked, persistent=False)
+        for table in (self.word.tokens.weight, *([self.char.weight] if self.char else [])):
+            bound = UNIFORM / table.shape[1] ** 0.5
+            nn.init.uniform_(table, -bound, bound)
+
+    def forward(
+        self, words: Tensor, chars: Tensor, char_lengths: Tensor, word_of: Tensor
+    ) -> Tensor:
+        """Vectors of words.
+
+        Args:
+            words: (T, B) integers.
+            chars: (C, N) integers, the characters of the N different words of the batch.
+            char_lengths: (N) how many each of them has.
+            word_of: (T, B) which of the N each word is.
+
+        Returns:
+            (T, B, output_size).
+        """
+        if self.training:
+            gone = torch.rand(words.shape, device=words.device) < REPLACED
+            words = words.masked_fill(self.get_buffer("rare")[words] & gone, 0)
+        x = self.word(words)[0]
+        if self.char is None or self.spelling is None:
+            return x
+        spelt = self.spelling(self.char(chars), char_lengths)
+        return torch.cat([x, self.spelling.ends(spelt, char_lengths)[word_of]], -1)

@@ -1,0 +1,212 @@
+"""Training and measuring what finds spans in sentences: all that its recipes share."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule, seed_everything
+from torch import Tensor, distributed
+
+from swiftrnn import __version__
+from swiftrnn.data import corpus as corpora
+from swiftrnn.data import vectors as vector_files
+from swiftrnn.data.columns import Columns
+from swiftrnn.data.corpus import Corpus, shuffled
+from swiftrnn.data.entities import tagged
+from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
+from swiftrnn.data.vectors import Vectors
+from swiftrnn.metrics.dictionary import baselines, unseen
+from swiftrnn.metrics.spans import score
+from swiftrnn.training import entities_report, folder, weights
+from swiftrnn.training.fit import Fitted, fit
+
+WEIGHTS = "model.safetensors"
+VOCABULARY = ("words", "chars", "tags", "rare", "style", "lower")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where sentences come from, and how any model learns from them."""
+
+    data: Literal["wnut17", "bc5cdr", "ncbi-disease", "weibo-ner"] = "wnut17"
+    train: Path | None = None  # a file of yours in columns, as of CoNLL; then also the next two
+    valid: Path | None = None  # the epoch is picked by it
+    test: Path | None = None  # measured once
+    made_up: bool = False  # learn to find made-up names in place of real ones
+    vectors: Path | None = None  # of words, as of GloVe or word2vec; they go on learning
+    least_coverage: float = 0.5  # part of train's words that has to have one
+    lower: bool = False  # words in lower case; their characters keep theirs
+    epochs: int = 12  # ours; theirs: 100
+    batch_size: int = 32  # sentences, for each process; ours; theirs: 1
+    learning_rate: float = 5e-3  # of AdamW; falls to 0 along a line
+    average: bool = True  # measure and keep a moving average of the weights
+    control: bool = False  # also train on spans at random places, where nothing can be learnt
+    double: bool = False  # float64 in place of float32
+    seed: int = 0
+    threads: int = 0  # of torch; 0 leaves its setting alone
+    devices: int = 1  # processes that train together on this machine
+    nodes: int = 1  # machines that train together
+    strategy: str = "auto"  # how: "ddp" for several devices; as Lightning's
+    accelerator: str = "cpu"  # or "gpu"; as Lightning's
+
+
+def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[str, float]:
+    """Train, then measure the epoch that was best on valid on the test part, once.
+
+    Args:
+        name: of the recipe.
+        kind: the model, a `data.entities.Finder`; it takes the vocabulary, `steps`, and those
+            fields of the configuration that are among its parameters.
+        config: a `Settings`, with more.
+        out: the run folder.
+    """
+    corpus = corpus_for(config)
+    fitted = train(name, kind, config, out, corpus)
+    model = load(kind, config, out)
+    names = [each.tags for each in tagged(model, corpus.test.sentences)]
+    test = score([s.tags() for s in corpus.test.sentences], names)
+    found = {"f1": test.all.f1, "precision": test.all.precision, "recall": test.all.recall}
+    found |= {f"f1_{kind}": each.f1 for kind, each in test.by_type.items()}
+    found = {name: 100 * value for name, value in found.items()}
+    found |= unseen(corpus.test, names, corpus.train) | baselines(corpus.train, corpus.test)
+    found["valid_f1"] = max(row["f1"] for row in fitted.history)
+    if config.control:
+        mixed = corpus._replace(train=shuffled(corpus.train, config.seed))
+        train(name, kind, config, out / "control", mixed)
+        found["control_f1"] = f1(load(kind, config, out / "control"), corpus.test)
+    found["parameters"] = sum(p.numel() for p in model.parameters())
+    found["seconds_per_epoch"] = fitted.seconds / config.epochs
+    entities_report.write(out / "report.html", name, corpus.test, names, found | asdict(fitted))
+    folder.write_json(out / "metrics.json", found | asdict(fitted))
+    return found
+
+
+def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus: Corpus) -> Fitted:
+    """Train one model; `out` gets the weights of the epoch that was best on valid."""
+    seed_everything(config.seed, verbose=False)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    out.mkdir(parents=True, exist_ok=True)
+    vectors = vectors_for(name, config, corpus)
+    config = replace(config, word_size=vectors.dim if vectors else config.word_size)
+    about = {"recipe": name, "swiftrnn": __version__, "config": asdict(config)}
+    folder.write_json(out / "config.json", about)
+    vocabulary = TagVocabulary.of(corpus.train, config.lower, vectors.of if vectors else ())
+    folder.write_json(out / "vocabulary.json", asdict(vocabulary))
+    processes = config.devices * config.nodes
+    batches = Batches(corpus.train.sentences, Batcher(vocabulary), config.batch_size, processes)
+    steps = config.epochs * len(batches)
+    model: Any = build(kind, config, vocabulary, steps)
+    if vectors:
+        start_from(vectors, vocabulary, model.embedding.word.tokens.weight)
+
+    def valid(now: Any) -> dict[str, float]:
+        found = f1(now, corpus.valid)
+        best = folder.read_json(out / "best.json")["f1"] if (out / "best.json").exists() else -1
+        if found > best:  # a run that goes on after a kill measures the same again
+            weights.save(now, out / WEIGHTS)
+            folder.write_json(out / "best.json", {"f1": found})
+        return {"f1": found}
+
+    return fit(
+        model, batches, out=out, steps=steps, valid=valid, every=1 / config.epochs,
+        average=config.average, clip=5.0, resume=True, name=name, devices=config.devices,
+        nodes=config.nodes, strategy=config.strategy, accelerator=config.accelerator,
+        precision="64-true" if config.double else "32-true",
+    )  # fmt: skip
+
+
+def build(kind: type[Any], config: Any, vocabulary: TagVocabulary, steps: int = 1) -> Any:
+    """An untrained model."""
+    names = signature(kind).parameters
+    given = {k: v for k, v in asdict(config).items() if k in names}
+    model = kind(vocabulary=vocabulary, steps=steps, **given)
+    return model.double() if config.double else model
+
+
+def load(kind: type[Any], config: Any, out: Path) -> Any:
+    """Read a trained model; nothing in the files can run.
+
+    Raises:
+        ValueError: a file is missing, was cut short or changed.
+    """
+    vocabulary = TagVocabulary(**folder.read_json(out / "vocabulary.json", VOCABULARY))
+    saved = folder.read_json(out / "config.json", ("config",))["config"]
+    config = replace(config, word_size=saved["word_size"])  # as --vectors made it
+    return weights.built(lambda: build(kind, config, vocabulary), out / WEIGHTS)
+
+
+def f1(model: Any, part: Columns) -> float:
+    """Of the spans found in a part of the corpus, percent, as conlleval has it."""
+    names = [each.tags for each in tagged(model, part.sentences)]
+    return 100 * score([s.tags() for s in part.sentences], names).all.f1
+
+
+def corpus_for(config: Any) -> Corpus:
+    """What a configuration asks for.
+
+    Raises:
+        ValueError: a file does not fit, or only some of the three were given.
+        ConnectionError: a data set could not be downloaded.
+    """
+    if config.made_up:
+        return corpora.made_up(config.seed)
+    own = corpora.own(config.train, config.valid, config.test)
+    return own or corpora.known(config.data)
+
+
+def vectors_for(name: str, config: Any, known: Corpus) -> Vectors | None:
+    """The vectors of the corpus' words, if the configuration names a file; says how many have one.
+
+    Raises:
+        ValueError: the file does not fit, or too few words of train are in it.
+    """
+    if config.vectors is None:
+        return None
+    in_train = vector_files.read(config.vectors, words_of([known.train]))
+    print(f"{config.vectors} and train: {in_train}", file=sys.stderr)
+    if in_train.coverage < config.least_coverage:
+        raise ValueError(
+            f"{name} needs vectors for {config.least_coverage:.0%} of the words in train; got "
+            f"{in_train.coverage:.1%} in {config.vectors}; are they of this language? a smaller "
+            "--least-coverage takes them all the same"
+        )
+    return vector_files.read(config.vectors, words_of(known))
+
+
+def words_of(parts: Sequence[Columns]) -> list[str]:
+    """Every word, as often as it is there."""
+    return [word for part in parts for s in part.sentences for word in s.words]
+
+
+@torch.no_grad()
+def start_from(vectors: Vectors, vocabulary: TagVocabulary, table: Tensor) -> None:
+    """Give words the vectors that they have elsewhere."""
+    known = {folded(word, vocabulary.lower): v for word, v in vectors.of.items()}
+    for i, word in enumerate(vocabulary.words):
+        if word in known:
+            table[i] = torch.from_numpy(known[word])
+
+
+def mean_over_words(nats: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """The loss of a batch: its nats in all over its words.
+
+    Where several processes train, whose gradients are averaged, over the words of all of them and
+    times their number: so words count the same wherever they are, and the mean over processes is
+    the loss of one process with all of the sentences.
+    """
+    words = batch["lengths"].sum()
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return nats / words
+    distributed.all_reduce(words)
+    return nats * distributed.get_world_size() / words
+
+
+def falling_adamw(model: LightningModule, learning_rate: float, steps: int) -> Any:
+    """AdamW, whose rate falls to 0 along a line; what `configure_optimizers` returns."""
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.01, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: max(0.0, 1 - n / steps))
+    return [optimizer], [{"scheduler": schedule, "interval": "step"}]

@@ -1,0 +1,120 @@
+"""The chunker: from made-up sentences to spans, and from raw text to names."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from swiftrnn import cli
+from swiftrnn.data.corpus import made_up
+from swiftrnn.data.entities import tagged
+from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
+from swiftrnn.data.tags import Span, spans, to_tags
+from swiftrnn.deploy import trained
+from swiftrnn.nn.encoder import KINDS
+from swiftrnn.recipes.ner_stack_lstm import SMOKE, run
+from swiftrnn.recipes.ner_stack_lstm.model import Chunker, spans_of
+from swiftrnn.training.entities import build
+
+TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The folder and the metrics of a SMOKE run with its control."""
+    out = tmp_path_factory.mktemp("smoke")
+    return out, run(replace(SMOKE, control=True), out)
+
+
+def test_learns_and_beats_what_learns_nothing(smoke):
+    _, found = smoke
+    assert found["f1"] > 85
+    assert found["f1"] > found["baseline_dictionary"] + 10
+    assert found["f1"] > found["baseline_capitals"] + 10
+    assert found["control_f1"] < 40  # two spans in so few words: some of the guesses are right
+    assert found["recall_unseen"] > 70  # spelling tells what a dictionary cannot
+
+
+def test_two_runs_give_the_same(smoke, tmp_path):
+    again = run(SMOKE, tmp_path)
+    timed = {"seconds_per_epoch", "control_f1"}
+    first, second = ({k: v for k, v in m.items() if k not in timed} for m in (smoke[1], again))
+    assert first == second
+
+
+@pytest.mark.parametrize("layer", KINDS)
+def test_every_layer_trains(layer):
+    torch.manual_seed(0)
+    corpus = made_up(0)
+    vocabulary = TagVocabulary.of(corpus.train)
+    model = build(Chunker, replace(SMOKE, layer=layer), vocabulary, 100)
+    (optimizer,), _ = model.configure_optimizers()
+    losses = []
+    for batch in Batches(corpus.train.sentences, Batcher(vocabulary), 16):
+        loss = model.training_step(batch, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None for p in model.parameters())
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-3:]) < losses[0] * 0.7
+
+
+@pytest.mark.parametrize("layer", ["sru", "lstm", "qrnn"])
+def test_a_sentence_is_read_as_if_alone(layer):
+    torch.manual_seed(0)
+    corpus = made_up(0)
+    model = build(Chunker, replace(SMOKE, layer=layer), TagVocabulary.of(corpus.train)).eval()
+    few = corpus.test.sentences[:7]
+    together = tagged(model, few)
+    for i, sentence in enumerate(few):
+        (alone,) = tagged(model, [sentence])
+        assert alone.tags == together[i].tags
+        assert alone.spans == pytest.approx(together[i].spans, abs=1e-5)
+
+
+def test_names_are_found_in_raw_text(smoke, capsys):
+    model = trained.load(smoke[0])
+    found = model.recipe.predict(model.model, TEXT)
+    for entity in found:
+        assert TEXT[entity.start : entity.end] == entity.text
+        assert 0 < entity.confidence <= 1
+    assert {"Rimonaville", "Lututo", "Bokima", "Sotataville"} <= {e.text for e in found}
+    assert cli.main(["predict", str(smoke[0]), "Bokima lives in Sotataville ."]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["0-6", "person"], ["16-27", "place"]]
+
+
+def test_other_readings_are_less_likely_and_no_more_than_all(smoke):
+    model = trained.load(smoke[0])
+    (first, second) = model.recipe.readings(model.model, TEXT, 5)
+    for sentence in (first, second):
+        odds = [p for p, _ in sentence]
+        assert len(odds) == 5
+        assert odds == sorted(odds, reverse=True)
+        assert sum(odds) <= 1 + 1e-6
+        assert len({tuple(e.start for e in names) for _, names in sentence}) > 1
+
+
+def test_confidence_is_the_part_of_the_beam_that_agrees(smoke):
+    model = trained.load(smoke[0]).model
+    batcher, sentence = Batcher(model.vocabulary), made_up(1).test.sentences[0]
+    batch = batcher.collate([batcher.encode(sentence)])
+    with torch.no_grad():
+        (found,) = model.found(batch)
+        (ways,) = model.chunker.n_best(model(batch), batch["lengths"], model.beam)
+    total = sum(math.exp(p) for p, _ in ways)
+    for span, confidence in found.spans.items():
+        place = (model.types.index(span.type), span.first, span.end)
+        assert confidence == pytest.approx(sum(math.exp(p) for p, s in ways if place in s) / total)
+
+
+def test_spans_come_back_from_numbers_of_tags():
+    known = [[Span("y", 0, 1), Span("x", 1, 4)], [], [Span("x", 2, 4), Span("x", 4, 5)]]
+    names = ["O", *(f"{p}-{kind}" for kind in "xy" for p in "BIES")]
+    rows = [to_tags(each, 5) for each in known]
+    assert [spans(row) for row in rows] == known
+    numbers = np.array([[names.index(tag) for tag in row] for row in rows]).T
+    assert spans_of(numbers) == [[(1, 0, 1), (0, 1, 4)], [], [(0, 2, 4), (0, 4, 5)]]
