@@ -1,4 +1,4 @@
-"""How good the tagger is: data sets, layers, and what it loses without its parts.
+"""How good the taggers are: data sets, layers, and what they lose without their parts.
 
     python benchmarks/tagging.py              all rows, about an hour on one core; goes on
     python benchmarks/tagging.py --rows bc5cdr     only these; several may run side by side
@@ -20,24 +20,29 @@ from tables import number, table
 
 from swiftrnn import run
 from swiftrnn.machine import machine
-from swiftrnn.recipes import ner_crf
+from swiftrnn.recipes import ner_crf, ner_stack_lstm
 from swiftrnn.training import folder
 
-BIO, CHINESE = ner_crf.BIOMEDICAL, ner_crf.CHINESE
+BIO, CHINESE, STACK = ner_crf.BIOMEDICAL, ner_crf.CHINESE, ner_stack_lstm.BIOMEDICAL
 
 
 @dataclass(frozen=True)
 class Row:
     """A configuration, how often it is run, and what it shows."""
 
-    config: ner_crf.Config
+    config: ner_crf.Config | ner_stack_lstm.Config
     seeds: int
     about: str
+
+    def recipe(self) -> str:
+        """Its name: that of the folder of its Config."""
+        return type(self.config).__module__.rpartition(".")[2]
 
 
 ROWS = {
     "wnut17": Row(ner_crf.Config(), 5, "WNUT-17"),
-    "bc5cdr": Row(BIO, 5, "BC5CDR"),
+    "bc5cdr": Row(replace(BIO, control=True), 5, "BC5CDR"),
+    "bc5cdr-stack": Row(replace(STACK, control=True), 5, "BC5CDR, ner_stack_lstm"),
     "ncbi-disease": Row(replace(BIO, data="ncbi-disease"), 5, "NCBI-disease"),
     "weibo-ner": Row(CHINESE, 5, "Weibo, characters and pairs of them"),
     "bc5cdr-lstm": Row(replace(BIO, layer="lstm"), 5, "BC5CDR, nn.LSTM"),
@@ -48,7 +53,7 @@ ROWS = {
     "bc5cdr-mingru": Row(replace(BIO, layer="mingru"), 3, "BC5CDR, minGRU"),
     "bc5cdr-softmax": Row(replace(BIO, crf=False), 3, "BC5CDR, each tag by itself, no CRF"),
     "bc5cdr-words": Row(replace(BIO, char_size=0), 3, "BC5CDR, words without characters"),
-    "bc5cdr-control": Row(replace(BIO, control=True), 3, "BC5CDR, spans at random places"),
+    "bc5cdr-stack-lstm": Row(replace(STACK, layer="lstm"), 3, "BC5CDR, ner_stack_lstm, nn.LSTM"),
 }
 QUICK = {"made-up": Row(ner_crf.SMOKE, 1, "made-up names")}
 
@@ -59,18 +64,21 @@ def path() -> Path:
 
 
 def main(names: list[str], known: dict[str, Row], runs: Path, out: Path) -> None:
+    here = machine()
     for name in names:
-        row, here = known[name], runs / name
+        row, folder_of = known[name], runs / name
         config = replace(row.config, threads=1)
-        run.run("ner_crf", config, out=here, resume=here.exists(), seeds=row.seeds)
-    found = {}
-    for name, row in known.items():
-        if (runs / name / "metrics.json").exists():
-            metrics = folder.read_json(runs / name / "metrics.json")
-            metrics.pop("history", None)
-            found[name] = {"about": row.about, "seeds": row.seeds, "metrics": metrics}
-    folder.write_json(out, {"machine": machine(), "rows": found})
-    print(f"{len(found)} of {len(known)} rows are in {out}")
+        run.run(row.recipe(), config, out=folder_of, resume=folder_of.exists(), seeds=row.seeds)
+    old = folder.read_json(out)["rows"] if out.exists() else {}  # of other runs, on this machine
+    found = {name: old[name] for name in known if name in old}
+    for name in names:
+        metrics = folder.read_json(runs / name / "metrics.json")
+        metrics.pop("history", None)
+        about = {"about": known[name].about, "seeds": known[name].seeds, "commit": here["commit"]}
+        found[name] = about | {"metrics": metrics}
+    ordered = {name: found[name] for name in known if name in found}
+    folder.write_json(out, {"machine": here, "rows": ordered})
+    print(f"{len(ordered)} of {len(known)} rows are in {out}")
 
 
 def _mean(value: Any) -> str:
@@ -83,22 +91,23 @@ def _mean(value: Any) -> str:
 def tagging(results: Path) -> str:
     """Everything that was measured."""
     parts = []
-    columns = ("f1", "precision", "recall", "recall_seen", "recall_unseen", "valid_f1")
+    columns = ("f1", "precision", "recall", "recall_seen", "recall_unseen", "valid_f1",
+               "control_f1")  # fmt: skip
     lists = ("baseline_dictionary", "baseline_capitals")
     for file in sorted(results.glob("tagging-*.json")):
         content = json.loads(file.read_text())
         lines = []
         for row in content["rows"].values():
             known = row["metrics"]
-            shown = [known.get("control_f1") if "control_f1" in known else known["f1"]]
-            shown += [None if "control_f1" in known else known.get(c) for c in columns[1:]]
+            shown = [known.get(c) for c in columns]
             shown += [known[c]["mean"] if isinstance(known[c], dict) else known[c] for c in lists]
-            lines.append([row["about"], str(row["seeds"]), *map(_mean, shown)])
+            lines.append([row["about"], str(row["seeds"]), *map(_mean, shown), row["commit"]])
         facts = content["machine"]
-        where = f"{facts['cpu']}, torch {facts['torch']}; collected at {facts['commit']}."
+        where = f"{facts['cpu']}, torch {facts['torch']}."
         header = (
             "SRU if not said otherwise", "seeds", "F1", "precision", "recall", "recall of seen",
-            "recall of unseen", "F1 on valid", "dictionary F1", "capitals F1",
+            "recall of unseen", "F1 on valid", "control F1", "dictionary F1", "capitals F1",
+            "commit",
         )  # fmt: skip
         parts.append(f"{where}\n\n{table(header, lines)}")
     return "\n\n".join(parts)

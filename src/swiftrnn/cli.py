@@ -223,6 +223,8 @@ def _run(name: str, words: list[str]) -> int:
 
     keep_pages()
     metrics, out = run.run(name, options.config, how.out, how.resume, how.seeds)
+    if not folder.leads():  # of several processes one speaks
+        return 0
     for key, value in metrics.items():
         if not isinstance(value, list):  # a history is for programs
             print(f"{key:32}{_shown(value)}")

@@ -29,6 +29,14 @@ def test_a_sequence_is_read_as_if_alone(kind, bidirectional, layers):
         torch.testing.assert_close(ends[b, 4:], alone[0, 0, 4:])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sizes", [(0, 3), (4, 0)])
+def test_nothing_gives_nothing(kind, sizes):
+    encoder = Encoder(kind, 3, 4)
+    output = encoder(torch.randn(*sizes, 3), torch.zeros(sizes[1], dtype=torch.int64))
+    assert output.shape == (*sizes, 8)
+
+
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_packed_and_padded_are_the_same(kind, layers):

@@ -194,3 +194,10 @@ def test_spans_that_cannot_be_are_refused(spans, message):
         make()(draw(3, 1, 5), torch.tensor([3]), spans)
     with pytest.raises(ValueError, match="a beam of at least 1; got 0"):
         make().decode(draw(3, 1, 5), torch.tensor([3]), beam=0)
+
+
+@pytest.mark.parametrize("kind", ["sru", "lstm"])
+def test_every_parameter_has_a_gradient_even_without_spans(kind):
+    model = make(kind)
+    model(draw(6, 4, 5), LENGTHS, [[]] * 4).sum().backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []

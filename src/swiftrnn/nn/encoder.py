@@ -78,6 +78,8 @@ class Encoder(nn.Module):
         """x (T, B, I) and lengths (B) to (T, B, directions * H), 0 beyond the lengths."""
         if self.whole is not None and not self.packed:
             return self.whole(x, lengths=lengths)[0]
+        if not x.shape[0] * x.shape[1]:  # which torch's layers refuse
+            return x.new_zeros(*x.shape[:2], self.output_size)
         inside = (torch.arange(x.shape[0], device=x.device)[:, None] < lengths)[..., None]
         if self.whole is not None:
             some = lengths.clamp(min=1).cpu()  # PackedSequence has no empty sequences

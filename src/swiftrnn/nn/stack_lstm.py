@@ -125,7 +125,7 @@ class StackLSTM(nn.Module):
         )
         odds = self._odds(seen, plan.time < lengths, plan.stack >= 0, ~plan.there)
         chosen = odds.gather(2, plan.actions[..., None])[..., 0]
-        return -torch.where(plan.there, chosen, 0).sum(0)
+        return -torch.where(plan.there, chosen, 0).sum(0) + self._idle(len(plan.sizes))
 
     @torch.no_grad()
     def decode(self, x: Tensor, lengths: Tensor, beam: int = 1) -> list[Way]:
@@ -162,6 +162,13 @@ class StackLSTM(nn.Module):
         ends = self.both.ends(self.both(words, sizes), sizes) if len(sizes) else words.new_zeros(
             0, self.both.output_size)  # fmt: skip
         return torch.relu(self.compose(ends) + self.kind(types))
+
+    def _idle(self, entities: int) -> Tensor | float:
+        """0 that depends on what no entity used: training together asks for all gradients."""
+        if entities:
+            return 0.0
+        unused = [*self.both.parameters(), *self.layers["stack"].parameters()]
+        return 0 * sum(p.sum() for p in unused)
 
     def _or_empty(self, name: str, rows: Tensor, place: Tensor) -> Tensor:
         if not len(rows):

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
 
-REPLACED = 0.5  # of the words seen once, at each sight: their vector becomes that of the unknown
 UNIFORM = 3**0.5  # times 1 / sqrt(size): the paper's bounds of a vector of that size
 BUCKETS = 1 << 16  # of pairs of words
 
@@ -29,6 +28,7 @@ class TokenEmbedding(nn.Module):
         char_depth: its layers on top of each other.
         bigrams: whether a word's vector also depends on the word before it.
         rare: numbers of the words that stand for the unknown one.
+        replaced: how often they do, 0 to 1.
 
     Example:
         >>> import torch
@@ -52,11 +52,12 @@ class TokenEmbedding(nn.Module):
         char_depth: int = 1,
         bigrams: bool = False,
         rare: Sequence[int] = (),
+        replaced: float = 0.5,
     ) -> None:
         super().__init__()
         self.word = NgramEmbedding(num_words, word_size, 2 if bigrams else 1, BUCKETS)
         self.char = self.spelling = None
-        self.output_size = word_size
+        self.output_size, self.replaced = word_size, replaced
         if char_size:
             self.char = nn.Embedding(max(1, num_chars), char_size)
             self.spelling = Encoder(kind, char_size, char_hidden, char_depth)
@@ -82,8 +83,8 @@ class TokenEmbedding(nn.Module):
         Returns:
             (T, B, output_size).
         """
-        if self.training:
-            gone = torch.rand(words.shape, device=words.device) < REPLACED
+        if self.training and self.replaced:
+            gone = torch.rand(words.shape, device=words.device) < self.replaced
             words = words.masked_fill(self.get_buffer("rare")[words] & gone, 0)
         x = self.word(words)[0]
         if self.char is None or self.spelling is None:

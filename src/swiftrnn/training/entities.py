@@ -75,7 +75,8 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
     found |= unseen(corpus.test, names, corpus.train) | baselines(corpus.train, corpus.test)
     found["valid_f1"] = max(row["f1"] for row in fitted.history)
     if config.control:
-        mixed = corpus._replace(train=shuffled(corpus.train, config.seed))
+        train_part, valid_part = (shuffled(part, config.seed) for part in corpus[:2])
+        mixed = Corpus(train_part, valid_part, corpus.test)
         train(name, kind, config, out / "control", mixed)
         found["control_f1"] = f1(load(kind, config, out / "control"), corpus.test)
     found["parameters"] = sum(p.numel() for p in model.parameters())
@@ -102,6 +103,7 @@ def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus
     model: Any = build(kind, config, vocabulary, steps)
     if vectors:
         start_from(vectors, vocabulary, model.embedding.word.tokens.weight)
+    seed_everything(config.seed, verbose=False)  # as Lightning does where processes train together
 
     def valid(now: Any) -> dict[str, float]:
         found = f1(now, corpus.valid)

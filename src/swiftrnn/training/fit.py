@@ -91,7 +91,7 @@ def fit(
         SystemExit: the process was told to end; a checkpoint was written.
     """
     budget = Budget(steps, seconds)
-    bar = Progress(name or type(model).__name__, shown=progress)
+    bar = Progress(name or type(model).__name__, shown=progress and folder.leads())
     averaging = MovingAverage() if average else None
     run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every)
     checkpoint = last(run.checkpoints) if resume else None

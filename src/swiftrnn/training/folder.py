@@ -12,6 +12,19 @@ from pathlib import Path
 from typing import Any
 
 RUNS = Path("runs")  # where runs go unless told otherwise
+TOGETHER = "SWIFTRNN_RUN"  # tells the processes that the first one starts which folder it made
+
+
+def leads() -> bool:
+    """Whether this process writes: the only one, or the first of those that train together.
+
+    torchrun and Slurm give each process its number before it starts, Lightning those that it starts
+    itself.
+    """
+    for name in ("RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return os.environ[name] == "0"
+    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
 
 
 def needs_extra(who: str, extra: str, *modules: str) -> None:
@@ -38,12 +51,18 @@ def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
         resumes: whether the command has a --resume to name.
 
     Returns:
-        The folder.
+        The folder; in a process that does not lead, that of the first one, as it is.
 
     Raises:
-        ValueError: there is something in the folder already; it is left as it is.
+        ValueError: there is something in the folder already; it is left as it is. Or several
+            processes were started that cannot know which folder the first one makes.
         OSError: the folder cannot be made or written to.
     """
+    if not leads():
+        out = out or Path(os.environ.get(TOGETHER, ""))
+        if out == Path():
+            raise ValueError("processes that were started together need one --out; got none")
+        return out
     out = _fresh(kind) if out is None else out
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -59,6 +78,7 @@ def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
             f"a run needs a folder that can be written to; got {out} ({_why(error)}); "
             "choose another --out"
         ) from error
+    os.environ[TOGETHER] = str(out.absolute())
     return out
 
 
@@ -167,13 +187,17 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Give a file to write that becomes `path` at the end, and vanishes if anything fails."""
+    """Give a file to write that becomes `path` at the end, and vanishes if anything fails.
+
+    In a process that does not lead it vanishes anyway: the first one writes the same.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.replace(path)
+        if leads():
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

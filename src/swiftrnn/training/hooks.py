@@ -172,7 +172,8 @@ class Run(Callback):
             self.bar.draw(done, self._left(done), f"loss {_loss(outputs, fitted.steps):.3f}")
         with self._outside():
             if self.valid is not None and not stop and done >= self._mark * self.every - 1e-9:
-                self._measure(pl_module, _loss(outputs, fitted.steps))
+                loss = torch.tensor(_loss(outputs, fitted.steps), dtype=torch.float64)
+                self._measure(pl_module, float(trainer.strategy.reduce(loss, reduce_op="mean")))
                 self._mark = self._next_mark(done)
             if self.snapshots is not None and fitted.steps % self.snapshots == 0:
                 self._snapshot(pl_module, trainer.is_global_zero)

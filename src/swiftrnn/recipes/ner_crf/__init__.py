@@ -29,6 +29,7 @@ class Config(entities.Settings):
     char_depth: int = 1  # layers of characters on top of each other
     bigrams: bool = False  # a word's vector also depends on the one before; for Chinese characters
     crf: bool = True  # score sequences of tags as a whole; else each tag by itself
+    replaced: float = 0.5  # of the sights of a word seen once: it stands for the unknown
     dropout: float = 0.5  # of the layer's input and, ours, its output; one choice for a sentence
 
 

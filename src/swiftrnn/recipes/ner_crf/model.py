@@ -34,6 +34,7 @@ class Tagger(L.LightningModule):
         char_depth, depth: of characters and of words, layers on top of each other.
         bigrams: whether a word's vector also depends on the word before it.
         crf: whether sequences are scored as a whole, or each tag by itself.
+        replaced: how often a word seen once stands for the unknown one.
         dropout: of features of x and of the layer's output, one choice for a sentence.
         learning_rate: of AdamW at the start; falls to 0 along a line.
         steps: until then.
@@ -51,6 +52,7 @@ class Tagger(L.LightningModule):
         depth: int = 1,
         bigrams: bool = False,
         crf: bool = True,
+        replaced: float = 0.5,
         dropout: float = 0.5,
         learning_rate: float = 2e-3,
         steps: int = 1000,
@@ -59,7 +61,7 @@ class Tagger(L.LightningModule):
         self.vocabulary, tags = vocabulary, vocabulary.tags
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
-            char_depth, bigrams, vocabulary.rare,
+            char_depth, bigrams, vocabulary.rare, replaced,
         )  # fmt: skip
         self.encoder = swift.Encoder(
             layer, self.embedding.output_size, hidden, depth, dropout=dropout

@@ -28,6 +28,9 @@ class Config(entities.Settings):
     char_depth: int = 1  # layers of characters on top of each other; theirs: 2
     input_size: int = 100  # of a word as stack, outputs and words to come see it
     action_size: int = 16  # of the vector of an action
+    replaced: float = (
+        0.5  # of the sights of a word seen once: it stands for the unknown; theirs: 0.2
+    )
     dropout: float = 0.3  # of the words, one choice for a sentence, and of the state
     beam: int = 4  # ways that are followed at a time; ours; theirs: 1
 

@@ -29,6 +29,7 @@ class Chunker(L.LightningModule):
         char_depth, depth: layers on top of each other.
         input_size: of a word as stack, outputs and words to come see it.
         action_size: of the vector of an action.
+        replaced: how often a word seen once stands for the unknown one.
         dropout: of features of words, one choice for a sentence, and of the state.
         beam: ways that are followed at a time.
         learning_rate: of AdamW at the start; falls to 0 along a line.
@@ -47,6 +48,7 @@ class Chunker(L.LightningModule):
         depth: int = 2,
         input_size: int = 100,
         action_size: int = 16,
+        replaced: float = 0.5,
         dropout: float = 0.3,
         beam: int = 1,
         learning_rate: float = 2e-3,
@@ -57,7 +59,7 @@ class Chunker(L.LightningModule):
         self.types = [tag[2:] for tag in vocabulary.tags if tag.startswith("S-")]
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
-            char_depth, rare=vocabulary.rare,
+            char_depth, rare=vocabulary.rare, replaced=replaced,
         )  # fmt: skip
         self.inner = nn.Linear(self.embedding.output_size, input_size)
         self.chunker = swift.StackLSTM(

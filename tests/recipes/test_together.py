@@ -1,0 +1,96 @@
+"""Processes that train together: what one alone would have done, and one of them writes it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from swiftrnn.data.corpus import made_up
+from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
+from swiftrnn.training import folder
+
+EXACT = ("--preset", "smoke", "--double", "--dropout", "0", "--replaced", "0", "--threads", "1")
+
+
+def swiftrnn(*words):
+    command = [sys.executable, "-m", "swiftrnn", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("recipe", ["ner_crf", "ner_stack_lstm"])
+def test_two_processes_do_what_one_does_with_twice_the_batch(recipe, tmp_path):
+    both, one = tmp_path / "both", tmp_path / "one"
+    together = ("--batch-size", "16", "--devices", "2", "--strategy", "ddp", "--control")
+    said = swiftrnn("run", recipe, *EXACT, *together, "--out", str(both))
+    assert said.count("valid_f1") == 1  # one of them speaks
+    swiftrnn("run", recipe, *EXACT, "--batch-size", "32", "--out", str(one), "--control")
+    for part in (".", "control"):
+        found, right = (load_file(run / part / "model.safetensors") for run in (both, one))
+        for name, value in right.items():
+            torch.testing.assert_close(found[name], value, rtol=0, atol=1e-10)
+            assert not value.is_floating_point() or value.dtype == torch.float64
+    histories = [json.loads((r / "metrics.json").read_text())["history"] for r in (both, one)]
+    for found, right in zip(*histories, strict=True):
+        assert found["loss"] == pytest.approx(right["loss"], rel=0, abs=1e-10)
+        assert found["f1"] == right["f1"]
+    left = {p.name for p in both.rglob("*") if p.is_file()}
+    assert left == {p.name for p in one.rglob("*") if p.is_file()}  # nothing half-written
+
+
+def test_batches_are_about_equal_and_hold_everything():
+    corpus = made_up(0)
+    batcher = Batcher(TagVocabulary.of(corpus.train))
+    batches = Batches(corpus.train.sentences[:161], batcher, 16)
+    sizes = [len(batch["lengths"]) for batch in batches]
+    assert len(sizes) == len(batches) == 11
+    assert set(sizes) == {14, 15}
+    assert sum(sizes) == 161
+    words = sum(int(batch["lengths"].sum()) for batch in batches)
+    assert words == sum(len(s.words) for s in corpus.train.sentences[:161])
+
+
+def test_fewer_sentences_than_processes_get_one_line():
+    corpus = made_up(0)
+    batcher = Batcher(TagVocabulary.of(corpus.train))
+    with pytest.raises(ValueError, match="got 2 sentences and 3 processes; use fewer --devices"):
+        Batches(corpus.train.sentences[:2], batcher, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "leads"),
+    [
+        ({}, True),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, False),
+        ({"LOCAL_RANK": "0", "RANK": "2"}, False),
+        ({"LOCAL_RANK": "1", "RANK": "0"}, True),
+        ({"SLURM_PROCID": "3"}, False),
+    ],
+    ids=str,
+)
+def test_who_leads(given, leads, monkeypatch, tmp_path):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert folder.leads() == leads
+    folder.write_text(tmp_path / "file", "x")
+    assert (tmp_path / "file").exists() == leads
+    assert not [p for p in os.listdir(tmp_path) if p.endswith(".part")]
+
+
+def test_those_that_follow_take_the_folder_of_the_first(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv(folder.TOGETHER, raising=False)
+    assert folder.create(tmp_path, "x") == tmp_path
+    with pytest.raises(ValueError, match="need one --out; got none"):
+        folder.create(None, "x")
+    monkeypatch.setenv(folder.TOGETHER, str(tmp_path))
+    assert folder.create(None, "x") == tmp_path
