@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from swiftrnn import ops
 from swiftrnn.ops import _native
+from swiftrnn.ops._op import references
 from swiftrnn.ops.crf import OP, reference
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 3e-5, torch.bfloat16: 3e-2}
@@ -202,7 +203,7 @@ def test_compiles_whole():
             {5: torch.zeros(2, 3)},
             r"crf needs tags \(T, B\) of integers .* got \(2, 3\) of torch.float",
         ),
-        ({5: torch.full((3, 2), 4)}, r"crf needs tags in 0..3; got 4..4"),
+        ({5: torch.full((3, 2), 4)}, r"crf needs tags in 0..3; got 0..4"),
     ],
 )
 def test_bad_input_gets_one_clear_line(change, message):
@@ -211,3 +212,18 @@ def test_bad_input_gets_one_clear_line(change, message):
         inputs[i] = value
     with pytest.raises(ValueError, match=message):
         ops.crf(*inputs)
+    with references(), pytest.raises(ValueError, match=message):
+        ops.crf(*inputs)
+
+
+@pytest.mark.parametrize("tag", [-1, 4, 10**12])
+def test_a_wrong_tag_is_never_an_address(tag):
+    emissions, *scores, _, _ = OP.sample(T=3, B=2, K=4)
+    emissions.requires_grad_()
+    tags, lengths = torch.zeros(3, 2, dtype=torch.int64), torch.tensor([3, 2])
+    tags[2, 1] = tag
+    ops.crf(emissions, *scores, lengths, tags).sum().backward()  # beyond the length
+    tags[1, 1] = tag
+    for run in (ops.crf, torch.compile(ops.crf, backend="aot_eager")):
+        with pytest.raises(ValueError, match=f"got {min(tag, 0)}..{max(tag, 0)}; K is the last"):
+            run(emissions, *scores, lengths, tags)

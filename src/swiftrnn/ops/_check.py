@@ -87,6 +87,11 @@ def check_lengths(
     return lengths.to(device=device, dtype=torch.int64).contiguous()
 
 
+def wrong_tags(K: int, least: int, most: int) -> str:
+    """What is said of tags outside 0..K-1."""
+    return f"crf needs tags in 0..{K - 1}; got {least}..{most}; K is the last size of emissions"
+
+
 def check_reset(
     who: str, reset: Tensor | None, T: int, B: int, device: torch.device
 ) -> Tensor | None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._check import check_lengths, check_tensor
+from swiftrnn.ops._check import check_lengths, check_tensor, wrong_tags
 from swiftrnn.ops._op import Op, transformed
 from swiftrnn.ops._reverse import reverse
 from swiftrnn.ops.crf import reference
@@ -143,7 +143,7 @@ def crf(
     """
     inputs = _checked("crf", emissions, transitions, start, end, lengths)
     T, B, K = emissions.shape
-    tags = None if tags is None else _checked_tags(tags, T, B, K, inputs[-1])
+    tags = None if tags is None else _checked_tags(tags, T, B, K, inputs[0], inputs[-1])
     return _crf(*inputs, tags)[0]
 
 
@@ -219,24 +219,25 @@ def crf_scores(
     return before, reverse(back - turned, whole)  # it counts the emission of its own step
 
 
-def _checked_tags(tags: Tensor, T: int, B: int, K: int, lengths: Tensor | None) -> Tensor:
-    """As int64, with 0 beyond lengths; on the CPU their values are looked at."""
+def _checked_tags(
+    tags: Tensor, T: int, B: int, K: int, emissions: Tensor, lengths: Tensor | None
+) -> Tensor:
+    """As int64. On the CPU their values are looked at, by the kernel where it runs."""
     if tags.is_floating_point() or tags.dtype == torch.bool or tags.shape != (T, B):
         raise ValueError(
             f"crf needs tags (T, B) of integers with T = {T}, B = {B}; got {tuple(tags.shape)} of "
             f"{tags.dtype}; give one tag for each step"
         )
-    if lengths is not None:
-        inside = torch.arange(T, device=tags.device)[:, None] < lengths
-        tags = torch.where(inside, tags, 0)
-    if not torch.compiler.is_compiling() and tags.device.type == "cpu" and tags.numel():
-        least, most = (int(n) for n in tags.aminmax())
+    tags = tags.to(torch.int64).contiguous()
+    if torch.compiler.is_compiling() or tags.device.type != "cpu":
+        return tags
+    if _native.library() is None or emissions.dtype not in _native.DTYPES or transformed():
+        inside = True if lengths is None else torch.arange(T)[:, None] < lengths
+        looked_at = torch.cat([tags.new_zeros(1), (tags * inside).flatten()])
+        least, most = (int(n) for n in looked_at.aminmax())
         if least < 0 or most >= K:
-            raise ValueError(
-                f"crf needs tags in 0..{K - 1}; got {least}..{most}; K is the last size of "
-                "emissions"
-            )
-    return tags.to(torch.int64).contiguous()
+            raise ValueError(wrong_tags(K, least, most))
+    return tags
 
 
 def _checked(

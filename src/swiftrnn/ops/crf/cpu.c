@@ -13,7 +13,7 @@
  * TINY (rules that forbid all likely paths), that sum is computed again, term by term.
  *
  * Rows of `odds` (by i), `turned` (by j) and of the room of a thread are WIDE numbers long, a multiple
- * of 16, filled up with 0.  Sequences are shared out over parts in turn, parts over threads: sums do
+ * of 16, filled up with 0.  The tables lie at the beginning of the room.  Sequences are shared out over parts in turn, parts over threads: sums do
  * not depend on the number of threads. */
 
 #include "../_kernel.h"
@@ -55,7 +55,7 @@ INLINE real logarithm(real x)
 INLINE real small_exponential(real x) { return choose(x < -FAR, 0, exponential(within(FAR, x))); }
 
 typedef struct {
-    const real *scores, *odds, *turned; /* (K, K), (K, WIDE), (K, WIDE) */
+    const real *scores, *odds, *turned; /* (K, K), (K, WIDE), (K, WIDE) or none */
     real shift;
     int64_t K, wide;
 } chain;
@@ -66,6 +66,25 @@ INLINE real largest(const real *x, int64_t n)
     for (int64_t i = 0; i < n; i++)
         most = x[i] > most ? x[i] : most;
     return most > -INFINITY ? most : 0;
+}
+
+/* Makes the tables: odds = exp(A - shift), and where there is room for it the same turned round. */
+static EVERY_CPU chain KERNEL(tables)(const real *scores, real *odds, real *turned, int64_t K,
+                                      int64_t wide)
+{
+    const real most = largest(scores, K * K), shift = most < INFINITY ? most : 0;
+    const chain c = {scores, odds, turned, shift, K, wide};
+    for (int64_t i = 0; i < K; i++) {
+        real *row = odds + i * wide;
+        for (int64_t j = 0; j < K; j++)
+            row[j] = small_exponential(scores[i * K + j] - shift);
+        for (int64_t j = K; j < wide; j++)
+            row[j] = 0;
+    }
+    for (int64_t j = 0; turned && j < K; j++)
+        for (int64_t i = 0; i < wide; i++)
+            turned[j * wide + i] = i < K ? odds[i * wide + j] : 0;
+    return c;
 }
 
 /* log sum exp of K numbers x[i] + y[i * step], one by one. */
@@ -143,20 +162,31 @@ static real score_of(const chain *c, const io *emissions, int64_t row, const rea
     return n ? sum + end[tags[(n - 1) * B]] : 0;
 }
 
-/* `room`: for each thread 3 WIDE numbers. */
-EXPORT void KERNEL(crf_forward)(const io *emissions, const real *scores, const real *odds,
-                                const real *turned, const real *start, const real *end,
-                                const int64_t *lengths, const int64_t *tags, real *alphas,
-                                real *totals, real *loss, real *room, double shift, int64_t T, int64_t B, int64_t K, int64_t wide,
-                                int64_t keep, int64_t n_threads)
+/* `range` gets the least and the largest tag; does nothing where one is not in 0..K-1.  `room`: K WIDE
+ * numbers, and 3 WIDE for each thread. */
+EXPORT void KERNEL(crf_forward)(const io *emissions, const real *scores, const real *start,
+                                const real *end, const int64_t *lengths, const int64_t *tags,
+                                int64_t *range, real *alphas, real *totals, real *loss, real *room,
+                                int64_t T, int64_t B, int64_t K, int64_t wide, int64_t keep,
+                                int64_t n_threads)
 {
-    const chain c = {scores, odds, turned, (real)shift, K, wide};
+    range[0] = range[1] = 0;
+    for (int64_t t = 0; tags && t < T; t++)
+        for (int64_t b = 0; b < B; b++) {
+            const int64_t tag = lengths && t >= lengths[b] ? 0 : tags[t * B + b];
+            range[0] = tag < range[0] ? tag : range[0];
+            range[1] = tag > range[1] ? tag : range[1];
+        }
+    if (range[0] < 0 || range[1] >= K)
+        return;
+    const chain c = KERNEL(tables)(scores, room, 0, K, wide);
+    real *rooms = room + K * wide;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++)
         for (int64_t b = B * thread / n_threads; b < B * (thread + 1) / n_threads; b++) {
             const int64_t n = lengths ? lengths[b] : T;
             const io *e = emissions + b * K;
-            real *own = room + thread * 3 * wide;
+            real *own = rooms + thread * 3 * wide;
             KERNEL(forward_sequence)(&c, e, B * K, start, end, n, T,
                                      keep ? alphas + b * K : own + 2 * wide, keep ? B * K : 0, own,
                                      totals + b);
@@ -243,30 +273,58 @@ static void gold(const sums *s, io *d_emissions, int64_t row, const int64_t *tag
     }
 }
 
-/* `room`: 4 WIDE numbers for each thread, 0 at first, as are all sums; `parts` of the sums, of which
- * each has K * WIDE + K * K + 2 K numbers. */
-EXPORT void KERNEL(crf_backward)(const io *emissions, const real *scores, const real *odds,
-                                 const real *turned, const real *end, const int64_t *lengths,
-                                 const int64_t *tags, const real *alphas, const real *totals, const real *grad,
-                                 io *d_emissions, real *parts, real *room, double shift, int64_t T,
+/* Adds the parts of the sums, in order. */
+static EVERY_CPU void KERNEL(add_parts)(const chain *c, const real *parts, int64_t part_size,
+                                        int64_t n_parts, real *d_scores, real *d_start, real *d_end)
+{
+    const int64_t K = c->K, wide = c->wide;
+    memset(d_scores, 0, (size_t)(K * K) * sizeof(real));
+    memset(d_start, 0, (size_t)K * sizeof(real));
+    memset(d_end, 0, (size_t)K * sizeof(real));
+    for (int64_t part = 0; part < n_parts; part++) {
+        const real *product = parts + part * part_size, *terms = product + K * wide;
+        const real *ends = terms + K * K;
+        for (int64_t i = 0; i < K; i++)
+            for (int64_t j = 0; j < K; j++)
+                d_scores[i * K + j] +=
+                    product[i * wide + j] * c->odds[i * wide + j] + terms[i * K + j];
+        for (int64_t j = 0; j < K; j++) {
+            d_start[j] += ends[j];
+            d_end[j] += ends[K + j];
+        }
+    }
+}
+
+/* `room`: two tables of K WIDE numbers, 4 WIDE numbers for each thread, and `n_parts` parts of the
+ * sums, of which each has K * WIDE + K * K + 2 K numbers. */
+EXPORT void KERNEL(crf_backward)(const io *emissions, const real *scores, const real *end,
+                                 const int64_t *lengths, const int64_t *tags, const real *alphas,
+                                 const real *totals, const real *grad, io *d_emissions,
+                                 real *d_scores, real *d_start, real *d_end, real *room, int64_t T,
                                  int64_t B, int64_t K, int64_t wide, int64_t n_parts,
                                  int64_t n_threads)
 {
-    const chain c = {scores, odds, turned, (real)shift, K, wide};
+    const chain c = KERNEL(tables)(scores, room, room + K * wide, K, wide);
+    const int64_t part_size = K * wide + K * K + 2 * K;
+    real *rooms = room + 2 * K * wide, *parts = rooms + n_threads * 4 * wide;
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++)
+    for (int64_t thread = 0; thread < n_threads; thread++) {
+        real *mine = rooms + thread * 4 * wide;
+        memset(mine, 0, (size_t)(4 * wide) * sizeof(real));
         for (int64_t part = thread; part < n_parts; part += n_threads) {
-            real *own = parts + part * (K * wide + K * K + 2 * K);
+            real *own = parts + part * part_size;
             const sums s = {own, own + K * wide, own + K * wide + K * K, own + K * wide + K * K + K};
+            memset(own, 0, (size_t)part_size * sizeof(real));
             for (int64_t b = part; b < B; b += n_parts) {
                 const int64_t n = lengths ? lengths[b] : T;
                 KERNEL(backward_sequence)(&c, emissions + b * K, B * K, alphas + b * K, end,
-                                          totals[b], grad[b], n, T, d_emissions + b * K, &s,
-                                          room + thread * 4 * wide);
+                                          totals[b], grad[b], n, T, d_emissions + b * K, &s, mine);
                 if (tags)
                     gold(&s, d_emissions + b * K, B * K, tags + b, B, K, n, grad[b]);
             }
         }
+    }
+    KERNEL(add_parts)(&c, parts, part_size, n_parts, d_scores, d_start, d_end);
 }
 
 static EVERY_CPU void KERNEL(best_path)(const io *emissions, int64_t row, const real *scores,
