@@ -5,10 +5,12 @@
 
 import argparse
 import ast
+import json
 import re
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "src" / "swiftrnn"
@@ -154,7 +156,24 @@ def recipes() -> str:
         name, doc = path.parent.name, ast.get_docstring(ast.parse(path.read_text())) or ""
         readme = f"../src/swiftrnn/recipes/{name}/README.md"
         parts += [f"## [{name}]({readme})", doc, f"`swiftrnn run {name} --help` lists its options."]
+        if (found := path.with_name("results.json")).exists():
+            parts.append(results(json.loads(found.read_text())))
     return "\n\n".join(parts) + "\n"
+
+
+def results(recorded: dict[str, Any]) -> str:
+    """What `--record` wrote, as a table: the paper's numbers first, then ours."""
+    rows = [f"| {name} (paper) | {value} | |" for name, value in recorded["claims"].items()]
+    for name, value in recorded["metrics"].items():
+        if isinstance(value, dict):
+            rows.append(f"| {name} | {value['mean']:.4g} | {value['sd']:.2g} |")
+        elif not isinstance(value, list):
+            rows.append(f"| {name} | {value:.4g} | |")
+    config, machine = recorded["config"], recorded["machine"]
+    said = ", ".join(f"{key} {config[key]}" for key in ("data", "layer") if key in config)
+    where = f"{machine['cpu']}, torch {recorded['torch']}, commit {recorded['commit']}"
+    head = f"Recorded by `--record` ({said}; seeds: {recorded['seeds']}; {where}):"
+    return "\n".join([head, "", "| | mean | sd |", "| :-- | --: | --: |", *rows])
 
 
 def build() -> dict[Path, str]:
