@@ -74,7 +74,9 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"char_size": 0, "bigrams": True, "layer": "qrnn"}], ids=str
+    "changes",
+    [{"char_ngrams": 3}, {"char_size": 0, "bigrams": True, "layer": "qrnn"}],
+    ids=str,
 )
 def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capsys):
     config = replace(ner_crf.SMOKE, **changes)

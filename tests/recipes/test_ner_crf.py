@@ -56,7 +56,7 @@ def test_two_runs_give_the_same(smoke, tmp_path):
     ("layer", "changes"),
     [
         *((kind, {}) for kind in KINDS),
-        *((kind, {"crf": False, "char_depth": 2}) for kind in ("sru", "lstm")),
+        *((kind, {"crf": False, "char_depth": 2, "char_ngrams": 3}) for kind in ("sru", "lstm")),
         *((kind, {"char_size": 0, "bigrams": True}) for kind in ("sru", "lstm")),
     ],
     ids=str,

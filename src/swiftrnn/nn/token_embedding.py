@@ -9,7 +9,7 @@ from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
 
 UNIFORM = 3**0.5  # times 1 / sqrt(size): the paper's bounds of a vector of that size
-BUCKETS = 1 << 16  # of pairs of words
+BUCKETS = 1 << 16  # of pairs of words, and of runs of characters
 
 
 class TokenEmbedding(nn.Module):
@@ -26,6 +26,7 @@ class TokenEmbedding(nn.Module):
         char_size: of a character's vector; 0 leaves characters out.
         char_hidden: of the layer of characters, in each direction.
         char_depth: its layers on top of each other.
+        char_ngrams: the longest run of characters that has a vector, added to that of its last one.
         bigrams: whether a word's vector also depends on the word before it.
         rare: numbers of the words that stand for the unknown one.
         replaced: how often they do, 0 to 1.
@@ -50,6 +51,7 @@ class TokenEmbedding(nn.Module):
         char_size: int = 0,
         char_hidden: int = 25,
         char_depth: int = 1,
+        char_ngrams: int = 1,
         bigrams: bool = False,
         rare: Sequence[int] = (),
         replaced: float = 0.5,
@@ -59,13 +61,13 @@ class TokenEmbedding(nn.Module):
         self.char = self.spelling = None
         self.output_size, self.replaced = word_size, replaced
         if char_size:
-            self.char = nn.Embedding(max(1, num_chars), char_size)
+            self.char = NgramEmbedding(max(1, num_chars), char_size, char_ngrams, BUCKETS)
             self.spelling = Encoder(kind, char_size, char_hidden, char_depth)
             self.output_size += self.spelling.output_size
         marked = torch.zeros(num_words, dtype=torch.bool)
         marked[list(rare)] = True
         self.register_buffer("rare", marked, persistent=False)
-        for table in (self.word.tokens.weight, *([self.char.weight] if self.char else [])):
+        for table in (each.tokens.weight for each in (self.word, self.char) if each):
             bound = UNIFORM / table.shape[1] ** 0.5
             nn.init.uniform_(table, -bound, bound)
 
@@ -89,5 +91,5 @@ class TokenEmbedding(nn.Module):
         x = self.word(words)[0]
         if self.char is None or self.spelling is None:
             return x
-        spelt = self.spelling(self.char(chars), char_lengths)
+        spelt = self.spelling(self.char(chars)[0], char_lengths)
         return torch.cat([x, self.spelling.ends(spelt, char_lengths)[word_of]], -1)

@@ -1,5 +1,6 @@
 """crf: sums and best paths of a linear-chain conditional random field."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -89,9 +90,14 @@ torch.library.define("swiftrnn::crf_viterbi", f"({_SCORES}) -> (Tensor, Tensor)"
 
 @torch.library.impl("swiftrnn::crf_viterbi", "CompositeExplicitAutograd")
 def _viterbi(emissions: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    if OP.has_kernel(emissions.device.type, emissions.dtype) and emissions.device.type == "cpu":
-        return OP.kernel("viterbi")(emissions, *rest)
+    if _has_kernel(emissions.device.type, emissions.dtype):
+        return OP.kernel("viterbi", emissions.device.type)(emissions, *rest)
     return reference.viterbi(emissions, *rest)
+
+
+@cache
+def _has_kernel(device: str, dtype: torch.dtype) -> bool:
+    return OP.has_kernel(device, dtype)
 
 
 @torch.library.register_fake("swiftrnn::crf_viterbi")
@@ -131,7 +137,8 @@ def crf(
         inf where theirs is not.
 
     Raises:
-        ValueError: the shapes or dtypes do not fit together.
+        ValueError: the shapes or dtypes do not fit together; on the CPU also, a tag is not in
+            0..K-1. On a GPU its loss is nan.
 
     Example:
         >>> import torch
@@ -208,7 +215,7 @@ def crf_scores(
     x, transitions, start, end, lengths = _checked(
         "crf_scores", emissions, transitions, start, end, lengths
     )
-    if x.device.type != "cpu" or not OP.has_kernel("cpu", x.dtype) or transformed():
+    if transformed() or not _has_kernel(x.device.type, x.dtype):
         before = reference.forward_scores(x, transitions, start, lengths)
         return before, reference.backward_scores(x, transitions, end, lengths)
     run = OP.raw["forward"]

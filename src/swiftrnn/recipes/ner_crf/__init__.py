@@ -27,6 +27,7 @@ class Config(entities.Settings):
     char_size: int = 25  # of the vector of a character; 0 leaves characters out
     char_hidden: int = 25  # of the layer of characters, in each direction
     char_depth: int = 1  # layers of characters on top of each other
+    char_ngrams: int = 1  # longest run of characters that has a vector of its own; theirs: 1
     bigrams: bool = False  # a word's vector also depends on the one before; for Chinese characters
     crf: bool = True  # score sequences of tags as a whole; else each tag by itself
     replaced: float = 0.5  # of the sights of a word seen once: it stands for the unknown

@@ -32,6 +32,7 @@ class Tagger(L.LightningModule):
         word_size, char_size: of their vectors; a char_size of 0 leaves characters out.
         char_hidden, hidden: of the two recurrent layers, in each direction.
         char_depth, depth: of characters and of words, layers on top of each other.
+        char_ngrams: the longest run of characters that has a vector of its own.
         bigrams: whether a word's vector also depends on the word before it.
         crf: whether sequences are scored as a whole, or each tag by itself.
         replaced: how often a word seen once stands for the unknown one.
@@ -48,6 +49,7 @@ class Tagger(L.LightningModule):
         char_size: int = 25,
         char_hidden: int = 25,
         char_depth: int = 1,
+        char_ngrams: int = 1,
         hidden: int = 100,
         depth: int = 1,
         bigrams: bool = False,
@@ -61,7 +63,7 @@ class Tagger(L.LightningModule):
         self.vocabulary, tags = vocabulary, vocabulary.tags
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
-            char_depth, bigrams, vocabulary.rare, replaced,
+            char_depth, char_ngrams, bigrams, vocabulary.rare, replaced,
         )  # fmt: skip
         self.encoder = swift.Encoder(
             layer, self.embedding.output_size, hidden, depth, dropout=dropout

@@ -26,6 +26,7 @@ class Config(entities.Settings):
     char_size: int = 25  # of the vector of a character; 0 leaves characters out
     char_hidden: int = 25  # of the layer of characters, in each direction; theirs: 50
     char_depth: int = 1  # layers of characters on top of each other; theirs: 2
+    char_ngrams: int = 1  # longest run of characters that has a vector of its own; theirs: 1
     input_size: int = 100  # of a word as stack, outputs and words to come see it
     action_size: int = 16  # of the vector of an action
     replaced: float = (

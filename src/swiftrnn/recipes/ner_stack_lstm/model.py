@@ -27,6 +27,7 @@ class Chunker(L.LightningModule):
         word_size, char_size: of their vectors; a char_size of 0 leaves characters out.
         char_hidden, hidden: of the layer of characters, in each direction, and of the others.
         char_depth, depth: layers on top of each other.
+        char_ngrams: the longest run of characters that has a vector of its own.
         input_size: of a word as stack, outputs and words to come see it.
         action_size: of the vector of an action.
         replaced: how often a word seen once stands for the unknown one.
@@ -44,6 +45,7 @@ class Chunker(L.LightningModule):
         char_size: int = 25,
         char_hidden: int = 25,
         char_depth: int = 1,
+        char_ngrams: int = 1,
         hidden: int = 100,
         depth: int = 2,
         input_size: int = 100,
@@ -59,7 +61,7 @@ class Chunker(L.LightningModule):
         self.types = [tag[2:] for tag in vocabulary.tags if tag.startswith("S-")]
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
-            char_depth, rare=vocabulary.rare, replaced=replaced,
+            char_depth, char_ngrams, rare=vocabulary.rare, replaced=replaced,
         )  # fmt: skip
         self.inner = nn.Linear(self.embedding.output_size, input_size)
         self.chunker = swift.StackLSTM(
