@@ -24,6 +24,7 @@ from swiftrnn.recipes import ner_crf, ner_stack_lstm
 from swiftrnn.training import folder
 
 BIO, CHINESE, STACK = ner_crf.BIOMEDICAL, ner_crf.CHINESE, ner_stack_lstm.BIOMEDICAL
+RUNS = {"char_ngrams": 4, "char_hidden": 50}  # of characters
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ ROWS = {
     "bc5cdr-lstm": Row(replace(BIO, layer="lstm"), 5, "BC5CDR, nn.LSTM"),
     "bc5cdr-spelling": Row(
         replace(BIO, char_depth=2, char_hidden=50), 5, "BC5CDR, two layers of 50 for characters"
+    ),
+    "bc5cdr-runs": Row(replace(BIO, **RUNS), 5, "BC5CDR, runs of 4 characters, 50 units"),
+    "bc5cdr-runs-lstm": Row(
+        replace(BIO, layer="lstm", **RUNS), 5, "BC5CDR, runs of 4 characters, 50 units, nn.LSTM"
+    ),
+    "wnut17-runs": Row(ner_crf.Config(**RUNS), 5, "WNUT-17, runs of 4 characters, 50 units"),
+    "ncbi-disease-runs": Row(
+        replace(BIO, data="ncbi-disease", **RUNS), 5, "NCBI-disease, runs of 4 characters, 50 units"
     ),
     "bc5cdr-qrnn": Row(replace(BIO, layer="qrnn"), 3, "BC5CDR, QRNN"),
     "bc5cdr-mingru": Row(replace(BIO, layer="mingru"), 3, "BC5CDR, minGRU"),
