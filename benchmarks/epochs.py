@@ -28,6 +28,9 @@ from swiftrnn.recipes.ner_crf.model import Tagger
 from swiftrnn.training.entities import build
 
 LAYERS = ("SRU", "QRNN", "MinGRU", "nn.LSTM padded", "nn.LSTM packed", "nn.GRU padded")
+RUNS = ", runs of 4 characters, 50 units"  # the tagger with them
+CONFIGS = {"": BIOMEDICAL, RUNS: replace(BIOMEDICAL, char_ngrams=4, char_hidden=50)}
+PROVIDERS = [name + RUNS * runs for runs in (0, 1) for name in LAYERS]
 CELL = (BIOMEDICAL.batch_size, 0, BIOMEDICAL.hidden, "float32")  # T differs from batch to batch
 
 
@@ -39,10 +42,11 @@ def calls_of(known: corpus.Corpus) -> dict[tuple[str, str, str], bench.Call]:
     order = [batches.rows[i] for i in torch.randperm(len(batches.rows)).tolist()]
     size = BIOMEDICAL.batch_size
     calls: dict[tuple[str, str, str], bench.Call] = {}
-    for name in LAYERS:
-        kind = name.removeprefix("nn.").split()[0].lower()
-        model = build(Tagger, replace(BIOMEDICAL, layer=kind), vocabulary)
-        if "packed" in name:
+    for name in PROVIDERS:
+        layer, comma, rest = name.partition(",")
+        kind = layer.removeprefix("nn.").split()[0].lower()
+        model = build(Tagger, replace(CONFIGS[comma + rest], layer=kind), vocabulary)
+        if "packed" in layer:
             for owner, part in ((model.embedding, "spelling"), (model, "encoder")):
                 old = getattr(owner, part)
                 inputs = old.layers[0][0].input_size
@@ -69,20 +73,23 @@ def main(quick: bool, repeats: int, limit_s: float, out: Path) -> None:
     found = rows.make(times, {}, CELL, max(busy, rows.others()))
     rows.append(out, found)
     for row in found:
-        print(f"{row.provider:16}{row.median_s * 1e3:.1f} ms")
+        print(f"{row.provider:50}{row.median_s * 1e3:.1f} ms")
 
 
 def epochs(results: Results) -> str:
     """Times, and LSTM's over each."""
-    found = {n: results.get("tagger", n, "step", CELL[:3], "float32") for n in LAYERS}
+    found = {n: results.get("tagger", n, "step", CELL[:3], "float32") for n in PROVIDERS}
     shown = {name: row for name, row in found.items() if row}
     if not shown:
         return ""
-    both = [row.median_s for name, row in shown.items() if name.startswith("nn.LSTM")]
-    lines = [
-        [name, number(row.median_s, ".1f", 1e3), number(ratio(min(both), row.median_s), ".2f")]
-        for name, row in shown.items()
-    ]
+    lines = []
+    for name, row in shown.items():
+        rest = name.partition(",")[2]
+        both = [r.median_s for n, r in shown.items()
+                if n.startswith("nn.LSTM") and n.partition(",")[2] == rest]  # fmt: skip
+        fastest = min(both, default=None)
+        cells = number(row.median_s, ".1f", 1e3), number(ratio(fastest, row.median_s), ".2f")
+        lines.append([name, *cells])
     header = ("layer of characters and words", "step ms", "the faster LSTM's step / it")
     return f"{caption([*shown.values()])}\n\n{table(header, lines)}"
 

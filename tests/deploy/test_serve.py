@@ -18,16 +18,16 @@ import httpx
 from swiftrnn import cli
 from swiftrnn.deploy import serve, trained
 from swiftrnn.deploy.serve import Limits
-from swiftrnn.recipes.ner_crf import SMOKE, run
+from swiftrnn.recipes import ner_crf, ner_stack_lstm
 
 TEXT = "\u202e😀 Bokima lives in Sotataville"
 LIMITS = Limits(body=20_000, seconds=1.0, connections=40)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture(scope="module", params=[ner_crf, ner_stack_lstm], ids=lambda r: r.__name__[17:])
+def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("names")
-    run(SMOKE, out)
+    request.param.run(request.param.SMOKE, out)
     return out
 
 
