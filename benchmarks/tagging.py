@@ -24,7 +24,7 @@ from swiftrnn.recipes import ner_crf, ner_stack_lstm
 from swiftrnn.training import folder
 
 BIO, CHINESE, STACK = ner_crf.BIOMEDICAL, ner_crf.CHINESE, ner_stack_lstm.BIOMEDICAL
-RUNS = {"char_ngrams": 4, "char_hidden": 50}  # of characters
+RUNS: dict[str, Any] = {"char_ngrams": 4, "char_hidden": 50}  # of characters
 
 
 @dataclass(frozen=True)
