@@ -33,10 +33,10 @@ class TokenEmbedding(nn.Module):
 
     Example:
         >>> import torch
-        >>> words = TokenEmbedding("sru", 50, 8, num_chars=26, char_size=4, char_hidden=6)
-        >>> chars, char_lengths = torch.tensor([[3, 1], [4, 0]]), torch.tensor([2, 1])
-        >>> words(torch.tensor([[7], [9], [7]]), chars, char_lengths, torch.tensor([[0], [1], [0]])
-        ... ).shape
+        >>> embedding = TokenEmbedding("sru", 50, 8, num_chars=26, char_size=4, char_hidden=6)
+        >>> words, word_of = torch.tensor([[7], [9], [7]]), torch.tensor([[0], [1], [0]])
+        >>> chars, char_lengths = torch.tensor([[3, 4], [1, 0]]), torch.tensor([2, 1])
+        >>> embedding(words, chars, char_lengths, word_of).shape
         torch.Size([3, 1, 20])
 
     Source: Lample et al. (2016), "Neural Architectures for Named Entity Recognition", section 4.
