@@ -66,6 +66,7 @@ ROWS = {
 }
 PAIRS = (("bc5cdr", "bc5cdr-lstm"), ("bc5cdr-runs", "bc5cdr-runs-lstm"))
 STUDENT = 2.776  # t of 97.5 % for the 4 degrees of freedom of 5 seeds: a wide interval
+OF, FEW = "recall_of_", 4  # types whose recall is in the report alone
 QUICK = {"made-up": Row(ner_crf.SMOKE, 1, "made-up names")}
 
 
@@ -110,6 +111,15 @@ def behind(rows: dict[str, Any], ours: str, theirs: str) -> str:
     return f"\n\n{about} {gap:.1f} ± {STUDENT * error:.1f} points of F1 (95 %)."
 
 
+def by_type(row: dict[str, Any]) -> str:
+    """Recall of each type of entity, where there are more than a few."""
+    found = {k.removeprefix(OF): v for k, v in row["metrics"].items() if k.startswith(OF)}
+    if len(found) <= FEW:
+        return ""
+    shown = ", ".join(f"{kind} {_mean(value)}" for kind, value in found.items())
+    return f"\n\n{row['about']}, recall by type: {shown}."
+
+
 def tagging(results: Path) -> str:
     """Everything that was measured."""
     parts = []
@@ -132,7 +142,8 @@ def tagging(results: Path) -> str:
             "commit",
         )  # fmt: skip
         gaps = "".join(behind(content["rows"], *pair) for pair in PAIRS)
-        parts.append(f"{where}\n\n{table(header, lines)}{gaps}")
+        types = "".join(by_type(row) for row in content["rows"].values())
+        parts.append(f"{where}\n\n{table(header, lines)}{gaps}{types}")
     return "\n\n".join(parts)
 
 

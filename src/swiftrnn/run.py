@@ -91,11 +91,20 @@ def run(
             results.append(_once(recipe, name, dataclasses.replace(config, seed=seed), here))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with {again}") from None
+    _part_from_others()
     if seeds == 1:
         return results[0], out
     metrics = spread(results)
     folder.write_json(out / "metrics.json", metrics)
     return metrics, out
+
+
+def _part_from_others() -> None:
+    """Where processes trained together, end together: gloo aborts one whose partner is gone."""
+    distributed: Any = sys.modules.get("torch.distributed")  # nothing loads torch for this
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
 
 
 def _same_recipe(name: str, saved: str, out: Path) -> None:

@@ -16,18 +16,26 @@ from swiftrnn.training import folder
 EXACT = ("--preset", "smoke", "--double", "--dropout", "0", "--replaced", "0", "--threads", "1")
 
 
-def swiftrnn(*words):
-    command = [sys.executable, "-m", "swiftrnn", *words]
-    done = subprocess.run(command, capture_output=True, text=True)
+LAUNCH = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+
+
+def swiftrnn(*words, launch=()):
+    command = [sys.executable, "-m", *launch, "swiftrnn", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # torchrun would say that it sets it
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize("recipe", ["ner_crf", "ner_stack_lstm"])
-def test_two_processes_do_what_one_does_with_twice_the_batch(recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "launch"),
+    [("ner_crf", ()), ("ner_crf", LAUNCH), ("ner_stack_lstm", ())],
+    ids=["ner_crf", "torchrun", "ner_stack_lstm"],
+)
+def test_two_processes_do_what_one_does_with_twice_the_batch(recipe, launch, tmp_path):
     both, one = tmp_path / "both", tmp_path / "one"
     together = ("--batch-size", "16", "--devices", "2", "--strategy", "ddp", "--control")
-    said = swiftrnn("run", recipe, *EXACT, *together, "--out", str(both))
+    said = swiftrnn("run", recipe, *EXACT, *together, "--out", str(both), launch=launch)
     assert said.count("valid_f1") == 1  # one of them speaks
     swiftrnn("run", recipe, *EXACT, "--batch-size", "32", "--out", str(one), "--control")
     for part in (".", "control"):
@@ -86,7 +94,7 @@ def test_who_leads(given, leads, monkeypatch, tmp_path):
 
 
 def test_those_that_follow_take_the_folder_of_the_first(monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
+    (tmp_path / "config.json").touch()
     monkeypatch.setenv("RANK", "1")
     monkeypatch.delenv(folder.TOGETHER, raising=False)
     assert folder.create(tmp_path, "x") == tmp_path
@@ -94,3 +102,6 @@ def test_those_that_follow_take_the_folder_of_the_first(monkeypatch, tmp_path):
         folder.create(None, "x")
     monkeypatch.setenv(folder.TOGETHER, str(tmp_path))
     assert folder.create(None, "x") == tmp_path
+    monkeypatch.setattr(folder, "PATIENCE", 0)
+    with pytest.raises(TimeoutError, match="need the first to begin; got nothing"):
+        folder.create(tmp_path / "other", "x")

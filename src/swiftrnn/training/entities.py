@@ -70,7 +70,8 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
     names = [each.tags for each in tagged(model, corpus.test.sentences)]
     test = score([s.tags() for s in corpus.test.sentences], names)
     found = {"f1": test.all.f1, "precision": test.all.precision, "recall": test.all.recall}
-    found |= {f"f1_{kind}": each.f1 for kind, each in test.by_type.items()}
+    for each_type, each in test.by_type.items():
+        found |= {f"f1_{each_type}": each.f1, f"recall_of_{each_type}": each.recall}
     found = {name: 100 * value for name, value in found.items()}
     found |= unseen(corpus.test, names, corpus.train) | baselines(corpus.train, corpus.test)
     found["valid_f1"] = max(row["f1"] for row in fitted.history)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RUNS = Path("runs")  # where runs go unless told otherwise
+PATIENCE = 300  # seconds, with the first of several processes
 TOGETHER = "SWIFTRNN_RUN"  # tells the processes that the first one starts which folder it made
 
 
@@ -56,13 +57,14 @@ def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
     Raises:
         ValueError: there is something in the folder already; it is left as it is. Or several
             processes were started that cannot know which folder the first one makes.
+        TimeoutError: the first of several processes did not make it.
         OSError: the folder cannot be made or written to.
     """
     if not leads():
         out = out or Path(os.environ.get(TOGETHER, ""))
         if out == Path():
             raise ValueError("processes that were started together need one --out; got none")
-        return out
+        return _made_by_the_first(out)
     out = _fresh(kind) if out is None else out
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -80,6 +82,17 @@ def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
         ) from error
     os.environ[TOGETHER] = str(out.absolute())
     return out
+
+
+def _made_by_the_first(out: Path) -> Path:
+    for _ in range(PATIENCE * 10):
+        if (out / "config.json").exists():
+            return out
+        time.sleep(0.1)
+    raise TimeoutError(
+        f"processes that train together need the first to begin; got nothing in {out} after "
+        f"{PATIENCE} s; do all of them see the same disk?"
+    )
 
 
 def newest(kind: str) -> Path:
@@ -189,15 +202,18 @@ def write_text(path: Path, text: str) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """Give a file to write that becomes `path` at the end, and vanishes if anything fails.
 
-    In a process that does not lead it vanishes anyway: the first one writes the same.
+    In a process that does not lead it lies elsewhere and vanishes: the first one writes the same.
     """
+    if not leads():
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield Path(elsewhere) / path.name
+        return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        if leads():
-            part.replace(path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
