@@ -74,16 +74,12 @@ def check_lengths(
             f"{who} needs one length per sequence, (B) with B = {B}; "
             f"got {tuple(lengths.shape)}; pass lengths of shape ({B},)"
         )
-    if (
-        not torch.compiler.is_compiling()
-        and lengths.device.type == "cpu"
-        and B
-        and not (int(lengths.min()) >= 0 and int(lengths.max()) <= T)
-    ):
-        raise ValueError(
-            f"{who} needs lengths in 0..{T}; got {int(lengths.min())}..{int(lengths.max())}; "
-            "lengths count steps of time"
-        )
+    if not torch.compiler.is_compiling() and lengths.device.type == "cpu" and B:
+        least, most = (int(n) for n in lengths.aminmax())
+        if least < 0 or most > T:
+            raise ValueError(
+                f"{who} needs lengths in 0..{T}; got {least}..{most}; lengths count steps of time"
+            )
     return lengths.to(device=device, dtype=torch.int64).contiguous()
 
 

@@ -13,8 +13,8 @@
  * TINY (rules that forbid all likely paths), that sum is computed again, term by term.
  *
  * Rows of `odds` (by i), `turned` (by j) and of the room of a thread are WIDE numbers long, a multiple
- * of 16, filled up with 0.  The tables lie at the beginning of the room.  Sequences are shared out over parts in turn, parts over threads: sums do
- * not depend on the number of threads. */
+ * of 16, filled up with 0.  The tables lie at the beginning of the room.  Sequences are shared out
+ * over parts in turn, parts over threads: sums do not depend on the number of threads. */
 
 #include "../_kernel.h"
 
