@@ -248,7 +248,7 @@ def _predict(options: Predict) -> None:
 
     trained = predict.load(options.run)
     texts = options.inputs or (sys.stdin.read(),)
-    if trained.config_is_of(predict.RECIPE):
+    if trained.name == predict.RECIPE:
         how = (options.length, options.temperature, options.top_k, options.seed)
         for text in texts:
             print(text + predict.continue_text(trained, text, *how))

@@ -16,9 +16,10 @@ from swiftrnn.data.corpus import made_up  # noqa: E402
 from swiftrnn.data.sentences import Batcher  # noqa: E402
 from swiftrnn.deploy import export  # noqa: E402
 from swiftrnn.nn import CRF  # noqa: E402
-from swiftrnn.recipes import ner_crf  # noqa: E402
+from swiftrnn.recipes import ner_crf, ner_stack_lstm  # noqa: E402
 from swiftrnn.recipes.ner_crf.model import Tagger  # noqa: E402
 from swiftrnn.recipes.ner_crf.onnx import INPUTS  # noqa: E402
+from swiftrnn.recipes.ner_stack_lstm.model import Chunker  # noqa: E402
 from swiftrnn.training import entities  # noqa: E402
 
 
@@ -102,6 +103,15 @@ def test_what_cannot_be_exported_is_told_why(tmp_path, capsys):
     entities.train("ner_crf", Tagger, config, tmp_path, made_up(0))
     assert cli.main(["export", str(tmp_path)]) == 2
     assert "needs one of our layers; got lstm" in capsys.readouterr().err
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_chunker_is_no_graph(tmp_path, capsys):
+    config = replace(ner_stack_lstm.SMOKE, epochs=1)
+    entities.train("ner_stack_lstm", Chunker, config, tmp_path, made_up(0))
+    assert cli.main(["export", str(tmp_path)]) == 2
+    assert "needs a run whose model is one graph" in (said := capsys.readouterr().err)
+    assert "a run of ner_stack_lstm" in said
     assert not (tmp_path / "model.onnx").exists()
 
 

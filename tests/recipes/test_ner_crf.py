@@ -13,17 +13,13 @@ from swiftrnn import cli
 from swiftrnn.data import columns
 from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.corpus import made_up, shuffled
-from swiftrnn.data.entities import tagged
-from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
+from swiftrnn.data.sentences import folded
 from swiftrnn.data.tags import Span
 from swiftrnn.deploy import trained
 from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.mistakes import MISSED, SPURIOUS, by_length, confusion, worst
-from swiftrnn.nn.encoder import KINDS
 from swiftrnn.recipes import ner_crf
 from swiftrnn.recipes.ner_crf import SMOKE, load, run
-from swiftrnn.recipes.ner_crf.model import Tagger
-from swiftrnn.training.entities import build
 
 TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
 
@@ -42,53 +38,6 @@ def test_learns_and_beats_what_learns_nothing(smoke):
     assert found["f1"] > found["baseline_capitals"] + 10
     assert found["control_f1"] < 20
     assert found["recall_unseen"] > 70  # spelling tells what a dictionary cannot
-
-
-def test_two_runs_give_the_same(smoke, tmp_path):
-    again = run(SMOKE, tmp_path)
-    timed = {"seconds_per_epoch", "control_f1"}
-    assert {k: v for k, v in smoke[1].items() if k not in timed} == {
-        k: v for k, v in again.items() if k not in timed
-    }
-
-
-@pytest.mark.parametrize(
-    ("layer", "changes"),
-    [
-        *((kind, {}) for kind in KINDS),
-        *((kind, {"crf": False, "char_depth": 2, "char_ngrams": 3}) for kind in ("sru", "lstm")),
-        *((kind, {"char_size": 0, "bigrams": True}) for kind in ("sru", "lstm")),
-    ],
-    ids=str,
-)
-def test_every_layer_trains(layer, changes):
-    torch.manual_seed(0)
-    corpus = made_up(0)
-    vocabulary = TagVocabulary.of(corpus.train)
-    model = build(Tagger, replace(SMOKE, layer=layer, **changes), vocabulary, 100)
-    (optimizer,), _ = model.configure_optimizers()
-    losses = []
-    for batch in Batches(corpus.train.sentences, Batcher(vocabulary), 16):
-        loss = model.training_step(batch, 0)
-        optimizer.zero_grad()
-        loss.backward()
-        assert all(p.grad is not None for p in model.parameters())
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert min(losses[-3:]) < losses[0] * 0.7
-
-
-@pytest.mark.parametrize("layer", ["sru", "lstm", "qrnn"])
-def test_a_sentence_is_tagged_as_if_alone(layer):
-    torch.manual_seed(0)
-    corpus = made_up(0)
-    model = build(Tagger, replace(SMOKE, layer=layer), TagVocabulary.of(corpus.train)).eval()
-    few = corpus.test.sentences[:7]
-    together = tagged(model, few)
-    for i, sentence in enumerate(few):
-        (alone,) = tagged(model, [sentence])
-        assert alone.tags == together[i].tags
-        assert alone.spans == pytest.approx(together[i].spans, abs=1e-5)
 
 
 def test_names_are_found_in_raw_text(smoke):

@@ -45,6 +45,11 @@ class Finder(Protocol):
 
     vocabulary: TagVocabulary
 
+    @property
+    def device(self) -> torch.device:
+        """Where its batches have to lie."""
+        ...
+
     def found(self, batch: dict[str, Tensor]) -> list[Tagged]:
         """What it finds in each sentence."""
         ...
@@ -63,7 +68,7 @@ def tagged(model: Finder, sentences: Sequence[Sentence]) -> list[Tagged]:
     found: dict[int, Tagged] = {}
     for start in range(0, len(order), AT_ONCE):
         some = order[start : start + AT_ONCE]
-        batch = batcher.collate([rows[i] for i in some])
+        batch = batcher.collate([rows[i] for i in some], model.device)
         found |= zip(some, model.found(batch), strict=True)
     return [found[i] for i in range(len(rows))]
 
@@ -84,7 +89,7 @@ def readings(model: Finder, item: str, n: int) -> list[list[tuple[float, list[En
     """Of each sentence of a text, the n likeliest readings and their probabilities."""
     batcher, found = Batcher(model.vocabulary), []
     for words in tokens.sentences(item, model.vocabulary.style):
-        batch = batcher.collate([batcher.encode(_sentence(words))])
+        batch = batcher.collate([batcher.encode(_sentence(words))], model.device)
         rows = [
             (p, [_entity(item, words, span, p) for span in spans])
             for p, spans in model.readings(batch, n)

@@ -81,8 +81,10 @@ class Batcher:
             self.spelt.append(np.array(known or [0]))
         return self.forms[word]
 
-    def collate(self, rows: Sequence[np.ndarray]) -> dict[str, Tensor]:
-        """A batch of sentences, of which each has at least one word."""
+    def collate(
+        self, rows: Sequence[np.ndarray], device: torch.device | None = None
+    ) -> dict[str, Tensor]:
+        """A batch of sentences, of which each has at least one word, on a device."""
         lengths = np.array([row.shape[1] for row in rows])
         forms, word_of = np.unique(np.concatenate([row[2] for row in rows]), return_inverse=True)
         spelt = [self.spelt[i] for i in forms]
@@ -90,10 +92,11 @@ class Batcher:
         flat = np.concatenate(rows, 1)
         columns = (flat[0], flat[1], word_of)
         words, tags, places = (padded(each, lengths) for each in columns)
-        return {
+        batch = {
             "words": words, "tags": tags, "word_of": places, "lengths": torch.from_numpy(lengths),
             "chars": padded(np.concatenate(spelt), sizes), "char_lengths": torch.from_numpy(sizes),
         }  # fmt: skip
+        return {name: each.to(device) for name, each in batch.items()}
 
 
 def padded(flat: np.ndarray, lengths: np.ndarray) -> Tensor:

@@ -93,8 +93,9 @@ def run_to_onnx(run: Path, path: Path) -> Path:
     known = load(run)
     if not hasattr(known.recipe, "exported"):
         raise ValueError(
-            f"swiftrnn export needs a run that finds names, such as one of ner_crf; got {run}; "
-            "for a module of yours call swiftrnn.deploy.export.to_onnx"
+            "swiftrnn export needs a run whose model is one graph, such as one of ner_crf; got "
+            f"{run}, a run of {known.name}; for a module of yours call "
+            "swiftrnn.deploy.export.to_onnx"
         )
     if any(isinstance(each, nn.RNNBase) for each in known.model.modules()):
         raise ValueError(

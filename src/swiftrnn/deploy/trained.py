@@ -22,9 +22,10 @@ class Trained:
     config: Any
     model: Any
 
-    def config_is_of(self, recipe: str) -> bool:
-        """Whether it is a run of the recipe with this name."""
-        return _name(self.recipe) == recipe
+    @property
+    def name(self) -> str:
+        """Of the recipe."""
+        return _name(self.recipe)
 
 
 def load(run: Path) -> Trained:

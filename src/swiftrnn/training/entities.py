@@ -53,6 +53,17 @@ class Settings:
     strategy: str = "auto"  # how: "ddp" for several devices; as Lightning's
     accelerator: str = "cpu"  # or "gpu"; as Lightning's
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "devices", "nodes"):
+            if getattr(self, name) < 1:
+                option, got = name.replace("_", "-"), getattr(self, name)
+                raise ValueError(f"training needs --{option} of at least 1; got {got}; give more")
+        if "spawn" in self.strategy or "fork" in self.strategy:
+            raise ValueError(
+                f"training needs a --strategy that starts the command anew; got {self.strategy}, "
+                "which loses what was measured; use ddp"
+            )
+
 
 def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[str, float]:
     """Train, then measure the epoch that was best on valid on the test part, once.
