@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -61,6 +62,23 @@ def test_batches_are_about_equal_and_hold_everything():
     assert sum(sizes) == 161
     words = sum(int(batch["lengths"].sum()) for batch in batches)
     assert words == sum(len(s.words) for s in corpus.train.sentences[:161])
+
+
+def test_each_process_gets_its_own_part_of_every_batch(monkeypatch):
+    corpus = made_up(0)
+    batcher = Batcher(TagVocabulary.of(corpus.train))
+    parts = []
+    for process in (0, 1, 2):
+        batches = Batches(corpus.train.sentences[:77], batcher, 4, 3)
+        draw = np.random.default_rng(5)
+        monkeypatch.setattr(batches, "_together", lambda p=process, d=draw: (p, d))
+        parts.append([batch["words"].t().tolist() for batch in batches])
+    whole = Batches(corpus.train.sentences[:77], batcher, 12)
+    monkeypatch.setattr(whole, "_together", lambda: (0, np.random.default_rng(5)))
+    for *some, batch in zip(*parts, whole, strict=True):
+        rows = [str([w for w in row if w]) for part in some for row in part]
+        assert sorted(rows) == sorted(str([w for w in r if w]) for r in batch["words"].t().tolist())
+        assert max(map(len, some)) - min(map(len, some)) <= 1
 
 
 def test_fewer_sentences_than_processes_get_one_line():

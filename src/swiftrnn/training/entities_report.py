@@ -44,5 +44,6 @@ def write(
     tables = (("By type", types), ("By length", lengths), ("What is taken for what", mixes),
               ("Seen and unseen; what to beat", beside))  # fmt: skip
     summary = [f"F1 {100 * scores.all.f1:.2f} % on the test part, at the epoch that valid picked."]
-    texts = [("The sentences with most mistakes", "\n".join(worst(part, tags)))]
+    wrong = "\n".join(worst(part, tags)) or "none: every sentence is right"
+    texts = [("The sentences with most mistakes", wrong)]
     report.write(Page("Names in sentences", summary, tables=tables, plots=plots, texts=texts), path)
