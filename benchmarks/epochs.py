@@ -3,8 +3,9 @@
     python benchmarks/epochs.py            half a minute; needs BC5CDR
     python benchmarks/epochs.py --quick    made-up sentences: tests the script
 
-Real batches: making them, the CRF and the optimiser are included. `nn.LSTM` runs on padded batches,
-its second direction on sentences that were turned round (see `nn.Encoder`), and on PackedSequences.
+The batches of a real epoch, in its order: making them, the CRF and the optimiser are included.
+`nn.LSTM` runs on padded batches, its second direction on sentences that were turned round (see
+`nn.Encoder`), and on PackedSequences.
 
 Rows are appended to `benchmarks/results/<machine>.csv`; `benchmarks/report.py` makes the table.
 """
@@ -14,6 +15,7 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import rows
 import torch
 from rows import Results, caption
@@ -39,8 +41,7 @@ def calls_of(known: corpus.Corpus) -> dict[tuple[str, str, str], bench.Call]:
     torch.manual_seed(0)
     vocabulary = TagVocabulary.of(known.train)
     batches = Batches(known.train.sentences, Batcher(vocabulary), BIOMEDICAL.batch_size)
-    order = [batches.rows[i] for i in torch.randperm(len(batches.rows)).tolist()]
-    size = BIOMEDICAL.batch_size
+    order = batches.epoch(np.random.default_rng(0))
     calls: dict[tuple[str, str, str], bench.Call] = {}
     for name in PROVIDERS:
         layer, comma, rest = name.partition(",")
@@ -52,11 +53,11 @@ def calls_of(known: corpus.Corpus) -> dict[tuple[str, str, str], bench.Call]:
                 inputs = old.layers[0][0].input_size
                 setattr(owner, part, Encoder(kind, inputs, old.hidden_size, packed=True))
         (optimizer,), _ = model.configure_optimizers()
-        starts = cycle(range(0, max(1, len(order) - size), size))
+        numbers = cycle(order)
 
-        def step(model=model, optimizer=optimizer, starts=starts) -> None:
-            first = next(starts)
-            loss = model.training_step(batches.batcher.collate(order[first : first + size]), 0)
+        def step(model=model, optimizer=optimizer, numbers=numbers) -> None:
+            rows = [batches.rows[i] for i in next(numbers)]
+            loss = model.training_step(batches.batcher.collate(rows), 0)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)

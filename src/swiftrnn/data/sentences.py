@@ -144,6 +144,11 @@ class Batches:
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         process, draw = self._together()
+        for batch in self.epoch(draw):
+            yield self.batcher.collate([self.rows[j] for j in batch[process :: self.processes]])
+
+    def epoch(self, draw: np.random.Generator) -> list[np.ndarray]:
+        """Numbers of sentences, for each batch of an epoch of all processes together."""
         order = np.array_split(draw.permutation(len(self.rows)), len(self))
         batches = []
         for start in range(0, len(order), POOL):
@@ -151,9 +156,7 @@ class Batches:
             pool = np.concatenate(order[start : start + POOL]).tolist()
             pool.sort(key=lambda i: self.rows[i].shape[1])
             batches += np.split(np.array(pool), np.cumsum(sizes)[:-1])
-        for i in draw.permutation(len(batches)):
-            part = batches[i][process :: self.processes]
-            yield self.batcher.collate([self.rows[j] for j in part])
+        return [batches[i] for i in draw.permutation(len(batches))]
 
     def _together(self) -> tuple[int, np.random.Generator]:
         """Which process this is, and what all of them draw from in this epoch."""

@@ -68,8 +68,8 @@ class Tagger(L.LightningModule):
         self.encoder = swift.Encoder(
             layer, self.embedding.output_size, hidden, depth, dropout=dropout
         )
-        self.inner = nn.Linear(self.encoder.output_size, hidden)
-        self.readout = nn.Linear(hidden, len(tags))
+        self.inner = swift.Linear(self.encoder.output_size, hidden)
+        self.readout = swift.Linear(hidden, len(tags))
         self.crf = swift.CRF(len(tags), allowed=allowed(tags)) if crf else None
         self.dropout, self.learning_rate, self.steps = dropout, learning_rate, steps
 
