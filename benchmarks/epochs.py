@@ -1,6 +1,6 @@
 """What a training step of the tagger costs with each kind of layer in place of both of its own.
 
-    python benchmarks/epochs.py            half a minute; needs BC5CDR
+    python benchmarks/epochs.py            two minutes; needs BC5CDR
     python benchmarks/epochs.py --quick    made-up sentences: tests the script
 
 The batches of a real epoch, in its order: making them, the CRF and the optimiser are included.
@@ -56,8 +56,8 @@ def calls_of(known: corpus.Corpus) -> dict[tuple[str, str, str], bench.Call]:
         numbers = cycle(order)
 
         def step(model=model, optimizer=optimizer, numbers=numbers) -> None:
-            rows = [batches.rows[i] for i in next(numbers)]
-            loss = model.training_step(batches.batcher.collate(rows), 0)
+            sentences = [batches.rows[i] for i in next(numbers)]
+            loss = model.training_step(batches.batcher.collate(sentences), 0)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -62,6 +63,20 @@ def test_batches_are_about_equal_and_hold_everything():
     assert sum(sizes) == 161
     words = sum(int(batch["lengths"].sum()) for batch in batches)
     assert words == sum(len(s.words) for s in corpus.train.sentences[:161])
+
+
+def test_batches_are_of_about_equal_lengths_in_an_order_that_is_drawn():
+    corpus = made_up(0)
+    batches = Batches(corpus.train.sentences[:161], Batcher(TagVocabulary.of(corpus.train)), 16)
+    epochs = [batches.epoch(np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    found = [[batch.tolist() for batch in epoch] for epoch in epochs]
+    assert found[0] == found[1] != found[2]
+    for epoch in found:
+        assert sorted(i for batch in epoch for i in batch) == list(range(161))  # each of them once
+        lengths = [[batches.rows[i].shape[1] for i in batch] for batch in epoch]
+        assert lengths != sorted(lengths)
+        lengths.sort()  # all lie in one pool: no batch reaches into the next
+        assert all(max(a) <= min(b) for a, b in pairwise(lengths))
 
 
 def test_each_process_gets_its_own_part_of_every_batch(monkeypatch):

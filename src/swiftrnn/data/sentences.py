@@ -148,7 +148,14 @@ class Batches:
             yield self.batcher.collate([self.rows[j] for j in batch[process :: self.processes]])
 
     def epoch(self, draw: np.random.Generator) -> list[np.ndarray]:
-        """Numbers of sentences, for each batch of an epoch of all processes together."""
+        """Which sentences each batch of an epoch has, those of all processes together.
+
+        Args:
+            draw: decides the order; it goes on drawing.
+
+        Returns:
+            For each batch the numbers of its sentences, in the order in which they are learnt from.
+        """
         order = np.array_split(draw.permutation(len(self.rows)), len(self))
         batches = []
         for start in range(0, len(order), POOL):
