@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn import ops
-from swiftrnn.ops import OPS, _native
+from swiftrnn.ops import OPS, _fused, _native
 
 triton = pytest.importorskip("triton", reason="Triton is not installed (pip install triton)")
 from swiftrnn.ops._triton import BLOCK, fitting, reading  # noqa: E402
@@ -32,7 +32,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2, to
 MOST = {"T": 6, "B": 3, "H": 140}  # the interpreter takes a millisecond for a step of a program
 TARGETS = [("cuda", 80, 32), ("cuda", 90, 32), ("cuda", 100, 32), ("hip", "gfx942", 64)]
 IN_REAL = {"initial", "final", "states", "weight_c", "bias", "floor", "mask"} | {
-    "carry", "sums", "scale", "state", "end", "products",
+    "sums", "state", "end", "products", "grad_final", "d_initial",
 }  # fmt: skip
 CONSTANTS = {  # of an op's kernels, where not every one is 1
     "sru": [{"SKIP": 3}],
@@ -126,6 +126,75 @@ def test_without_keeping_the_outputs_are_the_same(op):
         assert torch.equal(a, b)
 
 
+def projected(op, case, taps, skip, dtype):
+    """What `project` takes, in place of the gates of a sample: x, weight, skip and the rest."""
+    gates, *rest = (x.to(DEVICE) if isinstance(x, Tensor) else x
+                    for x in op.sample(**small(case), dtype=dtype))  # fmt: skip
+    (T, B, G), own = gates.shape, rest.pop(0) if op.skips else None
+    I = 5 if own is None else own.shape[2]
+    x = torch.randn(T + max(taps), B, I, device=DEVICE).to(dtype)
+    weight = (torch.randn(G, I * len(taps), device=DEVICE) / I**0.5).to(dtype)
+    return [x, weight, x if skip == "x" and own is not None else own, *rest]
+
+
+@runs
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("taps", [(0,), (0, 1), (2, 0)])
+@pytest.mark.parametrize("skip", ["x", "own"])
+@pytest.mark.parametrize("op", [op for op in OPS if op.name != "linear_scan"],
+                         ids=lambda op: op.name)  # fmt: skip
+def test_a_fused_product_changes_nothing(op, skip, taps, dtype):
+    """Outputs and all gradients are those of the product and the op, one after the other."""
+    if skip == "x" and len(taps) > 1:
+        pytest.skip("the skip is as long as the gates")
+    case = next(c for c in op.cases if c["T"] > 3 and c["B"] and c.get("skip") != 4)
+    inputs, close = projected(op, case, taps, skip, dtype), TOLERANCE[dtype]
+    T = len(inputs[0]) - max(taps)
+
+    def plain(x, weight, own, *rest):
+        gates = torch.cat([x[tap : tap + T] for tap in taps], -1) @ weight.t()
+        own = x if skip == "x" else own
+        return op.reference(gates, *([own] if op.skips else []), *rest)
+
+    def fused(x, weight, own, *rest):
+        residual = skip == "x" and op.skips
+        return _fused.Fused.apply(op, x, weight, None if residual else own, residual, taps, *rest)
+
+    bare = _fused.forward(op, *inputs[:3], taps, inputs[3:], False)
+    weights = [torch.randn_like(y, dtype=torch.float64) for y in bare[:2]]
+    wide = [x.double() if real(x) else x for x in inputs]
+    results = [outputs_and_gradients(f, given, weights, op)
+               for f, given in ((plain, wide), (fused, inputs))]  # fmt: skip
+    for exact, found in zip(*results, strict=True):
+        error = (found.double() - exact).abs().max() / (1 + exact.abs().max())
+        assert error < close
+    for a, b in zip(bare[:2], results[1], strict=False):
+        assert torch.equal(a, b)
+
+
+def outputs_and_gradients(function, inputs, weights, op):
+    """With the gradient of all that an op, or what comes before it, has one of."""
+    inputs = [x.detach().clone().requires_grad_() if real(x) else x for x in inputs]
+    outputs = function(*inputs)
+    loss = sum((y.double() * w).sum() for y, w in zip(outputs, weights, strict=True))
+    leaves = [x for x in inputs if real(x)]
+    grads = torch.autograd.grad(loss, leaves, allow_unused=True)
+    return [*outputs, *(torch.zeros_like(x) if g is None else g
+                        for g, x in zip(grads, leaves, strict=True))]  # fmt: skip
+
+
+@runs
+@pytest.mark.parametrize("need", range(4))
+def test_a_fused_product_gives_only_the_gradients_that_are_wanted(need):
+    op = next(op for op in OPS if op.name == "sru")
+    x, weight, own, *rest = projected(op, dict(T=4, B=2, H=9), (0,), "own", torch.float64)
+    given = [x, weight, own, rest[0]]
+    given[need].requires_grad_()
+    x, weight, own, rest[0] = given
+    _fused.Fused.apply(op, x, weight, own, False, (0,), *rest)[0].sum().backward()
+    assert [g.grad is not None for g in given] == [i == need for i in range(4)]
+
+
 @pytest.mark.skipif(DEVICE == "cpu", reason="no GPU here")
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_the_op_takes_it_on_a_gpu(op):
@@ -156,6 +225,8 @@ def signature(kernel, dtype, amd):
             kinds[name] = "constexpr"
         elif name in "LTBH":
             kinds[name] = "i32"
+        elif name in ("scale", "rest"):
+            kinds[name] = "fp32"
         elif name in ("lengths", "reset"):
             kinds[name] = "*i64" if name == "lengths" else "*u8"
         else:

@@ -152,7 +152,7 @@ class Recurrent(nn.Module, ABC):
 
     def join_state(self, states: Sequence[Any]) -> Any:
         """The inverse of `split_state`."""
-        return torch.stack(list(states))
+        return torch.stack(list(states)) if len(states) > 1 else states[0][None]
 
     def map_state(self, function: Any, state: Any) -> Any:
         """A function of tensors, over every tensor of a state; the batch is dimension 1."""

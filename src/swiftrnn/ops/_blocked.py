@@ -7,8 +7,8 @@ call it themselves, for runs of time so short that they stay in the caches of th
 are many, those of the weight are put in such an order that the gates of a chunk of channels
 come to lie together, as the kernels like them.
 
-On the CPU only and in eager mode only: a graph (torch.compile, torch.export) gets the product and
-the op one after the other.
+In eager mode only: a graph (torch.compile, torch.export) gets the product and the op one after the
+other. What happens on a GPU is in `_fused`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn.ops import _native, _pool
+from swiftrnn.ops import _fused, _native, _pool
 from swiftrnn.ops._matmul import Gates, Sink, can_multiply
 from swiftrnn.ops._op import Op
 from swiftrnn.ops._product import (
@@ -34,7 +34,7 @@ Taps = tuple[int, ...]
 
 
 def can_block(op: Op, x: Tensor) -> bool:
-    """Whether x is a plain tensor on a CPU with kernels, outside of any tracing."""
+    """Whether x is a plain tensor on a device with kernels, outside of any tracing."""
     return plain(x) and op.has_kernel(x.device.type, x.dtype)
 
 
@@ -59,8 +59,10 @@ def project(
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         residual = skip is x
         own = None if residual else skip
-        return _Blocked.apply(op, x, weight, own, residual, taps, *rest)  # pyright: ignore
-    return _forward(op, x, weight, skip, taps, rest, False)[:2]
+        function = _Blocked if x.device.type == "cpu" else _fused.Fused
+        return function.apply(op, x, weight, own, residual, taps, *rest)  # pyright: ignore
+    forward = _forward if x.device.type == "cpu" else _fused.forward
+    return forward(op, x, weight, skip, taps, rest, False)[:2]  # pyright: ignore
 
 
 def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:

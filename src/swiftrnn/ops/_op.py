@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -62,10 +63,10 @@ class Op:
     def has_kernel(self, device: str, dtype: torch.dtype = torch.float32) -> bool:
         """Whether a backend of `device` can run `dtype` here; if not, the reference runs."""
         module = BACKENDS.get(device)
-        if module is None or find_spec(f"{self.package}.{module}") is None:
+        if module is None or not _there(f"{self.package}.{module}"):
             return False
-        found = _native.library() if module == "cpu" else find_spec("triton")
-        return found is not None and dtype in (_native.DTYPES if module == "cpu" else DTYPES)
+        found = _native.library() is not None if module == "cpu" else _there("triton")
+        return found and dtype in (_native.DTYPES if module == "cpu" else DTYPES)
 
     def kernel(self, part: str, device: str = "cpu") -> Callable:
         """The backend's own `forward` or `backward`, past the dispatcher."""
@@ -109,6 +110,11 @@ class Op:
             return self.kernel(part, device)(*args)
 
         return kernel
+
+
+@cache
+def _there(module: str) -> bool:
+    return find_spec(module) is not None
 
 
 _ASKED = ContextVar("references", default=False)

@@ -99,16 +99,19 @@ def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """As `nn.functional.linear` (its float32 products on a CPU take torch's default library)."""
-    if x.dtype == torch.float32 and plain(x) and x.numel() // max(1, x.shape[-1]) >= 4 * FEW_ROWS:
+    if _ours(x) and x.numel() // max(1, x.shape[-1]) >= 4 * FEW_ROWS:
         return _Linear.apply(x, weight, bias)  # pyright: ignore
     return nn.functional.linear(x, weight, bias)
 
 
+def _ours(x: Tensor) -> bool:
+    return x.dtype == torch.float32 and x.device.type == "cpu" and plain(x)
+
+
 def plain(x: Tensor) -> bool:
-    """Whether x is a plain tensor on a CPU, outside of any tracing."""
+    """Whether x is a plain tensor, outside of any tracing."""
     return (
         type(x) in (Tensor, nn.Parameter)
-        and x.device.type == "cpu"
         and not torch.compiler.is_compiling()
         and not transformed()
     )

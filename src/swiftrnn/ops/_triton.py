@@ -7,7 +7,7 @@ in 64 bits. T and B are in no specialisation: a new length or batch compiles not
 and sums are in the dtype of the state, whatever that of the arrays.
 """
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -141,7 +141,7 @@ def walk(
             SUMMARY=True, **constants,
         )  # fmt: skip
         N = B * H
-        with torch.cuda.device(state.device) if state.is_cuda else nullcontext():
+        with on(state.device):
             grid = (triton.cdiv(N, BLOCK),)
             _pass_on[grid](first, state, products, stretches, N, BLOCK=BLOCK)
     launch(
@@ -149,6 +149,17 @@ def walk(
         SUMMARY=False, **constants,
     )  # fmt: skip
     return end
+
+
+def empty_or(given: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Room for what a kernel over `shape` makes of a tensor: that tensor where it has no step."""
+    return torch.empty_like(given) if shape[0] else given.clone()
+
+
+def room_for_sums(like: Tensor, count: int, shape: tuple[int, int, int], *more: int) -> Tensor:
+    """Room (count, *more, B, H) for sums over time that a kernel writes; 0 where it has no step."""
+    make = like.new_empty if shape[0] else like.new_zeros
+    return make(count, *more, *shape[1:])
 
 
 def stretches_of(shape: tuple[int, int, int], device: torch.device) -> int:
@@ -189,8 +200,15 @@ def launch(
         kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, AHEAD=1, **constants)
         return
     constants |= reading(dtype, amd=torch.version.hip is not None)
-    with torch.cuda.device(device):
+    with on(device):
         kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, **constants)
+
+
+def on(device: torch.device) -> AbstractContextManager[Any]:
+    """A context where kernels start on that device; nothing where they do already."""
+    if device.type != "cuda" or device.index == torch.cuda.current_device():
+        return nullcontext()
+    return torch.cuda.device(device)
 
 
 def reading(dtype: torch.dtype, amd: bool) -> dict[str, int]:

@@ -12,6 +12,7 @@ from swiftrnn.ops._triton import (
     hyperbolic_tangent,
     last_of,
     place,
+    room_for_sums,
     start_of,
     stretch,
     stretches_of,
@@ -255,13 +256,14 @@ def backward(
     (T, B, G), H = gates.shape, initial.shape[-1]
     d_gates, stretches = torch.empty_like(gates), stretches_of((T, B, H), gates.device)
     n_gates, learnt = G // max(H, 1), cell == "hgrn" and floor is not None and floor.dim() == 1
-    shape = n_gates + (cell == "hgrn"), stretches, B, H
-    sums = initial.new_zeros(shape)  # of bias and floor, over time
+    count = n_gates + (cell == "hgrn")  # sums over time, of bias and floor
+    sums = room_for_sums(initial, count, (T, B, H), stretches)
     d_initial = walk(
         _backward, (T, B, H), grad_final, gates, bias, floor, initial, lengths, reset, states,
         grad, d_gates, sums, stretches=stretches, CELL=cell, GATES=n_gates,
         FLOOR=_floor_kind(floor), FALLING=not reverse,
         LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
-    d_floor = sums[n_gates].sum((0, 1)) if learnt else initial.new_empty(0)
-    return d_gates, sums[:n_gates].sum((1, 2)).flatten(), d_floor, d_initial
+    found = sums.sum((1, 2))
+    d_floor = found[n_gates] if learnt else initial.new_empty(0)
+    return d_gates, found[:n_gates].flatten(), d_floor, d_initial

@@ -11,6 +11,7 @@ from swiftrnn.ops._triton import (
     first_row,
     last_of,
     place,
+    room_for_sums,
     start_of,
     stretch,
     stretches_of,
@@ -152,10 +153,11 @@ def backward(
     """See `Op`; the gradients of gates, skip, bias, rate and initial."""
     d_gates, d_skip, (T, B, H) = torch.empty_like(gates), torch.empty_like(skip), skip.shape
     stretches = stretches_of((T, B, H), skip.device)
-    sums = initial.new_zeros(3, stretches, B, H)  # of bias and rate, over time
+    sums = room_for_sums(initial, 3, (T, B, H), stretches)  # over time, of bias and rate
     d_initial = walk(
         _backward, (T, B, H), grad_final, gates, skip, bias, rate, initial, lengths, reset, states,
         grad, d_gates, d_skip, sums, stretches=stretches, FALLING=not reverse,
         LENGTHS=lengths is not None, RESET=reset is not None,
     )  # fmt: skip
-    return d_gates, d_skip, sums[:2].sum((1, 2)).flatten(), sums[2].sum((0, 1)), d_initial
+    found = sums.sum((1, 2))
+    return d_gates, d_skip, found[:2].flatten(), found[2], d_initial

@@ -1,5 +1,7 @@
 """Triton kernels of `sru`; see `cpu.c` for the equations. Backward computes f and r again."""
 
+from struct import pack, unpack
+
 import torch
 import triton
 import triton.language as tl
@@ -7,11 +9,13 @@ from torch import Tensor
 
 from swiftrnn.ops._triton import (
     before_or_nothing,
+    empty_or,
     first_row,
     hyperbolic_tangent,
     last_of,
     launch,
     place,
+    room_for_sums,
 )
 
 
@@ -53,7 +57,7 @@ def _vectors(weight_c, bias, mask, h, inside, column, H, MASK: tl.constexpr):
 
 @triton.jit(do_not_specialize=["T", "B"])
 def _forward(
-    gates, skip, weight_c, bias, initial, mask, lengths, reset, output, final, states, scale,
+    gates, skip, weight_c, bias, initial, mask, lengths, reset, output, final, states, scale, rest,
     T, B, H, SKIP: tl.constexpr, MASK: tl.constexpr, TANH: tl.constexpr, KEEP: tl.constexpr,
     FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
     AHEAD: tl.constexpr,
@@ -62,7 +66,7 @@ def _forward(
     G = H * (4 if SKIP == 4 else 3)
     v_f, v_r, b_f, b_r, m = _vectors(weight_c, bias, mask, h, inside, column, H, MASK)
     state = tl.load(initial + column, mask=inside, other=0.0)
-    size = tl.load(scale)
+    size = tl.zeros_like(state) + scale + rest
     row, last = first_row(b, 0, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
     for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
@@ -81,18 +85,19 @@ def _forward(
 
 @triton.jit(do_not_specialize=["T", "B"])
 def _backward(
-    gates, skip, weight_c, bias, initial, mask, lengths, reset, states, grad, d_gates, d_skip,
-    carry, sums, scale, T, B, H, SKIP: tl.constexpr, MASK: tl.constexpr, TANH: tl.constexpr,
-    FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr, BLOCK: tl.constexpr,
+    gates, skip, weight_c, bias, initial, mask, lengths, reset, states, grad, grad_final, d_gates,
+    d_skip, d_initial, sums, scale, rest, T, B, H, SKIP: tl.constexpr, MASK: tl.constexpr,
+    TANH: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
+    BLOCK: tl.constexpr,
     AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     G = H * (4 if SKIP == 4 else 3)
     N = B.to(tl.int64) * H
     v_f, v_r, b_f, b_r, m = _vectors(weight_c, bias, mask, h, inside, column, H, MASK)
-    q = tl.load(carry + column, mask=inside, other=0.0)
+    q = tl.load(grad_final + column, mask=inside, other=0.0)
     start = tl.load(initial + column, mask=inside, other=0.0)
-    size = tl.load(scale)
+    size = tl.zeros_like(q) + scale + rest
     sum_vf, sum_vr = tl.zeros_like(q), tl.zeros_like(q)
     sum_bf, sum_br = tl.zeros_like(q), tl.zeros_like(q)
     row, last = first_row(b, 0, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
@@ -125,7 +130,7 @@ def _backward(
         new = before_or_nothing(dc * f + df * v_f + dr * v_r, reset, row, RESET)
         q = tl.where(here, new, q)
         row += -B if FALLING else B
-    tl.store(carry + column, q, mask=inside)
+    tl.store(d_initial + column, q, mask=inside)
     tl.store(sums + column, sum_vf, mask=inside)
     tl.store(sums + column + N, sum_vr, mask=inside)
     tl.store(sums + column + 2 * N, sum_bf, mask=inside)
@@ -159,11 +164,11 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `Op`: output, final and, to keep, the states (T, B, H)."""
     shape = *gates.shape[:2], initial.shape[-1]
-    output, final = gates.new_empty(shape), initial.clone()
+    output, final = gates.new_empty(shape), empty_or(initial, shape)
     states = initial.new_empty(shape if keep else 0)
     launch(
         _forward, shape, gates, skip, weight_c, bias, initial, mask, lengths, reset, output,
-        final, states, initial.new_full((), scale), KEEP=keep, FALLING=reverse,
+        final, states, *in_two(scale), KEEP=keep, FALLING=reverse,
         **_flags(gates, skip, initial, mask, lengths, reset, tanh),
     )  # fmt: skip
     return output, final, states
@@ -187,13 +192,19 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of gates, skip, weight_c, bias, initial."""
     shape = *gates.shape[:2], initial.shape[-1]
-    d_gates, carry = torch.empty_like(gates), grad_final.clone()
+    d_gates, d_initial = torch.empty_like(gates), empty_or(grad_final, shape)
     d_skip = gates.new_empty(0) if skip is None else torch.empty_like(skip)
-    sums = initial.new_zeros(2, 2, *initial.shape)  # of weight_c and of bias, over time
+    sums = room_for_sums(initial, 4, shape)  # over time, of weight_c and of bias
     launch(
         _backward, shape, gates, skip, weight_c, bias, initial, mask, lengths, reset, states, grad,
-        d_gates, d_skip, carry, sums, initial.new_full((), scale), FALLING=not reverse,
+        grad_final, d_gates, d_skip, d_initial, sums, *in_two(scale), FALLING=not reverse,
         **_flags(gates, skip, initial, mask, lengths, reset, tanh),
     )  # fmt: skip
-    d_weight_c, d_bias = (part.sum(1) for part in sums)
-    return d_gates, d_skip, d_weight_c, d_bias, carry
+    d_weight_c, d_bias = sums.sum(1).split(2)
+    return d_gates, d_skip, d_weight_c, d_bias, d_initial
+
+
+def in_two(x: float) -> tuple[float, float]:
+    """A number as two of 32 bits, in which Triton takes it, with the digits of one of 64."""
+    (high,) = unpack("f", pack("f", x))
+    return high, x - high
