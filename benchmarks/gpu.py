@@ -1,4 +1,7 @@
-"""Layers against cuDNN, and the Triton kernels against what memory can do, on an NVIDIA GPU.
+"""Layers against cuDNN, random fields against pytorch-crf, and kernels against what memory can do.
+
+On an NVIDIA GPU. A layer's step is timed as a loop in Python makes it, and replayed from a CUDA
+graph, where no Python is left; kernels are always timed in a graph, ten calls at a time.
 
     python benchmarks/gpu.py            a few minutes
     python benchmarks/gpu.py --quick    tiny sizes: tests the script
@@ -17,6 +20,7 @@ from pathlib import Path
 
 import rows
 import torch
+from random_fields import CELLS, calls_of, random_fields
 from rows import Results, Row, caption
 from tables import number, ratio, table, verdict
 
@@ -33,6 +37,8 @@ DTYPES = (torch.float32, torch.bfloat16)
 PROVIDERS = (*bench.OURS, *bench.MORE, *bench.RIVALS)
 CLOSE = 5e-3  # of a layer's output and its input's gradient, with TF32 products
 LSTM = "nn.LSTM"
+MODES = ("forward", "step", "graph")
+REPLAYED = 10  # calls of a kernel in a graph, so that starting it does not count
 HEADLINE: Cell = (32, 128, 512)
 LARGE: Cell = (128, 512, 1024)  # far beyond the cache
 
@@ -53,6 +59,21 @@ def check(layer: str) -> None:
         sys.exit(f"benchmarks/gpu.py: {layer} is off by {error:.3g} on this GPU; mend it first")
 
 
+def graphed(call: bench.Call, times: int = 1) -> bench.Call:
+    """So many calls as one CUDA graph."""
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(3):
+            call()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(times):
+            call()
+    return graph.replay
+
+
 def timed(
     subject: str,
     calls: dict[tuple[str, str], bench.Call],
@@ -60,6 +81,7 @@ def timed(
     cell: Cell,
     dtype: torch.dtype,
     given: argparse.Namespace,
+    times_each: int = 1,
 ) -> None:
     """Time everyone in the same rounds, and keep the rows."""
     busy = rows.others()
@@ -67,6 +89,10 @@ def timed(
     times = bench.interleaved(
         cases, given.repeats, limit_s=given.limit, wait=torch.cuda.synchronize
     )
+    times = {
+        key: replace(t, median=t.median / times_each, minimum=t.minimum / times_each)
+        for key, t in times.items()
+    }
     name = str(dtype).removeprefix("torch.")
     named = {(subject, *key): size for key, size in sizes.items()}
     found = rows.make(times, named, (*cell, name), max(busy, rows.others()))
@@ -81,7 +107,8 @@ def time_layers(cell: Cell, dtype: torch.dtype, given: argparse.Namespace) -> No
     with torch.device("cuda"):
         for provider in PROVIDERS:
             made = bench.layer_calls(provider, *cell, dtype)
-            calls |= {(provider, mode): made[mode] for mode in ("forward", "step")}
+            made["graph"] = graphed(made["step"])
+            calls |= {(provider, mode): made[mode] for mode in MODES}
     timed("layer", calls, {}, cell, dtype, given)
 
 
@@ -89,16 +116,26 @@ def time_kernels(cell: Cell, dtype: torch.dtype, given: argparse.Namespace) -> N
     for op in OPS:
         with torch.device("cuda"):
             made = bench.kernel_calls(op, *cell, dtype)
-        calls = {(op.name, mode): call for mode, (call, _) in made.items()}
         sizes = {(op.name, mode): size for mode, (_, size) in made.items()}
         with torch.no_grad():
-            timed("kernel", calls, sizes, cell, dtype, given)
+            calls = {(op.name, mode): graphed(call, REPLAYED) for mode, (call, _) in made.items()}
+            timed("kernel", calls, sizes, cell, dtype, given, REPLAYED)
 
 
-def main(layers: Sequence[Cell], kernels: Sequence[Cell], given: argparse.Namespace) -> None:
+def time_fields(cell: Cell, given: argparse.Namespace) -> None:
+    calls = {key[1:]: call for key, call in calls_of(*cell, "cuda").items()}
+    timed("crf", calls, {}, cell, torch.float32, given)
+
+
+def main(
+    layers: Sequence[Cell], kernels: Sequence[Cell], fields: Sequence[Cell],
+    given: argparse.Namespace,
+) -> None:  # fmt: skip
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     for layer in (*bench.OURS, *bench.MORE):
         check(layer)
+    for cell in fields:
+        time_fields(cell, given)
     for dtype in DTYPES:
         for cell in layers:
             time_layers(cell, dtype, given)
@@ -106,22 +143,22 @@ def main(layers: Sequence[Cell], kernels: Sequence[Cell], given: argparse.Namesp
             time_kernels(cell, dtype, given)
 
 
-def speed(results: Results) -> str:
+def speed(results: Results, mode: str) -> str:
     """LSTM's training step over everybody's, cell by cell; below 1 cuDNN's LSTM is faster."""
     others = [name for name in PROVIDERS if name != LSTM]
     lines = []
     for dtype in ("float32", "bfloat16"):
         for cell in LAYERS:
-            lstm = {mode: results.seconds(LSTM, mode, cell, dtype) for mode in ("step", "forward")}
-            if lstm["step"] is None:
+            lstm = {m: results.seconds(LSTM, m, cell, dtype) for m in (mode, "forward")}
+            if lstm[mode] is None:
                 continue
-            each = [ratio(lstm["step"], results.seconds(p, "step", cell, dtype)) for p in others]
+            each = [ratio(lstm[mode], results.seconds(p, mode, cell, dtype)) for p in others]
             sru = ratio(lstm["forward"], results.seconds("SRU", "forward", cell, dtype))
-            times = number(lstm["step"], ".3f", 1e3)
+            times = number(lstm[mode], ".3f", 1e3)
             line = [dtype, *map(str, cell), times, *(number(v, ".2f") for v in each)]
-            lines.append([*line, number(sru, ".2f")])
-    header = ("dtype", "B", "T", "H", "LSTM step ms", *others, "SRU's forward")
-    return table(header, lines) if lines else ""
+            lines.append(line if mode == "graph" else [*line, number(sru, ".2f")])
+    header = ("dtype", "B", "T", "H", "LSTM step ms", *others)
+    return table(header if mode == "graph" else (*header, "SRU's forward"), lines) if lines else ""
 
 
 def bandwidth(results: Results) -> str:
@@ -147,23 +184,31 @@ def targets(results: Results) -> str:
     lines = []
     for dtype in ("float32", "bfloat16"):
         sru, lstm, conv = (
-            results.seconds(name, "step", HEADLINE, dtype) for name in ("SRU", LSTM, "nn.Conv1d k2")
+            {mode: results.seconds(name, mode, HEADLINE, dtype) for mode in MODES}
+            for name in ("SRU", LSTM, "nn.Conv1d k2")
         )
         at_large = [share for row, share in shares(results) if row.cell == (*LARGE, dtype)]
         over = [
             (layer, cell, ratio(results.seconds(LSTM, mode, cell, dtype), seconds))
             for layer in (*bench.OURS, *bench.MORE)
             for cell in LAYERS
-            for mode in ("step", "forward")
+            for mode in MODES
             if (seconds := results.seconds(layer, mode, cell, dtype))
         ]
         slower = sorted(
             {f"{layer} at {cell}" for layer, cell, value in over if value and value < 1}
         )
         where = f" ({'; '.join(slower)})" if slower else ""
+        ways = {"step": "", "graph": ", both in CUDA graphs"}
         found = [
-            ("SRU: cuDNN LSTM's step / step", ratio(lstm, sru), "≥", 10),
-            ("SRU: nn.Conv1d kernel 2's step / step", ratio(conv, sru), "≥", 1),
+            *(
+                (f"SRU: {who} / step{how}", ratio(their[mode], sru[mode]), "≥", bound)
+                for mode, how in ways.items()
+                for who, their, bound in (
+                    ("cuDNN LSTM's step", lstm, 10),
+                    ("nn.Conv1d kernel 2's step", conv, 1),
+                )
+            ),
             (
                 f"the slowest kernel at {LARGE}: rate / copy bandwidth",
                 min(at_large, default=None),
@@ -202,15 +247,15 @@ def everything(folder: Path) -> str:
 
 
 def layers_and_kernels(results: Results) -> str:
-    return "\n\n".join(
-        (
-            "Float32 products in TF32, cuDNN's too. A training step of cuDNN's LSTM over that of "
-            "each layer, and its forward over SRU's:",
-            speed(results),
-            "Kernels, against a copy of 128 MiB in the same rounds; small sizes fit in the cache:",
-            bandwidth(results),
-        )
-    )
+    parts = [
+        ("Float32 products in TF32, cuDNN's too. A training step of cuDNN's LSTM over that of each "
+         "layer, and its forward over SRU's:", speed(results, "step")),
+        ("The same steps, everybody's replayed from a CUDA graph:", speed(results, "graph")),
+        ("nn.CRF beside pytorch-crf:", random_fields(results)),
+        ("Kernels, against a copy of 128 MiB in the same rounds; small sizes fit in the cache:",
+         bandwidth(results)),
+    ]  # fmt: skip
+    return "\n\n".join(f"{said}\n\n{shown}" for said, shown in parts if shown)
 
 
 if __name__ == "__main__":
@@ -228,4 +273,4 @@ if __name__ == "__main__":
         name = re.sub(r"[^a-z0-9]+", "-", torch.cuda.get_device_name().lower())
         chosen.out = rows.RESULTS / "gpu" / f"{name}.csv"
     small = [(2, 16, 32)] if chosen.quick else None
-    main(small or LAYERS, small or KERNELS, chosen)
+    main(small or LAYERS, small or KERNELS, [(2, 5, 3)] if small else CELLS, chosen)

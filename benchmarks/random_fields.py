@@ -28,14 +28,14 @@ PACKAGE = "pytorch-crf 0.7.2"
 MODES = ("step", "decode")
 
 
-def calls_of(B: int, T: int, K: int) -> dict[tuple[str, str, str], bench.Call]:
+def calls_of(B: int, T: int, K: int, device: str = "cpu") -> dict[tuple[str, str, str], bench.Call]:
     """Both, by (subject, provider, mode); only ours where the package is missing."""
     draw = torch.Generator().manual_seed(0)
-    emissions = torch.randn(T, B, K, generator=draw).requires_grad_()
-    tags = torch.randint(K, (T, B), generator=draw)
-    lengths = torch.randint(1, T + 1, (B,), generator=draw)
+    emissions = torch.randn(T, B, K, generator=draw).to(device).requires_grad_()
+    tags = torch.randint(K, (T, B), generator=draw).to(device)
+    lengths = torch.randint(1, T + 1, (B,), generator=draw).to(device)
     lengths[0] = T
-    mask, ours = torch.arange(T)[:, None] < lengths, CRF(K)
+    mask, ours = torch.arange(T, device=device)[:, None] < lengths, CRF(K).to(device)
 
     def step() -> None:
         ours(emissions, tags, lengths, "sum").backward()
@@ -51,7 +51,7 @@ def calls_of(B: int, T: int, K: int) -> dict[tuple[str, str, str], bench.Call]:
         return calls
     from torchcrf import CRF as Package  # pyright: ignore[reportMissingImports]
 
-    theirs: Any = Package(K)
+    theirs: Any = Package(K).to(device)
     theirs.load_state_dict(ours.state_dict())
     loss = ours(emissions, tags, lengths, "sum")
     torch.testing.assert_close(loss, -theirs(emissions, tags, mask), rtol=1e-4, atol=1e-3)

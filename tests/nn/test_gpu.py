@@ -63,6 +63,31 @@ def test_runs_in_a_cuda_graph_and_on_another_stream(name):
     torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_trains_in_a_cuda_graph(name):
+    """As `torch.cuda.make_graphed_callables` makes one of forward and one of backward."""
+    layer = made(name).cuda()
+    x = torch.randn(6, 3, 24, dtype=torch.float64, device="cuda")
+    expected = values(layer, x)
+    sample = torch.randn_like(x).requires_grad_()
+    graphed = torch.cuda.make_graphed_callables(layer, (sample,))
+    for a, b in zip(values(graphed, x), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_autocast_on_a_gpu_is_that_of_the_cpu(name):
+    layer = made(name).float()
+    x = torch.randn(6, 3, 24)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = values(layer, x)
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        found = values(layer.cuda(), x.cuda())
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == b.dtype
+        assert (a.cpu().float() - b.float()).norm() < 0.05 * (1 + b.float().norm())
+
+
 @pytest.mark.filterwarnings("ignore:(?s).*Online softmax:UserWarning")  # what Inductor gave up
 @pytest.mark.parametrize("name", LAYERS)
 def test_compiles_on_a_gpu(name):

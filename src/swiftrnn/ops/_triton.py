@@ -8,6 +8,7 @@ and sums are in the dtype of the state, whatever that of the arrays.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 64  # channels of a program
+WIDE = 128  # of one where programs are many: fewer instructions for each channel
+MANY = 8  # programs on a multiprocessor: with more there is enough to read at a time
 SHORTEST = 64  # steps of a stretch: below, starting a program costs more than it walks
 FEWEST = 4  # stretches: below, reading all twice costs more than is gained
 RESIDENT = 16  # programs on a multiprocessor at a time
@@ -170,8 +173,13 @@ def stretches_of(shape: tuple[int, int, int], device: torch.device) -> int:
     if device.type != "cuda":
         return 1
     T, B, H = shape
-    found = torch.cuda.get_device_properties(device).multi_processor_count * RESIDENT
-    return fitting(T, B * triton.cdiv(H, BLOCK), found)
+    return fitting(T, B * triton.cdiv(H, BLOCK), multiprocessors(device) * RESIDENT)
+
+
+@cache
+def multiprocessors(device: torch.device) -> int:
+    """How many the GPU has."""
+    return torch.cuda.get_device_properties(device).multi_processor_count
 
 
 def fitting(T: int, programs: int, room: int) -> int:
@@ -195,13 +203,13 @@ def launch(
     device = arguments[0].device
     dtype = arguments[3 if "SUMMARY" in constants else 0].dtype
     pointers = [a.view(torch.uint8) if _is_bool(a) else a for a in arguments]
-    grid = B * triton.cdiv(H, BLOCK), stretches
-    if device.type != "cuda":  # the interpreter
-        kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, AHEAD=1, **constants)
-        return
-    constants |= reading(dtype, amd=torch.version.hip is not None)
+    constants |= {"BLOCK": BLOCK, "AHEAD": 1}
+    if device.type == "cuda":  # else the interpreter
+        many = B * triton.cdiv(H, BLOCK) > MANY * multiprocessors(device)
+        constants |= reading(dtype, torch.version.hip is not None, many)
     with on(device):
-        kernel[grid](*pointers, T, B, H, BLOCK=BLOCK, **constants)
+        grid = B * triton.cdiv(H, constants["BLOCK"]), stretches
+        kernel[grid](*pointers, T, B, H, **constants)
 
 
 def on(device: torch.device) -> AbstractContextManager[Any]:
@@ -211,18 +219,26 @@ def on(device: torch.device) -> AbstractContextManager[Any]:
     return torch.cuda.device(device)
 
 
-def reading(dtype: torch.dtype, amd: bool) -> dict[str, int]:
-    """Warps of a program, and the steps it reads ahead of the one it computes.
+def reading(dtype: torch.dtype, amd: bool, many: bool) -> dict[str, int]:
+    """Channels and warps of a program, and the steps it reads ahead of the one it computes.
 
     What comes after a step is on its way while the step is computed: else every step waits for
     memory. A thread copies no less than 4 bytes that way, so two channels of 2 bytes. Nothing is
-    read ahead on AMD, where that spills registers; nor a seventh step of 8-byte numbers.
+    read ahead on AMD, where that spills registers; nor a seventh step of 8-byte numbers, nor, of
+    many channels, a fourth of 4-byte ones.
+
+    Args:
+        dtype: of the large arrays.
+        amd: whether the GPU is of AMD.
+        many: whether programs of `BLOCK` channels are more than `MANY` a multiprocessor.
     """
     if amd:
-        return {"num_warps": 1, "AHEAD": 1}
-    if dtype.itemsize < 4:
-        return {"num_warps": 1, "AHEAD": 4}
-    return {"num_warps": 2, "AHEAD": 7 if dtype.itemsize == 4 else 6}
+        return {"num_warps": 1, "AHEAD": 1, "BLOCK": BLOCK}
+    if dtype.itemsize == 8:
+        return {"num_warps": 2, "AHEAD": 6, "BLOCK": BLOCK}
+    if many:
+        return {"num_warps": 1, "AHEAD": 3 if dtype.itemsize == 4 else 4, "BLOCK": WIDE}
+    return {"num_warps": 1, "AHEAD": 7 if dtype.itemsize == 4 else 4, "BLOCK": BLOCK}
 
 
 def _is_bool(x: object) -> bool:
