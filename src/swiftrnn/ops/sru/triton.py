@@ -88,8 +88,7 @@ def _backward(
     gates, skip, weight_c, bias, initial, mask, lengths, reset, states, grad, grad_final, d_gates,
     d_skip, d_initial, sums, scale, rest, T, B, H, SKIP: tl.constexpr, MASK: tl.constexpr,
     TANH: tl.constexpr, FALLING: tl.constexpr, LENGTHS: tl.constexpr, RESET: tl.constexpr,
-    BLOCK: tl.constexpr,
-    AHEAD: tl.constexpr,
+    BLOCK: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     b, h, inside, column = place(H, BLOCK)
     G = H * (4 if SKIP == 4 else 3)
@@ -97,9 +96,9 @@ def _backward(
     v_f, v_r, b_f, b_r, m = _vectors(weight_c, bias, mask, h, inside, column, H, MASK)
     q = tl.load(grad_final + column, mask=inside, other=0.0)
     start = tl.load(initial + column, mask=inside, other=0.0)
-    size = tl.zeros_like(q) + scale + rest
-    sum_vf, sum_vr = tl.zeros_like(q), tl.zeros_like(q)
-    sum_bf, sum_br = tl.zeros_like(q), tl.zeros_like(q)
+    none = tl.zeros_like(q)
+    size = none + scale + rest
+    sum_vf, sum_vr, sum_bf, sum_br = none, none, none, none
     row, last = first_row(b, 0, T, B, FALLING), last_of(lengths, b, T, LENGTHS)
     for step in tl.range(T, num_stages=AHEAD):
         here = inside & ((T - 1 - step if FALLING else step) <= last)
