@@ -66,7 +66,8 @@ class Batcher:
         self.word, self.char, self.tag = vocabulary.numbers
         self.lower = vocabulary.lower
         self.forms: dict[str, int] = {}  # words met so far, as they are written
-        self.spelt: list[np.ndarray] = []  # the characters of each
+        self.spelt = np.zeros((MOST_CHARS, 1024), np.int64)  # the characters of each, one below
+        self.sizes = np.zeros(1024, np.int64)  # the other, and how many; room for more words
 
     def encode(self, sentence: Sentence) -> np.ndarray:
         """(3, T): numbers of words, tags and forms."""
@@ -76,9 +77,12 @@ class Batcher:
 
     def _form(self, word: str) -> int:
         if word not in self.forms:
-            self.forms[word] = len(self.spelt)
-            known = [self.char[c] for c in word[:MOST_CHARS] if c in self.char]
-            self.spelt.append(np.array(known or [0]))
+            new = self.forms[word] = len(self.forms)
+            if new == len(self.sizes):
+                self.spelt = np.pad(self.spelt, ((0, 0), (0, new)))
+                self.sizes = np.pad(self.sizes, (0, new))
+            known = [self.char[c] for c in word[:MOST_CHARS] if c in self.char] or [0]
+            self.spelt[: len(known), new], self.sizes[new] = known, len(known)
         return self.forms[word]
 
     def collate(
@@ -87,14 +91,14 @@ class Batcher:
         """A batch of sentences, of which each has at least one word, on a device."""
         lengths = np.array([row.shape[1] for row in rows])
         forms, word_of = np.unique(np.concatenate([row[2] for row in rows]), return_inverse=True)
-        spelt = [self.spelt[i] for i in forms]
-        sizes = np.array([len(each) for each in spelt])
+        sizes = self.sizes[forms]
         flat = np.concatenate(rows, 1)
         columns = (flat[0], flat[1], word_of)
         words, tags, places = (padded(each, lengths) for each in columns)
         batch = {
             "words": words, "tags": tags, "word_of": places, "lengths": torch.from_numpy(lengths),
-            "chars": padded(np.concatenate(spelt), sizes), "char_lengths": torch.from_numpy(sizes),
+            "chars": torch.from_numpy(self.spelt[: sizes.max(), forms]),
+            "char_lengths": torch.from_numpy(sizes),
         }  # fmt: skip
         return {name: each.to(device) for name, each in batch.items()}
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from swiftrnn import ops
+from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._recurrent import for_product
 from swiftrnn.ops import _stack
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype

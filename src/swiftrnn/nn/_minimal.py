@@ -5,11 +5,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import gated_cell, gated_layer, zoned
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops import _stack
-from swiftrnn.ops.gated_scan import Cell
+from swiftrnn.ops._blocked import multiplies_alone
+from swiftrnn.ops.gated_scan import OP, Cell
 
 
 class Minimal(Recurrent):
@@ -58,6 +60,10 @@ class Minimal(Recurrent):
         H, reverse = self.hidden_size, direction == 1
         floor = zoned(self.zoneout, self.training, x, x.shape[0], H)
         return gated_layer(x, weights, state, ends, H, self.kind, floor, reverse)
+
+    def sees_padding(self, x: Tensor) -> bool:
+        """See `Recurrent`."""
+        return under_autocast(x) or not multiplies_alone(OP, x)
 
     def cell(self, weights: dict[str, Tensor]) -> _stack.Cell:
         """See `Recurrent`."""

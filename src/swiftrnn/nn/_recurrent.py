@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from torch.utils.checkpoint import checkpoint
 
 from swiftrnn.nn import _stream
+from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
 from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
 from swiftrnn.ops._stack import Cell
@@ -109,6 +110,10 @@ class Recurrent(nn.Module, ABC):
     def cells(self) -> list[Cell | None]:
         """What `cell` says of every layer."""
         return [self.cell(self._weights(i, n)) for i, n in enumerate(self._input_sizes())]
+
+    def sees_padding(self, x: Tensor) -> bool:  # noqa: ARG002
+        """Whether products of x (T, B, I) take in what lies beyond lengths; so by default."""
+        return True
 
     def start_stack(self, x: Tensor) -> Tensor:
         """What is done with the input before the first layer; nothing by default."""
@@ -278,7 +283,8 @@ class Recurrent(nn.Module, ABC):
             check_lengths(self._name(), lengths, T, B, x.device),
             check_reset(self._name(), reset, T, B, x.device),
         )
-        x = forwards.clear(x) if torch.is_grad_enabled() else x  # 0 * nan is no gradient of 0
+        if torch.is_grad_enabled() and self.sees_padding(x):
+            x = forwards.clear(x)  # 0 * nan is no gradient of 0
         x, directions = self.start_stack(x), 2 if self.bidirectional else 1
         ends = forwards, forwards.backwards()
         states, new, finals = self.split_state(state, x.shape[1]), [], []
@@ -381,19 +387,3 @@ class Recurrent(nn.Module, ABC):
         directions = 2 if self.bidirectional else 1
         sizes = [self.input_size] + [directions * self.hidden_size] * (self.num_layers - 1)
         return [size for size in sizes for _ in range(directions)]
-
-
-def under_autocast(x: Tensor) -> bool:
-    """Whether autocast is on for the device of x; some, like meta, have none."""
-    kind = x.device.type
-    # torch 2.11 cannot trace the first question, whose answer a device that is compiled for knows
-    known = torch.compiler.is_compiling() or torch.amp.is_autocast_available(kind)
-    return known and torch.is_autocast_enabled(kind)
-
-
-def for_product(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """x and a weight in the dtype of a product: that of autocast where it is on."""
-    if under_autocast(x):
-        dtype = torch.get_autocast_dtype(x.device.type)
-        return x.to(dtype), weight.to(dtype)
-    return x, weight

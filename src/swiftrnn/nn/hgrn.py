@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import gated_layer
-from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._product import linear
 
 EPSILON = 1e-5  # of the norm

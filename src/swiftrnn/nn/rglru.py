@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from swiftrnn import ops
+from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._recurrent import Recurrent, for_product
+from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._blocked import can_block, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear

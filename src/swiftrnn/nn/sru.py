@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import ops
+from swiftrnn.nn._autocast import for_product, under_autocast
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._recurrent import Recurrent, for_product, under_autocast
-from swiftrnn.ops._blocked import can_block, project
+from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.ops._blocked import can_block, multiplies_alone, project
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._product import linear
 from swiftrnn.ops._stack import Cell
@@ -166,6 +167,13 @@ class SRU(Recurrent):
     def _fill(self, weight: Tensor) -> None:
         bound = math.sqrt(3 / weight.shape[1])
         nn.init.uniform_(weight, -bound, bound)
+
+    def sees_padding(self, x: Tensor) -> bool:
+        """See `Recurrent`."""
+        alone = self.norm == "none" and self.transform is None and not self.projection_size
+        if not alone or self._projects() or under_autocast(x):
+            return True
+        return not multiplies_alone(OP, x)
 
     def start_stack(self, x: Tensor) -> Tensor:
         """See `Recurrent`."""

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn.nn._attention import Memory, allowed, attend, remember
+from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
-from swiftrnn.nn._recurrent import for_product
 from swiftrnn.nn.sru import SRU, Norm
 from swiftrnn.ops._product import linear
 

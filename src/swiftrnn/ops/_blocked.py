@@ -38,6 +38,13 @@ def can_block(op: Op, x: Tensor) -> bool:
     return plain(x) and op.has_kernel(x.device.type, x.dtype)
 
 
+def multiplies_alone(op: Op, x: Tensor) -> bool:
+    """Whether the kernel multiplies x (T, B, I) by itself: then it sees nothing beyond lengths."""
+    if not can_block(op, x) or x.device.type != "cpu":
+        return False
+    return x.shape[0] * x.shape[1] >= PACKED_ROWS and can_multiply(x.dtype)
+
+
 def project(
     op: Op, x: Tensor, weight: Tensor, skip: Tensor | None, *rest: Any, taps: Taps = (0,)
 ) -> tuple[Tensor, Tensor]:
