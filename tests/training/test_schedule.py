@@ -1,0 +1,134 @@
+"""Schedules against their formulas, at whole and broken steps."""
+
+import doctest
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swiftrnn.training import schedule
+from swiftrnn.training.schedule import Drops, Line, Restarts, cosine, scheduler
+
+
+def by_walking(rate, step):
+    """The factor, found by going through the cycles one after the other."""
+    gone, length, peak = step - rate.warmup, rate.first, 1.0
+    while gone >= length:
+        gone, length, peak = gone - length, length * rate.multiplier, peak * rate.peak_decay
+    peak = max(peak, rate.floor)
+    return rate.floor + (peak - rate.floor) * 0.5 * (1 + math.cos(math.pi * gone / length))
+
+
+@given(
+    st.floats(0.5, 50), st.sampled_from([1.0, 1.5, 2.0, 3.0]), st.floats(0, 20),
+    st.floats(0.3, 1), st.floats(0, 0.5), st.floats(0, 1000),
+)  # fmt: skip
+def test_restarts_are_those_of_a_walk_through_the_cycles(first, m, warmup, decay, floor, step):
+    rate = Restarts(first, m, warmup, decay, floor)
+    near = min(abs(step - each) for each in rate.starts(step + 2 * first * m**8) or [0])
+    if step < warmup or near < 1e-6:
+        return
+    assert rate(step) == pytest.approx(by_walking(rate, step), abs=1e-6)
+
+
+@pytest.mark.parametrize("m", [1.0, 1.1, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("first", [1, 3, 10, 0.1, 7.3])
+def test_every_cycle_begins_at_its_peak_and_ends_at_the_floor(first, m):
+    rate = Restarts(first, m, warmup=4, peak_decay=0.8, floor=0.1)
+    for cycle in range(12):
+        begins = 4 + sum(first * m**i for i in range(cycle))
+        assert rate.start(cycle) == pytest.approx(begins, rel=1e-12)
+        assert rate(rate.start(cycle)) == pytest.approx(max(0.1, 0.8**cycle), abs=1e-9)
+        assert rate(rate.start(cycle + 1) * (1 - 1e-9)) == pytest.approx(0.1, abs=1e-6)
+        assert rate.cycle(rate.start(cycle)) == cycle
+
+
+def test_cycles_may_get_shorter_and_then_end():
+    rate = Restarts(8, 0.5, cycles=3)
+    assert [rate(step) for step in (0, 8, 12)] == [1.0, 1.0, 1.0]
+    assert [rate(step) for step in (13.999999, 14, 16, 1000)] == pytest.approx(
+        [0, 0, 0, 0], abs=1e-5
+    )
+    assert rate.starts(100) == [0, 8, 12]
+
+
+def test_a_cosine_and_a_line_rise_first_and_stay_at_the_floor():
+    for rate in (cosine(110, warmup=10, floor=0.2), Line(110, warmup=10, floor=0.2)):
+        assert [rate(step) for step in range(10)] == [(step + 1) / 11 for step in range(10)]
+        assert rate(10) == 1
+        assert rate(60) == pytest.approx(0.6)
+        assert rate(110) == pytest.approx(0.2)
+        assert rate(10_000) == pytest.approx(0.2)
+
+
+def test_drops_multiply_from_their_step_on():
+    rate = Drops((3, 5), 0.2)
+    assert [rate(step) for step in range(7)] == pytest.approx([1, 1, 1, 0.2, 0.2, 0.04, 0.04])
+    assert Drops()(1e9) == 1
+
+
+def trained(schedule, steps, resumed_at=None):
+    """Rates of every step, and the weights; maybe through a state dict in the middle."""
+
+    def fresh():
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1).double()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+        return model, optimizer, scheduler(optimizer, schedule, steps_per_unit=4)
+
+    model, optimizer, rates = fresh()
+    found = []
+    for step in range(steps):
+        if step == resumed_at:
+            saved = [each.state_dict() for each in (model, optimizer, rates)]
+            model, optimizer, rates = fresh()
+            for each, state in zip((model, optimizer, rates), saved, strict=True):
+                each.load_state_dict(state)
+        model(torch.full((2, 3), step + 1.0).double()).square().sum().backward()
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        optimizer.zero_grad()
+        rates.step()
+    return found, [p.detach().clone() for p in model.parameters()]
+
+
+def test_a_scheduler_follows_the_function_and_resumes_to_the_bit():
+    rate = Restarts(1.5, 1.7, warmup=0.5, peak_decay=0.9)
+    found, weights = trained(rate, 30)
+    assert found == [0.1 * rate(step / 4) for step in range(30)]
+    again, same = trained(rate, 30, resumed_at=13)
+    assert again == found
+    assert all(torch.equal(a, b) for a, b in zip(weights, same, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Restarts(0), "Restarts needs first above 0; got 0"),
+        (lambda: Restarts(1, math.nan), "Restarts needs multiplier above 0; got nan"),
+        (lambda: Restarts(1, peak_decay=0), "Restarts needs peak_decay above 0; got 0"),
+        (lambda: Restarts(1, floor=2), "floor in 0..1 and warmup of at least 0; got 2 and 0.0"),
+        (lambda: Restarts(1, warmup=-1), "got 0.0 and -1"),
+        (lambda: Restarts(1, 0.5), "cycles where they get shorter; got multiplier 0.5"),
+        (lambda: Restarts(1, cycles=0), "cycles of at least 1; got 0"),
+        (lambda: cosine(5, warmup=5), "cosine needs steps above warmup; got 5 and 5"),
+        (lambda: Line(0), "Line needs steps above warmup; got 0 and 0.0"),
+        (lambda: Drops((2, 1)), r"steps that rise; got \(2, 1\)"),
+        (lambda: Drops((2,), 0), "a factor above 0; got 0"),
+        (lambda: trained_by(0), "steps_per_unit above 0; got 0"),
+    ],
+)
+def test_numbers_out_of_range_get_one_line(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+def trained_by(steps_per_unit):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1)
+    return scheduler(optimizer, Drops(), steps_per_unit)
+
+
+def test_examples_run():
+    assert doctest.testmod(schedule).failed == 0
