@@ -252,12 +252,17 @@ def test_two_processes_give_the_weights_of_one_with_all_of_the_batch(tmp_path, w
 
 
 class Trained(L.LightningModule):
-    def __init__(self, exact):
+    def __init__(self, exact, pieces):
         super().__init__()
+        self.pieces = pieces
         self.model, self.accumulation = made(), ExactAccumulation() if exact else None
 
     def configure_callbacks(self):
         return [self.accumulation] if self.accumulation else []
+
+    def train_dataloader(self):
+        here = self.pieces[self.global_rank :: self.trainer.world_size]
+        return DataLoader(here, batch_size=None)
 
     def training_step(self, batch, _):
         loss, count = summed(self.model, batch)
@@ -272,12 +277,13 @@ class Trained(L.LightningModule):
 
 
 def in_lightning(folder, exact, pieces, **how):
-    trained = Trained(exact)
+    trained = Trained(exact, pieces)
     L.Trainer(
         max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
-        accumulate_grad_batches=3, gradient_clip_val=0.05, **how,
-    ).fit(trained, DataLoader(pieces, batch_size=None))  # fmt: skip
+        accumulate_grad_batches=3, gradient_clip_val=0.05,
+        use_distributed_sampler=False, **how,
+    ).fit(trained)  # fmt: skip
     return flat(trained.model.parameters())
 
 
@@ -299,13 +305,13 @@ def test_in_lightning_two_processes_give_the_weights_of_one(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_in_lightning_a_window_without_counts_gets_one_line(tmp_path):
-    trained = Trained(True)
+    trained = Trained(True, texts(2))
     trained.accumulation.seen = lambda count: None
     with pytest.raises(ValueError, match=r"got none in this window; call self.accumulation.seen"):
         L.Trainer(
             max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
-        ).fit(trained, DataLoader(texts(2), batch_size=None))  # fmt: skip
+        ).fit(trained)  # fmt: skip
 
 
 def test_batch_normalisation_is_refused_unless_it_is_allowed_or_does_nothing():
