@@ -12,12 +12,14 @@ class File:
         url: where it is downloaded from.
         sha256: of the content, unpacked, because no two packers give the same bytes.
         size: of the content in bytes.
+        packed: whether it is downloaded as a gzip file, too.
     """
 
     name: str
     url: str
     sha256: str
     size: int
+    packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Dataset:
 
 
 _GITHUB = "https://raw.githubusercontent.com"  # addresses name a commit: they cannot change
+_FASHION = (
+    f"{_GITHUB}/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion"
+)
+_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
 _WIKITEXT = (
     f"{_GITHUB}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
     "/word_language_model/data/wikitext-2"
@@ -175,6 +181,74 @@ DATASETS = {
                 f"{_WEIBO}/weiboNER_2nd_conll.test",
                 "faaf6c0ebde5348b935cfd5c89f0f22c9e0779d60667d8b5efbc647b6707d50e",
                 108_767,
+            ),
+        ),
+    ),
+    "fashion-mnist": Dataset(
+        about="70,000 images of clothes, 28 x 28, in ten classes (Xiao et al. 2017)",
+        licence="MIT",
+        files=(
+            File(
+                "train-images-idx3-ubyte.gz",
+                f"{_FASHION}/train-images-idx3-ubyte.gz",
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                47_040_016,
+                packed=True,
+            ),
+            File(
+                "train-labels-idx1-ubyte.gz",
+                f"{_FASHION}/train-labels-idx1-ubyte.gz",
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                60_008,
+                packed=True,
+            ),
+            File(
+                "t10k-images-idx3-ubyte.gz",
+                f"{_FASHION}/t10k-images-idx3-ubyte.gz",
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                7_840_016,
+                packed=True,
+            ),
+            File(
+                "t10k-labels-idx1-ubyte.gz",
+                f"{_FASHION}/t10k-labels-idx1-ubyte.gz",
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+                10_008,
+                packed=True,
+            ),
+        ),
+    ),
+    "mnist": Dataset(
+        about="70,000 images of digits, 28 x 28 (LeCun et al. 1998)",
+        licence="CC BY-SA 3.0",
+        files=(
+            File(
+                "train-images-idx3-ubyte.gz",
+                f"{_MNIST}/train-images-idx3-ubyte.gz",
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                47_040_016,
+                packed=True,
+            ),
+            File(
+                "train-labels-idx1-ubyte.gz",
+                f"{_MNIST}/train-labels-idx1-ubyte.gz",
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                60_008,
+                packed=True,
+            ),
+            File(
+                "t10k-images-idx3-ubyte.gz",
+                f"{_MNIST}/t10k-images-idx3-ubyte.gz",
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+                7_840_016,
+                packed=True,
+            ),
+            File(
+                "t10k-labels-idx1-ubyte.gz",
+                f"{_MNIST}/t10k-labels-idx1-ubyte.gz",
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+                10_008,
+                packed=True,
             ),
         ),
     ),

@@ -85,8 +85,9 @@ def _download(file: File, path: Path) -> None:
     seen = hashlib.sha256()
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT) as source, _whole(path) as part:
+            unpacked = gzip.GzipFile(fileobj=source) if file.packed else source
             with gzip.open(part, "wb", 6) if path.suffix == ".gz" else part.open("wb") as out:
-                while block := source.read(BLOCK):
+                while block := unpacked.read(BLOCK):
                     seen.update(block)
                     out.write(block)
             if seen.hexdigest() != file.sha256:
@@ -95,7 +96,7 @@ def _download(file: File, path: Path) -> None:
                     f"{seen.hexdigest()[:12]}... from {file.url}; the source has changed or the "
                     f"network altered it, so nothing was kept"
                 )
-    except (HTTPException, URLError, TimeoutError, ConnectionError) as error:
+    except (HTTPException, URLError, TimeoutError, ConnectionError, EOFError, zlib.error) as error:
         raise ConnectionError(
             f"{path.name} needs to be downloaded once ({file.size / 1e6:.1f} MB); got "
             f"{getattr(error, 'reason', None) or error} from {file.url}; "

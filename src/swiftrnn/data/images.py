@@ -1,0 +1,153 @@
+"""Small grey images with a class each: reading IDX files, parts of a data set, wrong labels."""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swiftrnn.data import fetch
+
+NAMES = {  # of the classes
+    "fashion-mnist": ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
+                      "sneaker", "bag", "ankle boot"),
+    "mnist": tuple("0123456789"),
+}  # fmt: skip
+FILES = {"train": "train", "test": "t10k"}  # parts, and how their files begin
+KINDS = {0x08: np.uint8}  # of the numbers in an IDX file
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and what they show.
+
+    Attributes:
+        pixels: (N, rows, columns) of uint8, 0 for the background.
+        labels: (N) of int64, in 0..K-1.
+        names: of the K classes.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: Tensor) -> "Images":
+        """Some of them."""
+        return Images(self.pixels[rows], self.labels[rows], self.names)
+
+    def labelled(self, labels: Tensor) -> "Images":
+        """The same images with other labels."""
+        return Images(self.pixels, labels, self.names)
+
+    def scaled(self, mean: float, sd: float) -> Tensor:
+        """(N, rows * columns) of float32: brightness in 0..1, less a mean, over a deviation."""
+        return (self.pixels.flatten(1).float() / 255 - mean) / sd
+
+    def scale(self) -> tuple[float, float]:
+        """Mean and standard deviation of the brightness, in 0..1."""
+        bright = self.pixels.float() / 255
+        return float(bright.mean()), float(bright.std())
+
+
+def known(name: str, part: str) -> Images:
+    """A part of a data set that `swiftrnn data` knows.
+
+    Args:
+        name: fashion-mnist or mnist.
+        part: train or test.
+
+    Raises:
+        ValueError: there is no such data set or part, or a file is not what it should be.
+        ConnectionError: it could not be downloaded.
+    """
+    if name not in NAMES or part not in FILES:
+        raise ValueError(
+            f"images needs one of {', '.join(NAMES)} and train or test; got {name!r} and {part!r}"
+        )
+    start = FILES[part]
+    pixels = read_idx(fetch.read(name, f"{start}-images-idx3-ubyte.gz"))
+    labels = read_idx(fetch.read(name, f"{start}-labels-idx1-ubyte.gz"))
+    if pixels.ndim != 3 or labels.shape != pixels.shape[:1]:
+        raise ValueError(
+            f"images needs a label for each image; got {labels.shape} for {pixels.shape} in {name}"
+        )
+    return Images(torch.from_numpy(pixels), torch.from_numpy(labels).long(), NAMES[name])
+
+
+def read_idx(content: bytes) -> np.ndarray:
+    """The array in an IDX file of bytes, as of MNIST.
+
+    Raises:
+        ValueError: it is none, holds other numbers, or was cut short.
+
+    Example:
+        >>> read_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9])).tolist()
+        [7, 8, 9]
+
+    Source: LeCun, "The IDX file format", on the pages of MNIST.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in KINDS:
+        raise ValueError(
+            f"an IDX file needs to begin with 0, 0, 8 and its dimensions; got {content[:4]!r}"
+        )
+    dimensions, start = content[3], 4 + 4 * content[3]
+    if len(content) < start:
+        raise ValueError(f"an IDX file needs {dimensions} sizes; got {len(content)} bytes in all")
+    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    size = int(np.prod(shape, dtype=np.int64))
+    if len(content) != start + size:
+        raise ValueError(
+            f"an IDX file of {shape} needs {size} bytes of numbers; got {len(content) - start}"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+
+
+def parts(images: Images, sizes: tuple[int, ...], seed: int) -> list[Images]:
+    """Parts that share no image, drawn at random, each of so many.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    if sum(sizes) > len(images):
+        raise ValueError(f"parts needs {sum(sizes)} images; got {len(images)}; ask for fewer")
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    return [images.take(rows) for rows in order[: sum(sizes)].split(list(sizes))]
+
+
+def corrupted(images: Images, share: float, seed: int) -> Images:
+    """A share of the labels drawn anew, each class as likely, so that some stay right by chance.
+
+    Args:
+        images: any number.
+        share: 0 to 1; just so many, rounded.
+        seed: decides which, and what they become.
+
+    Raises:
+        ValueError: the share is not in 0..1.
+
+    Source: Zhang et al. (2018), "mixup: Beyond Empirical Risk Minimization", section 3.4.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"corrupted needs a share in 0..1; got {share!r}")
+    draw, labels = torch.Generator().manual_seed(seed), images.labels.clone()
+    rows = torch.randperm(len(images), generator=draw)[: round(share * len(images))]
+    labels[rows] = torch.randint(len(images.names), (len(rows),), generator=draw)
+    return images.labelled(labels)
+
+
+def made_up(count: int, seed: int, classes: int = 4, size: int = 8) -> Images:
+    """Images with one bright square each, whose place tells the class; for a first try."""
+    draw, side = torch.Generator().manual_seed(seed), size // 2
+    labels = torch.randint(classes, (count,), generator=draw)
+    pixels = torch.randint(0, 120, (count, size, size), generator=draw)
+    rows = torch.arange(count)
+    for r in range(side):
+        for c in range(side):
+            at = (labels % 2) * side + r, (labels // 2 % 2) * side + c
+            pixels[rows, at[0], at[1]] += torch.randint(20, 100, (count,), generator=draw)
+    names = tuple(f"square {k + 1}" for k in range(classes))
+    return Images(pixels.to(torch.uint8), labels, names)
