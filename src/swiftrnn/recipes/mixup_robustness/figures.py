@@ -33,7 +33,8 @@ def curves(rows: Sequence[Any], axes: Mapping[str, Sequence[Any]], out: Path) ->
         plot.set_xlabel("epoch")
         plot.grid(alpha=0.25)
     plots[0].set_ylabel("error on valid, %")
-    figure.legend(*plots[0].get_legend_handles_labels(), loc="outside right", title="mixup")
+    beside: Any = "outside right"  # which the stubs do not know
+    figure.legend(*plots[0].get_legend_handles_labels(), loc=beside, title="mixup")
     with folder.whole(out / "curves.png") as part:
         figure.savefig(part, format="png", dpi=150)
     return out / "curves.png"

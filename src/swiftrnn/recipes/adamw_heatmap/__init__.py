@@ -1,0 +1,82 @@
+"""Learning rate by weight decay, for Adam, AdamW in both meanings, SGD and SGDW: heat maps.
+
+Paper: Loshchilov and Hutter (2019), "Decoupled Weight Decay Regularization".
+Differs: small nets on 5,000 images of Fashion-MNIST with wrong labels for ResNets on CIFAR-10.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from swiftrnn.recipes.adamw_heatmap.figures import heat_maps
+from swiftrnn.recipes.adamw_heatmap.model import (
+    correlation,
+    of_method,
+    on_test,
+    parts_of,
+    regret,
+    trial,
+)
+from swiftrnn.training import classify
+from swiftrnn.training.grid import train_all
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes for minutes on a CPU; theirs: 100 epochs of a residual net for each of the cells."""
+
+    data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    made_up: bool = False  # learn where a bright square is, without any data
+    net: Literal["perceptron", "convolutional"] = "convolutional"
+    train_size: int = 5000  # images, so that a small net can learn their labels by heart
+    valid_size: int = 5000  # images with right labels; all is chosen there
+    noise: float = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
+    hidden: int = 128  # units of each hidden layer; 1/8 of it: channels of the first convolution
+    epochs: int = 60  # theirs: 100
+    batch_size: int = 100  # theirs: 128
+    methods: tuple[str, ...] = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")
+    rates: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # multiples of the method's own unit
+    decays: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # the same
+    workers: int = 1  # processes that train beside one another
+    seed: int = 0
+
+
+SMOKE = Config(
+    made_up=True, net="perceptron", train_size=200, valid_size=200, hidden=32, epochs=6,
+    batch_size=20, methods=("adam", "adamw"), rates=(1.0, 3.0, 10.0), decays=(0.0, 1.0, 10.0),
+)  # fmt: skip
+PERCEPTRON = Config(net="perceptron")
+CLAIMS = {"adamw_over_adam": 0.85}  # theirs: "15 % relative improvement in test error"
+
+
+def run(config: Config, out: Path) -> dict[str, float]:
+    """Train every cell, take the best of each method on valid, and read test once."""
+    alone = replace(config, workers=1)
+    axes = {"method": config.methods, "rate": config.rates, "decay": config.decays}
+    given = partial(trial, alone), axes, out, "error"
+    rows = train_all(*given, about=asdict(alone), workers=config.workers)
+    found: dict[str, float] = {}
+    for method in config.methods:
+        here, without = of_method(rows, method), of_method(rows, method, decays=False)
+        best, bare = (on_test(config, each[0], axes, out) for each in (here, without))
+        found |= {
+            f"error_{method}": best, f"error_{method}_without": bare,
+            f"valid_{method}": here[0][1]["error"], f"fit_{method}": here[0][1]["fit"],
+            f"fit_{method}_without": max(row[1]["fit"] for row in without),
+            f"regret_{method}": regret(here, config.rates),
+        }  # fmt: skip
+        if (related := correlation(here)) == related:
+            found[f"correlation_{method}"] = related
+    pairs = ("adamw", "adam"), ("adamw_paper", "adam"), ("sgdw", "sgd")
+    for new, old in (pair for pair in pairs if set(pair) <= set(config.methods)):
+        if found[f"error_{old}"]:
+            found[f"{new}_over_{old}"] = found[f"error_{new}"] / found[f"error_{old}"]
+    train, _, test = parts_of(config)
+    found["baseline_nearest_mean"] = classify.nearest_mean(train, test)
+    cell = of_method(rows, config.methods[-1])[0][0]
+    (out / "control").mkdir(exist_ok=True)
+    control = trial(replace(alone, noise=1.0), cell, out / "control")
+    found["control_random_labels"] = control["error"]
+    heat_maps(rows, out / "heat_maps.png")
+    return found
