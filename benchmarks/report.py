@@ -289,11 +289,12 @@ def compared(folder: Path) -> str:
 
 
 def recipes() -> str:
-    """What `swiftrnn run --record` wrote, paper beside ours."""
+    """What `swiftrnn run --record` wrote, paper beside ours; of many numbers the chosen ones."""
     lines = []
     for path in sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/results.json")):
         found = json.loads(path.read_text())
-        for name, value in found["metrics"].items():
+        for name in found.get("headline", found["metrics"]):
+            value = found["metrics"][name]
             spread = isinstance(value, dict)
             ours = f"{value['mean']:.4g} ± {value['sd']:.2g}" if spread else f"{value:.4g}"
             claim = found.get("claims", {}).get(name)

@@ -24,6 +24,14 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "training.fit",
             "training.entities",
             "training.muon",
+            "training.decay",
+            "training.schedule",
+            "training.accumulate",
+            "training.accumulate_callback",
+            "training.mixup",
+            "training.sweep",
+            "training.grid",
+            "training.classify",
             "data.text",
             "data.fetch",
             "data.catalogue",
@@ -34,6 +42,7 @@ PAGES = {  # page -> title, modules; module:Name for one thing of a module
             "data.sentences",
             "data.corpus",
             "data.entities",
+            "data.images",
             "metrics.compression",
             "metrics.spans",
             "metrics.dictionary",
@@ -156,6 +165,8 @@ def recipes() -> str:
         name, doc = path.parent.name, ast.get_docstring(ast.parse(path.read_text())) or ""
         readme = f"../src/swiftrnn/recipes/{name}/README.md"
         parts += [f"## [{name}]({readme})", doc, f"`swiftrnn run {name} --help` lists its options."]
+        if (DOCS / "pictures" / f"{name}.png").exists():
+            parts.append(f"![{doc.partition(chr(10))[0]}](pictures/{name}.png)")
         if (found := path.with_name("results.json")).exists():
             parts.append(results(json.loads(found.read_text())))
     return "\n\n".join(parts) + "\n"

@@ -12,7 +12,7 @@ SRC = ROOT / "src" / "swiftrnn"
 FILES = sorted(SRC.rglob("*.py"))
 SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")])
 C_FILES = sorted([*SRC.rglob("*.c"), *SRC.rglob("*.h")])
-TOP = {"cli", "options", "compare", "bench", "deploy", "run", "__main__"}
+TOP = {"cli", "options", "compare", "bench", "deploy", "run", "sweep", "__main__"}
 BELOW = {"recipes", "nn", "ops", "training", "analysis", "data", "metrics", "machine", "timing"}
 MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "ops": set(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "deploy": {"recipes", "nn", "ops", "training", "data"},
     "bench": {"nn", "ops", "training", "machine", "timing"},
     "run": BELOW,
+    "sweep": BELOW | {"run", "options"},
     "compare": BELOW | {"bench", "deploy", "run"},
     "cli": TOP | BELOW,
     "options": set(),

@@ -1,15 +1,24 @@
 """Every command: its exit status, what it prints, and its one line for bad input."""
 
 import json
+import os
+import signal
+import sqlite3
 import subprocess
 import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
 from swiftrnn import cli, run
+from swiftrnn.options import axes
 
-COMMANDS = ("compare", "list", "info", "run", "predict", "serve", "export", "bench", "data", "copy")
+COMMANDS = (
+    *("compare", "list", "info", "run", "sweep"),
+    *("predict", "serve", "export", "bench", "data", "copy"),
+)
 
 
 @pytest.fixture
@@ -42,7 +51,11 @@ def in_new_process(code):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["list"], ["compare", "--help"], ["predict", "--help"], ["--version"]]
+    "words",
+    [
+        *(["--help"], ["list"], ["compare", "--help"], ["predict", "--help"], ["sweep", "--help"]),
+        ["--version"],
+    ],
 )
 def test_light_commands_do_not_load_torch(words):
     code = (
@@ -77,9 +90,13 @@ def test_each_example_can_be_parsed(name):
     for example in command.examples:
         program, verb, *rest = shlex.split(example)
         assert (program, verb) == ("swiftrnn", name)
-        if name == "run":
+        if name in ("run", "sweep"):
             recipe, *rest = rest
             assert recipe in run.names()
+            settings = run.module(recipe).Config
+            options = cli._with_config(name, recipe, command.options(), rest)
+            assert isinstance(options.how, command.options)
+            assert axes(getattr(options.how, "grid", ()), settings) is not None
             continue
         assert isinstance(cli._parse(command.options, name, "", rest), command.options)
 
@@ -251,3 +268,405 @@ def test_recorded_results_appear_in_the_list(swiftrnn, monkeypatch, tmp_path):
     _, out, _ = swiftrnn("list")
     assert out.split("\n")[0].split(maxsplit=1) == ["adder", "Adds numbers."]
     assert "error 0.125, spread 2 ± 0.5" in out
+
+
+ADDER = """
+    import time
+    from dataclasses import dataclass
+    from pathlib import Path
+    from typing import Literal
+
+
+    @dataclass(frozen=True)
+    class Config:
+        steps: int = 3
+        rate: float = 0.5
+        sign: Literal["plus", "minus"] = "plus"
+        text: Path | None = None
+        wait: float = 0.0
+        seed: int = 0
+
+
+    SMOKE = Config(steps=1)
+    CLAIMS = {}
+
+
+    def run(config, out):
+        assert config.text is None or isinstance(config.text, Path)
+        with (out.parent / "calls").open("a") as calls:
+            calls.write(f"{out.name}\\n")
+        until = time.monotonic() + config.wait
+        try:
+            while time.monotonic() < until and not (out.parent / "hurry").exists():
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            time.sleep(0.5)  # a checkpoint; a second Ctrl-C would cut it short
+            (out / "saved").touch()
+            raise
+        if config.rate > 5:
+            raise FloatingPointError("loss is nan")
+        if config.rate == 0.125:
+            raise TypeError("ours")
+        found = config.steps + config.rate + config.seed
+        return {"sum": found if config.sign == "plus" else -found, "other": 1, "history": [1]}
+"""
+
+
+@pytest.fixture
+def adder(tmp_path, monkeypatch):
+    """A recipe that adds, as a folder of the user's."""
+    pytest.importorskip("optuna")
+    (tmp_path / "adder").mkdir()
+    (tmp_path / "adder" / "__init__.py").write_text(textwrap.dedent(ADDER))
+    monkeypatch.delitem(sys.modules, "adder", raising=False)
+    return ("sweep", "./adder")
+
+
+def called(out):
+    path = out / "calls"
+    return path.read_text().split() if path.exists() else []
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def test_a_sweep_prints_the_best_points_and_writes_all(swiftrnn, adder, tmp_path):
+    words = ("--grid", "rate=1..4:log:3", "--grid", "sign=plus,minus", "--metric", "sum")
+    status, out, err = swiftrnn(*adder, *words, "--preset", "smoke", "--out", "a")
+    assert status == 0
+    assert out.splitlines() == [
+        "rate  sign   sum, lowest first",
+        "4     minus  -5",
+        "2     minus  -3",
+        "1     minus  -2",
+        "1     plus   2",
+        "2     plus   3",
+        "4     plus   5",
+        "",
+        "The sweep is in a",
+    ]
+    assert err.splitlines()[-1] == "sweep  100%  6 of 6 done  0:00 left"
+    assert all(line.startswith("sweep ") for line in err.splitlines())  # trials have a log
+    found = read(tmp_path / "a" / "sweep.json")
+    assert (found["recipe"], found["metric"], found["maximize"]) == ("./adder", "sum", False)
+    assert found["points"][0] == {
+        "point": {"rate": 4.0, "sign": "minus"},
+        "mean": -5.0,
+        "sd": None,
+        "values": [-5.0],
+        "metrics": {"sum": -5.0, "other": 1},
+    }
+    assert found["failed"] == []
+    assert sorted(called(tmp_path / "a")) == [f"trial-{i}" for i in range(6)]
+    config = read(tmp_path / "a" / "trial-1" / "config.json")
+    assert config["recipe"] == "./adder"
+    settings = {"steps": 1, "rate": 1.0, "sign": "minus", "text": None, "wait": 0.0, "seed": 0}
+    assert config["config"] == settings
+    assert read(tmp_path / "a" / "trial-1" / "metrics.json")["sum"] == -2.0
+
+
+def test_seeds_workers_and_failures_of_a_sweep(swiftrnn, adder, tmp_path):
+    words = ("--grid", "rate=1,9,2", "--grid", "text=none,b", "--seed", 3, "--seeds", 2)
+    words = (*words, "--workers", 2, "--metric", "sum", "--maximize", "--out", "a")
+    status, out, _ = swiftrnn(*adder, *words)
+    assert status == 0
+    assert out.splitlines() == [
+        "rate  text  sum, highest first",
+        "2     None  8.5 ± 0.71",
+        "2     b     8.5 ± 0.71",
+        "1     None  7.5 ± 0.71",
+        "1     b     7.5 ± 0.71",
+        "",
+        "Of 12 trials, 4 failed, the first at rate 9, text None, seed 3 with FloatingPointError: "
+        "loss is nan",
+        "",
+        "The sweep is in a",
+    ]
+    found = read(tmp_path / "a" / "sweep.json")
+    assert found["points"][0]["metrics"]["sum"] == {
+        "mean": 8.5,
+        "sd": pytest.approx(0.5**0.5),
+        "values": [8.0, 9.0],
+    }
+    assert found["failed"][0] == {
+        "point": {"rate": 9.0, "text": None, "seed": 3},
+        "why": "FloatingPointError: loss is nan",
+    }
+    again = swiftrnn(*adder, "--resume", "--out", "a")
+    assert again == (0, out, "sweep  100%  12 of 12 done, 4 failed\n")
+    assert len(called(tmp_path / "a")) == 12
+
+
+def test_a_long_table_is_cut_and_a_short_of_seeds_is_told(swiftrnn, adder, tmp_path):
+    words = (*adder, "--grid", "rate=0..5:lin:30", "--metric", "sum", "--out", "a")
+    status, out, _ = swiftrnn(*words)
+    assert status == 0
+    assert len(out.splitlines()) == 1 + 20 + 3
+    assert "and 10 more in a/sweep.json" in out
+    assert len(read(tmp_path / "a" / "sweep.json")["points"]) == 30
+    (tmp_path / "adder" / "__init__.py").write_text(
+        textwrap.dedent(ADDER).replace("config.rate > 5", "config.seed == 1")
+    )
+    words = (*adder, "--grid", "steps=1,2", "--seeds", 3, "--metric", "sum", "--out", "b")
+    status, out, _ = swiftrnn(*words)
+    assert status == 0
+    assert out.splitlines()[1] == "1      2.5 ± 1.4 (2 of 3 seeds)"
+
+
+def test_a_sweep_refuses_with_one_line(swiftrnn, adder, tmp_path):
+    grid, metric = ("--grid", "rate=1,2"), ("--metric", "sum")
+    assert refused(swiftrnn("sweep"), "swiftrnn sweep needs a recipe first; got none;")
+    assert refused(swiftrnn("sweep", "addr", *grid), "needs one of the recipes", "got 'addr'")
+    assert refused(swiftrnn(*adder, *metric), "needs a grid; got none; give --grid FIELD=")
+    assert refused(swiftrnn(*adder, "--grid", "rat=1"), "got 'rat=1'; did you mean rate?")
+    assert refused(swiftrnn(*adder, *grid, "--seeds", 0), "needs --seeds from 1 up; got 0;")
+    assert refused(swiftrnn(*adder, *grid, "--workers", -1), "needs --workers from 1 up; got -1;")
+    assert refused(swiftrnn(*adder, *grid, "--rate", 3), "got --rate 3.0 and --grid rate=")
+    assert refused(swiftrnn(*adder, "--grid", "seed=1,2", "--seeds", 2), "got --seeds 2 and --grid")
+    assert refused(swiftrnn(*adder, *grid, "--grids", 3), "did you mean --grid?")
+    assert refused(swiftrnn(*adder, *grid, "--preset", "smok"), "did you mean smoke?")
+    assert refused(swiftrnn(*adder, *grid, "--resume"), "--resume needs a run")
+    for storage in ("study.db", "nosuch://host/base", "sqlite://", "sqlite:///none/study.db"):
+        storing = ("--storage", storage, "--out", "a")
+        assert refused(swiftrnn(*adder, *grid, *storing), "--storage needs", f"got {storage};")
+    secret = ("--storage", "postgresql+nosuch://me:secret@host/base")
+    _, _, err = swiftrnn(*adder, *grid, *secret)
+    assert "secret" not in err
+    assert {path.name for path in tmp_path.iterdir()} == {"adder"}  # and nothing was written
+
+
+def test_a_driver_that_is_missing_is_named(swiftrnn, adder, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    storage = ("--storage", "postgresql+psycopg2://me:secret@host/base")
+    result = swiftrnn(*adder, "--grid", "rate=1,2", *storage, "--out", "a")
+    assert refused(result, "got postgresql+psycopg2://***@host/base, and psycopg2 is missing;")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_metric_that_is_missing_is_told_with_those_that_are_there(swiftrnn, adder, tmp_path):
+    words = (*adder, "--grid", "rate=1,2", "--out", "a")
+    status, _, err = swiftrnn(*words)
+    assert status == 2
+    assert err.splitlines() == [
+        "error: a sweep needs one of the metrics other, sum to compare by; got none; name it, on "
+        "the command line by --metric; go on with swiftrnn sweep ./adder --resume --out a"
+    ]
+    assert swiftrnn(*adder, "--resume", "--out", "a", "--metric", "sum")[0] == 0
+    assert called(tmp_path / "a") == ["trial-0", "trial-1"]  # the first was not run again
+    result = swiftrnn(*adder, "--resume", "--out", "a", "--metric", "other")
+    assert refused(result, "goes on with --metric sum; got other;")
+
+
+def test_a_recipe_may_name_its_metric(swiftrnn, adder, tmp_path):
+    with (tmp_path / "adder" / "__init__.py").open("a") as file:
+        file.write('METRIC = "other"\n')
+    status, out, _ = swiftrnn(*adder, "--grid", "rate=1,2", "--out", "a")
+    assert status == 0
+    assert out.startswith("rate  other, lowest first\n1     1\n")
+
+
+def test_a_sweep_that_only_failed_ends_with_one_line(swiftrnn, adder):
+    words = ("--grid", "rate=7,8", "--metric", "sum", "--out", "a")
+    status, out, err = swiftrnn(*adder, *words)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        "error: swiftrnn sweep ./adder needs a trial that ends well; got none: 2 failed, the first "
+        "at rate 7, seed 0 with FloatingPointError: loss is nan; start anew with other values"
+    )
+
+
+def test_workers_that_break_are_told_with_their_log(swiftrnn, adder, tmp_path):
+    words = ("--grid", "rate=0.125,1", "--metric", "sum", "--out", "a")
+    status, out, err = swiftrnn(*adder, *words)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "needs workers that end well; got exit status 1; look at a/worker-*.log; go on" in err
+    (log,) = (tmp_path / "a").glob("worker-*.log")
+    assert "TypeError: ours" in log.read_text()
+
+
+def test_resuming_a_sweep_refuses_what_does_not_fit(swiftrnn, adder, tmp_path):
+    words = ("--grid", "rate=1,2", "--metric", "sum", "--steps", 4)
+    assert swiftrnn(*adder, *words, "--out", "a")[0] == 0
+    assert refused(swiftrnn(*adder, *words, "--out", "a"), "empty folder; got a", "--resume")
+    resumed = (*adder, "--resume", "--out", "a")
+    assert refused(swiftrnn(*resumed, "--grid", "rate=1"), "goes on with --grid rate=1,2; got rate")
+    assert refused(swiftrnn(*resumed, "--steps", 5), "goes on with --steps 4; got 5; leave it out")
+    assert refused(swiftrnn(*resumed, "--seeds", 2), "goes on with --seeds 1; got 2;")
+    assert refused(swiftrnn(*resumed, "--maximize"), "goes on with --maximize False; got True;")
+    assert swiftrnn(*resumed, *words)[0] == 0  # the same again is no other
+    other = swiftrnn("sweep", "language_model", "--resume", "--out", "a")
+    assert refused(other, "needs a sweep of language_model; got a, a sweep of ./adder;")
+    assert swiftrnn("run", "./adder", "--out", "b")[0] == 0
+    assert refused(swiftrnn(*adder, "--resume", "--out", "b"), "got b, a run of ./adder;")
+
+
+def test_without_out_a_sweep_goes_to_runs_and_is_found_again(swiftrnn, adder, tmp_path):
+    assert swiftrnn(*adder, "--grid", "rate=1,2", "--metric", "sum")[0] == 0
+    assert len(list((tmp_path / "runs").glob("sweep-adder-*/sweep.json"))) == 1
+    assert swiftrnn(*adder, "--resume")[0] == 0
+
+
+def test_commands_with_one_storage_and_study_share_the_work(swiftrnn, adder, tmp_path):
+    words = (*adder, "--grid", "rate=1,2", "--metric", "sum", "--study", "shared")
+    words = (*words, "--storage", "sqlite:///shared.db")
+    _, first, _ = swiftrnn(*words, "--out", "a")
+    status, second, _ = swiftrnn(*words, "--out", "b")
+    assert status == 0
+    assert first.replace("in a", "in b") == second
+    assert (called(tmp_path / "a"), called(tmp_path / "b")) == (["trial-0", "trial-1"], [])
+    assert not (tmp_path / "a" / "study.db").exists()
+    other = swiftrnn(*words, "--out", "c", "--steps", 9)
+    assert refused(other, "the study shared needs the steps it began with, 3; got 9; give that")
+    assert not (tmp_path / "c").exists()
+    assert swiftrnn(*adder, "--resume", "--out", "b")[:2] == (0, second)
+
+
+def test_a_password_is_not_saved(swiftrnn, adder, tmp_path, monkeypatch):
+    from swiftrnn import sweep
+
+    pytest.importorskip("psycopg")
+    monkeypatch.setattr(sweep, "_lead", lambda *_: None)
+    seen = []
+
+    class Study:
+        def __init__(self, storage, *_):
+            seen.append(storage)
+
+        def begin(self, *_):
+            raise KeyboardInterrupt
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(sweep.training, "Study", Study)
+    url = "postgresql+psycopg://me:secret@host/base"
+    words = (*adder, "--grid", "rate=1,2", "--metric", "sum", "--storage", url, "--out", "a")
+    again = "swiftrnn sweep ./adder --resume --out a --storage URL"
+    interrupted = (130, "", f"interrupted; what is done is kept; go on with {again}\n")
+    assert swiftrnn(*words) == interrupted
+    assert "secret" not in (tmp_path / "a" / "config.json").read_text()
+    resumed = (*adder, "--resume", "--out", "a")
+    assert refused(swiftrnn(*resumed), "needs the password of", "me:***@host", "give the URL again")
+    assert refused(swiftrnn(*resumed, "--storage", "sqlite:///x.db"), "goes on with --storage")
+    assert swiftrnn(*resumed, "--storage", url) == interrupted
+    assert seen == [url, url]
+
+
+def started(*words):
+    """The command in a group of its own, which hears Ctrl-C even where the tests do not."""
+
+    def listen():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    command = [sys.executable, "-m", "swiftrnn", *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, preexec_fn=listen, start_new_session=True, **pipes)
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+    return found
+
+
+def states(out):
+    with sqlite3.connect(out / "study.db") as base:
+        rows = base.execute("SELECT state FROM trials ORDER BY trial_id").fetchall()
+    base.close()
+    return [state for (state,) in rows]
+
+
+def alive(pid):
+    """Whether a process runs; init may not have waited for one that does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def workers_of(out):
+    return [int(path.stem.removeprefix("worker-")) for path in out.glob("worker-*.log")]
+
+
+LONG = ("--grid", "steps=1..4:lin:4", "--metric", "sum", "--wait", 100, "--workers", 2)
+
+
+def test_ctrl_c_leaves_a_sweep_that_goes_on(swiftrnn, adder, tmp_path):
+    out = tmp_path / "a"
+    with started(*adder, *LONG, "--out", out) as process:
+        until(lambda: len(called(out)) == 2)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        printed, errors = process.communicate(timeout=60)
+    again = f"swiftrnn sweep ./adder --resume --out {out}"
+    assert (process.returncode, printed) == (130, "")
+    assert errors == f"interrupted; what is done is kept; go on with {again}\n"
+    assert states(out) == ["WAITING"] * 4  # put back, not left as dead
+    assert len(list(out.glob("trial-*/saved"))) == 2
+    assert not any(map(alive, workers_of(out)))
+    (out / "hurry").touch()
+    status, printed, _ = swiftrnn(*again.split()[1:])
+    assert status == 0
+    assert [line.split() for line in printed.splitlines()[1:5]] == [
+        ["1", "1.5"],
+        ["2", "2.5"],
+        ["3", "3.5"],
+        ["4", "4.5"],
+    ]
+    assert sorted(called(out)) == ["trial-0", "trial-0", "trial-1", "trial-1", "trial-2", "trial-3"]
+
+
+def test_a_killed_worker_of_a_sweep_is_replaced_by_the_other(adder, swiftrnn, tmp_path):
+    out = tmp_path / "a"
+    with started(*adder, *LONG, "--out", out) as process:
+        until(lambda: len(called(out)) == 2)
+        os.kill(workers_of(out)[0], signal.SIGKILL)
+        (out / "hurry").touch()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert states(out) == ["COMPLETE"] * 4
+    assert len(called(out)) == 5
+    assert len(read(out / "sweep.json")["points"]) == 4
+
+
+def test_when_all_workers_are_killed_the_sweep_says_how_to_go_on(adder, swiftrnn, tmp_path):
+    out = tmp_path / "a"
+    with started(*adder, *LONG, "--out", out) as process:
+        until(lambda: len(called(out)) == 2)
+        for pid in workers_of(out):
+            os.kill(pid, signal.SIGKILL)
+        printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, printed, errors.count("\n")) == (2, "", 1)
+    assert "got exit status -9, -9, killed, often for lack of memory;" in errors
+    assert errors.endswith(f"go on with swiftrnn sweep ./adder --resume --out {out}\n")
+    (out / "hurry").touch()
+    assert swiftrnn(*adder, "--resume", "--out", out)[0] == 0
+    assert states(out) == ["COMPLETE"] * 4
+
+
+def test_workers_whose_command_is_killed_end_their_trial_and_stop(adder, swiftrnn, tmp_path):
+    out = tmp_path / "a"
+    with started(*adder, *LONG, "--out", out) as process:
+        until(lambda: len(called(out)) == 2)
+        process.kill()
+        process.wait()
+        (out / "hurry").touch()
+        until(lambda: not any(map(alive, workers_of(out))))
+    assert states(out) == ["COMPLETE"] * 2 + ["WAITING"] * 2
+    assert swiftrnn(*adder, "--resume", "--out", out)[0] == 0
+    assert sorted(called(out)) == [f"trial-{i}" for i in range(4)]
+
+
+def test_a_real_recipe_sweeps_from_the_command_line(swiftrnn, tmp_path):
+    pytest.importorskip("optuna")
+    words = ("--preset", "smoke", "--steps", 20, "--threads", 1, "--metric", "bits_per_byte")
+    words = ("language_model", "--grid", "hidden=8,16", *words, "--out", "a")
+    status, out, err = swiftrnn("sweep", *words)
+    assert status == 0, err
+    assert {line.split()[0] for line in out.splitlines()[1:3]} == {"8", "16"}
+    (best, other) = read(tmp_path / "a" / "sweep.json")["points"]
+    assert best["mean"] <= other["mean"]
+    assert best["metrics"]["steps"] == 20
+    assert (tmp_path / "a" / "trial-0" / "model.safetensors").exists()

@@ -147,8 +147,18 @@ def test_results_are_recorded_for_recipes_of_a_checkout_only(recipe, capsys, mon
     assert results["seeds"] == 1
     assert set(results) == {
         *("config", "metrics", "claims", "baseline", "control", "seeds", "seconds"),
-        *("machine", "torch", "commit"),
+        *("machine", "torch", "commit", "headline"),
     }
+    assert results["headline"] == list(results["metrics"])
+    adder = run.module("adder")
+    monkeypatch.setattr(adder, "HEADLINE", ("sum",), raising=False)
+    monkeypatch.setattr(adder, "PICTURE", "plot.png", raising=False)
+    monkeypatch.setattr(run, "PICTURES", recipe)
+    (recipe / "out" / "seed-3").mkdir(parents=True)
+    (recipe / "out" / "seed-3" / "plot.png").write_bytes(b"drawn")
+    run.record("adder", adder.Config(seed=3), 2, results["metrics"], recipe / "out")
+    assert read(checkout / "adder" / "results.json")["headline"] == ["sum"]
+    assert (recipe / "adder.png").read_bytes() == b"drawn"
 
 
 def test_the_language_model_runs_and_predicts_from_the_command_line(tmp_path, capsys):

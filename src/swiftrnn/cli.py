@@ -21,7 +21,7 @@ from tyro.conf import OmitArgPrefixes
 
 from swiftrnn import __version__, run
 from swiftrnn.compare import Compare
-from swiftrnn.options import Bench, Copy, Data, Export, Info, List, Predict, Run, Serve
+from swiftrnn.options import Bench, Copy, Data, Export, Info, List, Predict, Run, Serve, Sweep
 from swiftrnn.training import folder
 
 
@@ -76,12 +76,13 @@ def _dispatch(words: list[str]) -> int:
             f"swiftrnn needs one of the commands {', '.join(COMMANDS)}; got {name!r}; "
             f"{run.nearest(name, COMMANDS)}swiftrnn --help explains them"
         )
-    if name == "run" and rest and not rest[0].startswith("-"):
-        return _run(rest[0], rest[1:])
+    of_recipes = {"run": _run, "sweep": _sweep}  # read the recipe's own options too
+    if name in of_recipes and rest and not rest[0].startswith("-"):
+        return of_recipes[name](rest[0], rest[1:])
     command = COMMANDS[name]
-    if name == "run" and not {"-h", "--help"} & set(rest):
-        raise UsageError("swiftrnn run needs a recipe first; got none; swiftrnn list shows them")
-    prog = f"swiftrnn {name}" + " RECIPE" * (name == "run")
+    if name in of_recipes and not {"-h", "--help"} & set(rest):
+        raise UsageError(f"swiftrnn {name} needs a recipe first; got none; swiftrnn list shows all")
+    prog = f"swiftrnn {name}" + " RECIPE" * (name in of_recipes)
     return command.act(_parse(command.options, prog, command.about(), rest)) or 0
 
 
@@ -198,25 +199,17 @@ def _info(_: Info) -> None:
         print(f"{'extra ' + extra:14}{found}")
 
 
-EXTRAS = {"train": ("lightning", "tensorboard"), "report": ("matplotlib", "jinja2")}
+EXTRAS = {
+    "train": ("lightning", "tensorboard"),
+    "report": ("matplotlib", "jinja2"),
+    "sweep": ("optuna",),
+}
 
 
 def _run(name: str, words: list[str]) -> int:
     folder.needs_extra("swiftrnn run", "train", "lightning")
-    recipe = run.module(name)
-    presets, preset = run.presets(recipe), _preset(words)
-    if preset not in presets:
-        raise UsageError(
-            f"swiftrnn run {name} --preset needs one of {', '.join(presets)}; got {preset!r}; "
-            f"{run.nearest(preset, presets)}choose one of them"
-        )
-    parts = [
-        ("run", OmitArgPrefixes[Run], field(default=Run())),
-        ("config", OmitArgPrefixes[recipe.Config], field(default=presets[preset])),
-    ]
-    kind = dataclasses.make_dataclass("Options", parts, frozen=True)
-    options = _parse(kind, f"swiftrnn run {name}", (recipe.__doc__ or name).strip(), words)
-    how = options.run
+    options = _with_config(f"swiftrnn run {name}", name, Run(), words)
+    how = options.how
     if how.record:
         run.check_recordable(name)  # before hours of training
     from swiftrnn.machine import keep_pages  # loads torch: only now, when all was checked
@@ -230,8 +223,34 @@ def _run(name: str, words: list[str]) -> int:
             print(f"{key:32}{_shown(value)}")
     print(f"\nThe run is in {out}")
     if how.record:
-        print(f"Recorded in {run.record(name, options.config, how.seeds, metrics)}")
+        print(f"Recorded in {run.record(name, options.config, how.seeds, metrics, out)}")
     return 0
+
+
+def _sweep(name: str, words: list[str]) -> int:
+    folder.needs_extra("swiftrnn sweep", "train,sweep", "lightning", "optuna")
+    options = _with_config(f"swiftrnn sweep {name}", name, Sweep(), words)
+    from swiftrnn import sweep
+
+    sweep.sweep(name, options.config, options.how)
+    return 0
+
+
+def _with_config(prog: str, name: str, how: Any, words: list[str]) -> Any:
+    """The options of a command as `how`, and those of a recipe as `config`."""
+    recipe = run.module(name)
+    presets, preset = run.presets(recipe), _preset(words)
+    if preset not in presets:
+        raise UsageError(
+            f"{prog} --preset needs one of {', '.join(presets)}; got {preset!r}; "
+            f"{run.nearest(preset, presets)}choose one of them"
+        )
+    parts = [
+        ("how", OmitArgPrefixes[type(how)], field(default=how)),
+        ("config", OmitArgPrefixes[recipe.Config], field(default=presets[preset])),
+    ]
+    kind = dataclasses.make_dataclass("Options", parts, frozen=True)
+    return _parse(kind, prog, (recipe.__doc__ or name).strip(), words)
 
 
 def _preset(words: list[str]) -> str:
@@ -331,6 +350,18 @@ COMMANDS = {
             "swiftrnn run language_model --preset smoke",
             "swiftrnn run language_model --layer lstm --seeds 3 --out runs/lstm",
             "swiftrnn run language_model --resume",
+        ),
+    ),
+    "sweep": Command(
+        Sweep,
+        lambda _: None,  # `_sweep`, which reads the recipe's own options too
+        (
+            "swiftrnn sweep language_model --grid layer=sru,lstm --metric bits_per_byte",
+            "swiftrnn sweep language_model --grid learning_rate=1e-4..1e-1:log:6 --grid depth=1,2 "
+            "--metric bits_per_byte --seeds 3 --workers 2 --out runs/rates",
+            "swiftrnn sweep language_model --resume --out runs/rates",
+            "swiftrnn sweep ner_crf --grid dropout=0..0.8:lin:5 --metric f1 --maximize "
+            "--storage postgresql+psycopg://me@host/base --study dropout",
         ),
     ),
     "predict": Command(

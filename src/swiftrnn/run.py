@@ -15,6 +15,7 @@ from swiftrnn import __version__
 from swiftrnn.training import folder
 
 RECIPES = Path(__file__).parent / "recipes"
+PICTURES = RECIPES.parents[2] / "docs" / "pictures"  # in a source checkout
 
 
 def names() -> list[str]:
@@ -160,8 +161,11 @@ def check_recordable(name: str) -> None:
         )
 
 
-def record(name: str, config: Any, seeds: int, metrics: dict[str, Any]) -> Path:
+def record(name: str, config: Any, seeds: int, metrics: dict[str, Any], out: Path) -> Path:
     """Write the recipe's results.json, with the machine and the commit that gave them.
+
+    Where the recipe names a `PICTURE` of its run folder, that goes into the documentation; of
+    several seeds, that of the first. Of many numbers it may name those for short tables, HEADLINE.
 
     Returns:
         The file.
@@ -176,6 +180,7 @@ def record(name: str, config: Any, seeds: int, metrics: dict[str, Any]) -> Path:
         "claims": getattr(module(name), "CLAIMS", {}),
         "baseline": {key: value for key, value in metrics.items() if "baseline" in key},
         "control": {key: value for key, value in metrics.items() if "control" in key},
+        "headline": list(getattr(module(name), "HEADLINE", metrics)),
         "seeds": seeds,
         "seconds": metrics.get("seconds"),
         "machine": here,
@@ -183,6 +188,10 @@ def record(name: str, config: Any, seeds: int, metrics: dict[str, Any]) -> Path:
         "commit": here["commit"],
     }
     folder.write_json(path, content)
+    if picture := getattr(module(name), "PICTURE", None):
+        here_lies = (out / f"seed-{config.seed}" if seeds > 1 else out) / picture
+        with folder.whole(PICTURES / f"{name}.png") as part:
+            shutil.copyfile(here_lies, part)
     return path
 
 

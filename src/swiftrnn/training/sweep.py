@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from swiftrnn.training import folder
 from swiftrnn.training.progress import Progress
 
+Axes = Mapping[str, Sequence[Any]]
 Point = dict[str, Any]
 Result = TypeVar("Result")
 Objective = Callable[[Point, Path], Mapping[str, float]]
@@ -40,7 +41,7 @@ TURN = 5.0  # seconds of making trials until others get the lock
 
 def work(
     objective: Objective,
-    axes: Mapping[str, Sequence[Any]],
+    axes: Axes,
     storage: str | Path,
     name: str,
     *,
@@ -48,7 +49,7 @@ def work(
     metric: str | None,
     maximize: bool = False,
     seeds: Sequence[int] = (),
-    about: Any = None,
+    about: Mapping[str, Any] | None = None,
     grace: float = GRACE,
     progress: bool = True,
 ) -> list[tuple[Point, dict[str, float]]]:
@@ -65,7 +66,7 @@ def work(
         metric: the one to compare by.
         maximize: whether more of it is better.
         seeds: one more axis, `seed`.
-        about: what else must be the same for those who work together, ready for JSON.
+        about: what else those who work together must have in common, ready for JSON.
         grace: seconds without a sign of life until a worker on another machine counts as dead.
         progress: whether to draw the progress line.
 
@@ -88,7 +89,7 @@ def work(
     """
     bar, parent = Progress("sweep", shown=progress), multiprocessing.parent_process()
     with contextlib.closing(Study(storage, name, maximize, grace)) as study:
-        study.begin({**axes, "seed": [*seeds]} if seeds else axes, metric, about)
+        study.begin({**axes, "seed": [*seeds]} if seeds else axes, metric, about or {})
         try:
             while parent is None or parent.is_alive():
                 study.draw(bar)
@@ -129,9 +130,7 @@ def finished(storage: str | Path, name: str) -> list[tuple[Point, dict[str, floa
     """Read the points of a study that were measured, and their metrics, in the grid's order.
 
     Raises:
-        ValueError: there is no such study.
-        OSError: the database does not answer.
-        ModuleNotFoundError: Optuna is missing.
+        ValueError, OSError, ModuleNotFoundError: as `Study` does.
     """
     with contextlib.closing(Study(storage, name)) as study:
         return [(t.params, t.user_attrs["metrics"]) for t in study.trials("COMPLETE")]
@@ -141,7 +140,7 @@ def failed(storage: str | Path, name: str) -> list[tuple[Point, str]]:
     """Read the points of a study that could not be measured, and why, in the grid's order.
 
     Raises:
-        ValueError, OSError, ModuleNotFoundError: as `finished` does.
+        ValueError, OSError, ModuleNotFoundError: as `Study` does.
     """
     with contextlib.closing(Study(storage, name)) as study:
         return [(t.params, t.user_attrs.get("error", "")) for t in study.trials("FAIL")]
@@ -198,7 +197,7 @@ class Study:
         if self.file and self.maximize is None and not self.file.exists():
             raise ValueError(f"a sweep needs its database; got no {self.file}; name another")
         url = self.url.render_as_string(False).replace("{", "{{").replace("}", "}}")  # filled in
-        how = {"connect_args": {"timeout": PATIENCE}} if self.file else {"pool_pre_ping": True}
+        how = {"connect_args": {"timeout": PATIENCE}} if self.file else {}
         return self.optuna.storages.RDBStorage(url, engine_kwargs=how)
 
     def _found(self) -> int:
@@ -253,13 +252,13 @@ class Study:
         wanted = tuple(self.states[state] for state in states) or None
         return self._patiently(lambda: self.storage.get_all_trials(self.id, False, wanted))
 
-    def begin(self, axes: Mapping[str, Sequence[Any]], metric: str | None, about: Any) -> None:
+    def begin(self, axes: Axes, metric: str | None, about: Mapping[str, Any]) -> None:
         """Make a trial of every point that has none; a killed worker may have left some out.
 
         Raises:
             ValueError: the study began with something else.
         """
-        plan = {"axes": axes, "metric": metric, "maximize": self.maximize, "about": about}
+        plan = {**about, "axes": axes, "metric": metric, "maximize": self.maximize}
         plan = json.loads(json.dumps(plan, default=os.fspath))
         kind = self.optuna.distributions.CategoricalDistribution
         kinds = {key: kind(values) for key, values in plan["axes"].items()}
@@ -285,10 +284,11 @@ class Study:
     def _agree(self, plan: dict[str, Any]) -> None:
         saved = self.storage.get_study_user_attrs(self.id).get("plan", plan)
         for key, value in plan.items():
-            if saved[key] != value and (key, saved[key]) != ("metric", None):
+            began = saved.get(key)
+            if began != value and (key, began) != ("metric", None):
                 raise ValueError(
-                    f"the study {self.name} needs the {key} it began with, {saved[key]}; "
-                    f"got {value}; give that, or another name"
+                    f"the study {self.name} needs the {key} it began with, {began}; got {value}; "
+                    "give that, or another name"
                 )
         self.storage.set_study_user_attr(self.id, "plan", plan)
 

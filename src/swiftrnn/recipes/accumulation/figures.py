@@ -29,7 +29,11 @@ def curves(losses: Mapping[str, Sequence[float]], path: Path) -> Path:
     for (way, values), (color, marker) in zip(losses.items(), STYLES, strict=False):
         each, steps = max(1, len(values) // 8), range(1, len(values) + 1)
         style = {"color": color, "marker": marker, "markevery": each, "ms": 4, "lw": 1}
-        left.plot(steps, values, label=LABELS[way], **style)
+        over = {"whole": (3, 2.5, "-"), "exact": (4, 1.2, "--"), "usual": (2, 1, "-")}
+        height, width, line = over.get(way, (1, 0.6, "-"))  # the noisiest lies below
+        left.plot(
+            steps, values, label=LABELS[way], **style | {"zorder": height, "lw": width, "ls": line}
+        )
         if way != "whole":
             gaps = [
                 max(LEAST, abs(a - b) / b) for a, b in zip(values, losses["whole"], strict=True)

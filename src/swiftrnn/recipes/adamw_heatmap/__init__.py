@@ -17,6 +17,7 @@ from swiftrnn.recipes.adamw_heatmap.model import (
     parts_of,
     regret,
     trial,
+    where_it_fits,
 )
 from swiftrnn.training import classify
 from swiftrnn.training.grid import train_all
@@ -38,7 +39,7 @@ class Config:
     methods: tuple[str, ...] = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")
     rates: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # multiples of the method's own unit
     decays: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # the same
-    workers: int = 1  # processes that train beside one another
+    processes: int = 1  # that train beside one another
     seed: int = 0
 
 
@@ -48,14 +49,18 @@ SMOKE = Config(
 )  # fmt: skip
 PERCEPTRON = Config(net="perceptron")
 CLAIMS = {"adamw_over_adam": 0.85}  # theirs: "15 % relative improvement in test error"
+PICTURE = "heat_maps.png"  # of the run folder, for the documentation
+HEADLINE = ("error_adam", "error_adamw", "error_adamw_paper", "adamw_over_adam",
+            "adamw_over_adam_where_it_fits", "correlation_adam", "correlation_adamw",
+            "control_random_labels")  # fmt: skip
 
 
 def run(config: Config, out: Path) -> dict[str, float]:
     """Train every cell, take the best of each method on valid, and read test once."""
-    alone = replace(config, workers=1)
+    alone = replace(config, processes=1)
     axes = {"method": config.methods, "rate": config.rates, "decay": config.decays}
     given = partial(trial, alone), axes, out, "error"
-    rows = train_all(*given, about=asdict(alone), workers=config.workers)
+    rows = train_all(*given, about=asdict(alone), workers=config.processes)
     found: dict[str, float] = {}
     for method in config.methods:
         here, without = of_method(rows, method), of_method(rows, method, decays=False)
@@ -72,6 +77,10 @@ def run(config: Config, out: Path) -> dict[str, float]:
     for new, old in (pair for pair in pairs if set(pair) <= set(config.methods)):
         if found[f"error_{old}"]:
             found[f"{new}_over_{old}"] = found[f"error_{new}"] / found[f"error_{old}"]
+        fitting = [where_it_fits(rows, method, old)[:1] for method in (new, old)]
+        if all(fitting):
+            errors = [on_test(config, each[0], axes, out) for each in fitting]
+            found[f"{new}_over_{old}_where_it_fits"] = errors[0] / errors[1]
     train, _, test = parts_of(config)
     found["baseline_nearest_mean"] = classify.nearest_mean(train, test)
     cell = of_method(rows, config.methods[-1])[0][0]

@@ -57,7 +57,9 @@ def heat_maps(rows: Sequence[Any], path: Path) -> Path:
     bar = figure.colorbar(image, ax=list(plots), extend="max")
     bar.set_label("error on valid, %")
     beside: Any = "outside lower center"  # which the stubs do not know
-    figure.legend(*plots[0].get_legend_handles_labels(), loc=beside)
+    missing = len(rows) < len(methods) * len(rates) * len(decays)
+    title = "white: diverged" if missing else None
+    figure.legend(*plots[0].get_legend_handles_labels(), loc=beside, title=title)
     with folder.whole(path) as part:
         figure.savefig(part, format="png", dpi=150)
     return path

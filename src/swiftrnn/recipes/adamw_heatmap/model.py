@@ -27,6 +27,7 @@ METHODS = {  # what a rate and a decay of 1 on the axes are
     "sgd": (5e-2, 1e-3),  # with momentum, decay added to the loss
     "sgdw": (5e-2, 1e-4),  # decay times the schedule alone
 }
+FITTED = 95.0  # percent of its labels, right or wrong, that a net knows by heart
 TOP = 10  # cells that are marked, as theirs
 Row = tuple[dict[str, Any], dict[str, float]]
 
@@ -102,6 +103,15 @@ def on_test(config: Any, row: Row, axes: Any, out: Path) -> float:
     model = weights.built(lambda: built(config, train, row[0]), where)
     with torch.no_grad():
         return measures(model(test.scaled(*train.scale())), test.labels)["error"]
+
+
+def where_it_fits(rows: Sequence[Row], method: str, bare: str) -> list[Row]:
+    """Cells of a method at rates where `bare` without decay learns nearly all labels by heart.
+
+    At smaller rates the training is not finished, which is a cure of its own.
+    """
+    rates = {r[0]["rate"] for r in of_method(rows, bare, decays=False) if r[1]["fit"] >= FITTED}
+    return [row for row in of_method(rows, method) if row[0]["rate"] in rates]
 
 
 def correlation(rows: Sequence[Row]) -> float:

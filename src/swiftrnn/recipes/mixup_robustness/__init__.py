@@ -36,7 +36,7 @@ class Config:
     noises: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.8)  # of labels drawn anew; theirs: 0.2-0.8
     alphas: tuple[float, ...] = (0.0, 0.2, 1.0, 8.0, 32.0)  # of mixup; 0 is training without
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)  # of Adam, falling along a cosine
-    workers: int = 1  # processes that train beside one another
+    processes: int = 1  # that train beside one another
     seed: int = 0
 
 
@@ -50,14 +50,17 @@ CLAIMS = {  # theirs, table 2: test error, percent, of PreActResNet-18 on CIFAR-
     "last_50_mixup_32": 12.7, "best_80_plain": 36.5, "last_80_plain": 73.9,
     "best_80_mixup_32": 25.3, "last_80_mixup_32": 30.9,
 }  # fmt: skip
+PICTURE = "curves.png"  # of the run folder, for the documentation
+HEADLINE = ("last_40_plain", "last_40_mixup_8", "over_plain_40_mixup_8", "best_40_plain",
+            "ece_40_plain", "ece_40_mixup_8", "control_random_labels")  # fmt: skip
 
 
 def run(config: Config, out: Path) -> dict[str, float]:
     """Train at every noise, alpha and rate; choose on valid; read test once."""
-    alone = replace(config, workers=1)
+    alone = replace(config, processes=1)
     axes = {"noise": config.noises, "alpha": config.alphas, "rate": config.rates}
     about = asdict(alone)
-    rows = train_all(partial(trial, alone), axes, out, "last", about, config.workers)
+    rows = train_all(partial(trial, alone), axes, out, "last", about, config.processes)
     found = table(config, rows, axes, out)
     for noise in (n for n in config.noises if n):
         plain = found[f"last_{100 * noise:.0f}_plain"]

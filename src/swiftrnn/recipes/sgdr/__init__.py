@@ -31,7 +31,7 @@ class Config:
     rates: tuple[float, ...] = (0.02, 0.05, 0.15)  # of SGD with Nesterov's momentum; theirs: 0.05
     decay: float = 5e-4  # L2, as theirs
     shuffled: bool = False  # labels drawn anew, all of them, where nothing can be learnt
-    workers: int = 1  # processes that train beside one another
+    processes: int = 1  # that train beside one another
     seed: int = 0
 
 
@@ -40,14 +40,17 @@ SMOKE = Config(
     schedules=("fixed", "restarts"), rates=(0.05,),
 )  # fmt: skip
 CLAIMS = {"speedup_restarts_short": 10.0}  # "up to", of AdamWR (Loshchilov and Hutter 2019)
+PICTURE = "curves.png"  # of the run folder, for the documentation
+HEADLINE = ("error_fixed", "error_drops", "error_cosine", "error_restarts",
+            "speedup_restarts_short")  # fmt: skip
 
 
 def run(config: Config, out: Path) -> dict[str, float]:
     """Train every schedule at every rate, take the best rate on valid, and read test once."""
-    alone = replace(config, workers=1)
+    alone = replace(config, processes=1)
     axes = {"schedule": config.schedules, "rate": config.rates}
     given = partial(trial, alone), axes, out, "error"
-    rows = train_all(*given, about=asdict(alone), workers=config.workers)
+    rows = train_all(*given, about=asdict(alone), workers=config.processes)
     found, shown = {}, {}
     for name in config.schedules:
         row = best(rows, name)
