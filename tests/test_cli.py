@@ -598,6 +598,7 @@ def test_ctrl_c_leaves_a_sweep_that_goes_on(swiftrnn, adder, tmp_path):
     out = tmp_path / "a"
     with started(*adder, *LONG, "--out", out) as process:
         until(lambda: len(called(out)) == 2)
+        assert process.pid not in map(os.getpgid, workers_of(out))  # they hear it only once
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         printed, errors = process.communicate(timeout=60)
     again = f"swiftrnn sweep ./adder --resume --out {out}"
