@@ -172,8 +172,9 @@ def _list(_: List) -> None:
         print(f"{name:20}{about}")
         results = run.RECIPES / name / "results.json"
         if results.is_file():
-            metrics = json.loads(results.read_text(encoding="utf-8"))["metrics"]
-            print(" " * 20 + ", ".join(f"{k} {_shown(v)}" for k, v in metrics.items()))
+            found = json.loads(results.read_text(encoding="utf-8"))
+            chosen = {k: found["metrics"][k] for k in found.get("headline", found["metrics"])}
+            print(" " * 20 + ", ".join(f"{k} {_shown(v)}" for k, v in chosen.items()))
 
 
 def _shown(value: Any) -> str:
