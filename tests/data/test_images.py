@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import struct
 
+import numpy as np
 import pytest
 import torch
 
@@ -116,3 +117,33 @@ def test_made_up_images_have_their_square_in_the_corner_of_their_class():
         mean = made.pixels[made.labels == k].double().mean(0)
         corners = [mean[r : r + 4, c : c + 4].mean() for r in (0, 4) for c in (0, 4)]
         assert max(corners) == mean[row : row + 4, column : column + 4].mean()
+
+
+def cifar_files(folder, images_each=2):
+    """Files as those of CIFAR-10's binary version, with few images; gives what test has."""
+    draw = np.random.default_rng(0)
+    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
+        records = draw.integers(0, 256, (images_each, 3073), dtype=np.uint8)
+        records[:, 0] %= 10
+        records.tofile(folder / name)
+    return records
+
+
+def test_cifar_10_is_read_from_its_binary_files(tmp_path):
+    records = cifar_files(tmp_path)
+    found = images.cifar_10(tmp_path, "test")
+    assert found.labels.tolist() == records[:, 0].tolist()
+    assert found.pixels[1, 2, 31, 30] == records[1, 1 + 2 * 1024 + 31 * 32 + 30]
+    assert len(images.cifar_10(tmp_path, "train")) == 10
+    assert found.names[3] == "cat"
+    with pytest.raises(ValueError, match="cifar_10 needs train or test; got 'valid'"):
+        images.cifar_10(tmp_path, "valid")
+    (tmp_path / "test_batch.bin").write_bytes(b"x" * 3072)
+    with pytest.raises(ValueError, match="3073 bytes for each image; got 3072 in"):
+        images.cifar_10(tmp_path, "test")
+    (tmp_path / "test_batch.bin").write_bytes(b"x" * 3073)
+    with pytest.raises(ValueError, match=r"labels in 0..9; got 120"):
+        images.cifar_10(tmp_path, "test")
+    (tmp_path / "data_batch_5.bin").unlink()
+    with pytest.raises(FileNotFoundError, match=r"needs data_batch_5.bin of the binary version"):
+        images.cifar_10(tmp_path, "train")

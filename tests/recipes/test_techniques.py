@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from matplotlib.figure import Figure
+from tests.data.test_images import cifar_files
 
 from swiftrnn.recipes import accumulation, adamw_heatmap, mixup_robustness, sgdr
 from swiftrnn.recipes.accumulation.model import lines_of, micro_batches
 from swiftrnn.recipes.adamw_heatmap import model as heat
+from swiftrnn.recipes.adamw_heatmap.resnet import FlipAndCrop, residual
 from swiftrnn.recipes.mixup_robustness import model as mixing
 from swiftrnn.recipes.sgdr.model import schedule_of
 from swiftrnn.training.sweep import finished
@@ -188,3 +190,31 @@ def test_schedules_end_with_a_cycle_and_the_control_learns_nothing(tmp_path):
     found = sgdr.run(sgdr.SMOKE, tmp_path)
     assert found["error_restarts"] < 5
     assert found["control_random_labels"] > 50
+
+
+def test_the_papers_net_has_its_weights_and_takes_a_step_on_cifar_10(tmp_path):
+    net = residual(torch.Size((3, 32, 32)), 64, 10)
+    assert round(sum(p.numel() for p in net.parameters()) / 1e5) in (116, 117)  # 11.6 million
+    cifar_files(tmp_path, images_each=8)
+    config = replace(
+        adamw_heatmap.PAPER, cifar=tmp_path, hidden=8, train_size=20, valid_size=10, epochs=1,
+        batch_size=10,
+    )  # fmt: skip
+    (tmp_path / "out").mkdir()
+    found = heat.trial(config, dict(method="sgdw", rate=1.0, decay=1.0), tmp_path / "out")
+    assert 0 <= found["error"] <= 100
+
+
+def test_images_are_moved_and_mirrored_while_training_and_only_then():
+    x = torch.arange(1.0, 65).view(1, 1, 8, 8).expand(400, 1, 8, 8)
+    part = FlipAndCrop()
+    assert torch.equal(part.eval()(x), x)
+    moved = part.train()(x)
+    whole = torch.nn.functional.pad(x[0, 0], (4, 4, 4, 4))
+    seen = {(r, c, f) for r in range(9) for c in range(9) for f in (0, 1)
+            if any(torch.equal(m[0], torch.nn.functional.pad(
+                x[0, 0].flip(1) if f else x[0, 0], (4, 4, 4, 4))[r : r + 8, c : c + 8])
+                for m in moved[:60])}  # fmt: skip
+    assert len(seen) > 30
+    assert {f for _, _, f in seen} == {0, 1}
+    assert whole.shape == (16, 16)

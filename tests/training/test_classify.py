@@ -72,8 +72,11 @@ def test_training_learns_and_keeps_the_epoch_that_was_best_on_valid(tmp_path, al
 
 @pytest.mark.parametrize("kind", ["perceptron", "convolutional"])
 def test_nets_take_flat_images(kind):
-    net = classify.perceptron(64, 6, 4) if kind == "perceptron" else classify.convolutional(8, 3, 4)
+    shape = torch.Size((8, 8))
+    perceptron = classify.perceptron(64, 6, 4)
+    net = perceptron if kind == "perceptron" else classify.convolutional(shape, 3, 4)
     assert net(torch.randn(5, 64)).shape == (5, 4)
+    assert classify.convolutional(torch.Size((3, 8, 8)), 2, 4)(torch.randn(5, 192)).shape == (5, 4)
 
 
 def test_the_nearest_mean_finds_what_is_far_apart():

@@ -1,7 +1,8 @@
-"""Small grey images with a class each: reading IDX files, parts of a data set, wrong labels."""
+"""Small images with a class each: IDX files, CIFAR-10, parts of a data set, wrong labels."""
 
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ NAMES = {  # of the classes
                       "sneaker", "bag", "ankle boot"),
     "mnist": tuple("0123456789"),
 }  # fmt: skip
+CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
+               "truck")  # fmt: skip
+CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: a label, and a plane for each colour
 FILES = {"train": "train", "test": "t10k"}  # parts, and how their files begin
 KINDS = {0x08: np.uint8}  # of the numbers in an IDX file
 
@@ -23,7 +27,7 @@ class Images:
     """Images and what they show.
 
     Attributes:
-        pixels: (N, rows, columns) of uint8, 0 for the background.
+        pixels: (N, rows, columns) of uint8, 0 for the background; (N, 3, rows, columns) in colour.
         labels: (N) of int64, in 0..K-1.
         names: of the K classes.
     """
@@ -44,7 +48,7 @@ class Images:
         return Images(self.pixels, labels, self.names)
 
     def scaled(self, mean: float, sd: float) -> Tensor:
-        """(N, rows * columns) of float32: brightness in 0..1, less a mean, over a deviation."""
+        """Flat images of float32: brightness in 0..1, less a mean, over a deviation."""
         return (self.pixels.flatten(1).float() / 255 - mean) / sd
 
     def scale(self) -> tuple[float, float]:
@@ -76,6 +80,43 @@ def known(name: str, part: str) -> Images:
             f"images needs a label for each image; got {labels.shape} for {pixels.shape} in {name}"
         )
     return Images(torch.from_numpy(pixels), torch.from_numpy(labels).long(), NAMES[name])
+
+
+def cifar_10(folder: Path, part: str) -> Images:
+    """A part of CIFAR-10, from the files of its binary version in a folder of yours.
+
+    Args:
+        folder: holds data_batch_1.bin to data_batch_5.bin, and test_batch.bin.
+        part: train or test.
+
+    Raises:
+        ValueError: there is no such part, or a file is no whole number of images.
+        FileNotFoundError: a file is missing.
+
+    Source: Krizhevsky (2009), "Learning Multiple Layers of Features from Tiny Images"; the format:
+    cs.toronto.edu/~kriz/cifar.html.
+    """
+    names = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
+    if part not in names:
+        raise ValueError(f"cifar_10 needs train or test; got {part!r}")
+    records = []
+    for name in names[part]:
+        path = folder / name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"cifar_10 needs {name} of the binary version; got none in {folder}; unpack it"
+            )
+        content = np.fromfile(path, np.uint8)
+        if not len(content) or len(content) % CIFAR_RECORD:
+            raise ValueError(
+                f"cifar_10 needs {CIFAR_RECORD} bytes for each image; got {len(content)} in {path}"
+            )
+        records.append(content.reshape(-1, CIFAR_RECORD))
+    whole = torch.from_numpy(np.concatenate(records))
+    labels = whole[:, 0].long()
+    if int(labels.max()) >= len(CIFAR_NAMES):
+        raise ValueError(f"cifar_10 needs labels in 0..9; got {int(labels.max())} in {folder}")
+    return Images(whole[:, 1:].reshape(-1, 3, 32, 32), labels, CIFAR_NAMES)
 
 
 def read_idx(content: bytes) -> np.ndarray:

@@ -28,11 +28,18 @@ def perceptron(inputs: int, hidden: int, classes: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-def convolutional(side: int, width: int, classes: int) -> nn.Sequential:
-    """A small convolutional net: two convolutions with pooling, and a linear readout."""
+def convolutional(shape: torch.Size, width: int, classes: int) -> nn.Sequential:
+    """A small convolutional net: two convolutions with pooling, and a linear readout.
+
+    Args:
+        shape: of an image, (S, S) or (C, S, S).
+        width: channels of the first convolution; the second has twice as many.
+        classes: K.
+    """
+    colours, side = (1 if len(shape) == 2 else shape[0]), shape[-1]
     return nn.Sequential(
-        nn.Unflatten(1, (1, side, side)),
-        nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Unflatten(1, (colours, side, side)),
+        nn.Conv2d(colours, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(2 * width * (side // 4) ** 2, classes),
     )  # fmt: skip

@@ -29,11 +29,13 @@ class Config:
 
     data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
     made_up: bool = False  # learn where a bright square is, without any data
-    net: Literal["perceptron", "convolutional"] = "convolutional"
+    cifar: Path | None = None  # a folder with CIFAR-10's binary files; then in place of `data`
+    net: Literal["perceptron", "convolutional", "residual"] = "convolutional"
     train_size: int = 5000  # images, so that a small net can learn their labels by heart
     valid_size: int = 5000  # images with right labels; all is chosen there
     noise: float = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
-    hidden: int = 128  # units of each hidden layer; 1/8 of it: channels of the first convolution
+    hidden: int = 128  # units of each hidden layer; 1/8 of it: channels of the convolutional net's
+    # first layer; 1/2: of the residual net's first stage, so 128 is the paper's 26 2x64d
     epochs: int = 60  # theirs: 100
     batch_size: int = 100  # theirs: 128
     methods: tuple[str, ...] = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")
@@ -48,6 +50,14 @@ SMOKE = Config(
     batch_size=20, methods=("adam", "adamw"), rates=(1.0, 3.0, 10.0), decays=(0.0, 1.0, 10.0),
 )  # fmt: skip
 PERCEPTRON = Config(net="perceptron")
+PAPER = Config(
+    net="residual",
+    train_size=45_000,
+    noise=0.0,
+    epochs=100,
+    batch_size=128,
+    methods=("adam", "adamw_paper", "sgd", "sgdw"),
+)  # theirs, with --cifar FOLDER
 CLAIMS = {"adamw_over_adam": 0.85}  # theirs: "15 % relative improvement in test error"
 PICTURE = "heat_maps.png"  # of the run folder, for the documentation
 HEADLINE = ("error_adam", "error_adamw", "error_adamw_paper", "adamw_over_adam",

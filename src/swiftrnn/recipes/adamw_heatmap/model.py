@@ -13,6 +13,7 @@ from torch import nn
 
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
+from swiftrnn.recipes.adamw_heatmap.resnet import residual
 from swiftrnn.training import classify, weights
 from swiftrnn.training.classify import Classifier, convolutional, measures, perceptron
 from swiftrnn.training.decay import carry_rate, decoupled, groups
@@ -56,20 +57,23 @@ def parts_of(config: Any) -> tuple[Images, Images, Images]:
         made = images.made_up(2 * sum(sizes), config.seed)
         train, valid, test = images.parts(made, (*sizes, sum(sizes)), config.seed)
     else:
-        train, valid = images.parts(images.known(config.data, "train"), sizes, config.seed)
-        test = images.known(config.data, "test")
+        known = partial(images.known, config.data)
+        if config.cifar:
+            known = partial(images.cifar_10, config.cifar)
+        train, valid = images.parts(known("train"), sizes, config.seed)
+        test = known("test")
     return images.corrupted(train, config.noise, config.seed), valid, test
 
 
 def built(config: Any, train: Images, point: dict[str, Any]) -> Classifier:
     """A net with new weights, and the optimiser of a cell."""
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
-    side, classes = train.pixels.shape[1], len(train.names)
-    net = (
-        perceptron(side * side, config.hidden, classes)
-        if config.net == "perceptron"
-        else convolutional(side, config.hidden // 8, classes)
-    )
+    shape, classes = train.pixels.shape[1:], len(train.names)
+    net = {
+        "perceptron": lambda: perceptron(shape.numel(), config.hidden, classes),
+        "convolutional": lambda: convolutional(shape, config.hidden // 8, classes),
+        "residual": lambda: residual(shape, config.hidden // 2, classes),
+    }[config.net]()
     cell = {name: point[name] for name in ("method", "rate", "decay")}
     return Classifier(net, partial(optimizer_of, **cell), cosine(steps), 0.0, config.seed)
 

@@ -55,11 +55,11 @@ def sgd(net: nn.Module, rate: float, decay: float) -> torch.optim.Optimizer:
 
 def built(config: Any, train: Images, schedule: str, rate: float) -> Classifier:
     """A net with new weights."""
-    side, classes = train.pixels.shape[1], len(train.names)
+    shape, classes = train.pixels.shape[1:], len(train.names)
     net = (
-        perceptron(side * side, config.hidden, classes)
+        perceptron(shape.numel(), config.hidden, classes)
         if config.net == "perceptron"
-        else convolutional(side, config.hidden // 8, classes)
+        else convolutional(shape, config.hidden // 8, classes)
     )
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     make = partial(sgd, rate=rate, decay=config.decay)
