@@ -179,3 +179,9 @@ def test_a_copied_recipe_runs_by_its_folder(tmp_path, capsys, monkeypatch):
     status, printed, errors = call(capsys, *words)
     assert status == 0, errors
     assert "bits_per_byte" in printed
+
+
+def test_numbers_that_only_some_seeds_have_are_in_no_mean():
+    found = run.spread([{"a": 1.0, "b": 2.0}, {"a": 3.0}])
+    assert found == {"a": {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}}
+    assert run.spread([{"a": 3.0}, {"a": 1.0, "b": 2.0}]).keys() == {"a"}

@@ -132,7 +132,7 @@ def _once(recipe: Any, name: str, config: Any, out: Path) -> dict[str, Any]:
 
 
 def spread(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and sample standard deviation of every number, over at least two results.
+    """Mean and sample standard deviation of every number that all of at least two results have.
 
     Example:
         >>> spread([{"loss": 1.0}, {"loss": 3.0}])["loss"]["mean"]
@@ -140,7 +140,7 @@ def spread(results: list[dict[str, Any]]) -> dict[str, Any]:
     """
     found = {}
     for key, first in results[0].items():
-        if isinstance(first, int | float):
+        if isinstance(first, int | float) and all(key in result for result in results):
             values = [result[key] for result in results]
             mean, sd = statistics.fmean(values), statistics.stdev(values)
             found[key] = {"mean": mean, "sd": sd if math.isfinite(sd) else None, "values": values}
