@@ -39,7 +39,7 @@ def curves(errors: Mapping[str, Sequence[float]], epochs: int, path: Path) -> Pa
     for plot in (left, right):
         plot.set_xlabel("epoch")
         plot.grid(alpha=0.25)
-        plot.legend(fontsize=8)
+    left.legend(fontsize=8)  # the right plot has the same lines
     with folder.whole(path) as part:
         figure.savefig(part, format="png", dpi=150)
     return path
