@@ -1,6 +1,7 @@
 """The result files: one CSV per machine, one row per measured thing; and looking things up."""
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -115,11 +116,14 @@ def caption(found: Sequence[Row]) -> str:
     """Where and when rows were measured, and how busy it was."""
     last, most = max(found, key=lambda r: r.date), max(r.others for r in found)
     commits = ", ".join(sorted({r.commit for r in found if r.commit}))
-    busy = "" if most < 0.15 else " **(busy: the times are too high)**"
+    busy = " **(busy: the times are too high)**" if most >= 0.15 else ""
+    beside = f"other processes took at most {most:.2f} cores{busy}"
+    if any(math.isnan(r.others) for r in found):
+        beside = "other processes were not looked at"
     return (
         f"{last.cpu}, {last.cores} cores, {last.threads} threads, torch {last.torch}, "
-        f"swiftrnn {last.swiftrnn} ({commits or 'no commit'}), {last.date[:10]}; other processes "
-        f"took at most {most:.2f} cores{busy}."
+        f"swiftrnn {last.swiftrnn} ({commits or 'no commit'}), {last.date[:10]}; "
+        f"{beside}."
     )
 
 

@@ -476,8 +476,10 @@ rows.append(Path("gpu/a.csv"), [
 ])
 print(gpu.asked(Path(".")))
 print(gpu.everything(Path(".")))
+print(rows.caption([replace(made, others=float("nan"))]))
 """
     lines = printed(code, tmp_path)
+    assert lines[-1].endswith("; other processes were not looked at.")
     assert "| SRU: cuDNN LSTM's step / step | float32 | ≥ 10.00 | 12.00 | yes |" in lines
     assert "| SRU: nn.Conv1d kernel 2's step / step | float32 | ≥ 1.00 | 0.50 | **no** |" in lines
     assert any("rate / copy" in line and "| 0.50 | **no** |" in line for line in lines)

@@ -315,7 +315,7 @@ ADDER = """
 @pytest.fixture
 def adder(tmp_path, monkeypatch):
     """A recipe that adds, as a folder of the user's."""
-    pytest.importorskip("optuna")
+    pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
     (tmp_path / "adder").mkdir()
     (tmp_path / "adder" / "__init__.py").write_text(textwrap.dedent(ADDER))
     monkeypatch.delitem(sys.modules, "adder", raising=False)
@@ -525,7 +525,7 @@ def test_commands_with_one_storage_and_study_share_the_work(swiftrnn, adder, tmp
 def test_a_password_is_not_saved(swiftrnn, adder, tmp_path, monkeypatch):
     from swiftrnn import sweep
 
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
     monkeypatch.setattr(sweep, "_lead", lambda *_: None)
     seen = []
 
@@ -661,7 +661,7 @@ def test_workers_whose_command_is_killed_end_their_trial_and_stop(adder, swiftrn
 
 
 def test_a_real_recipe_sweeps_from_the_command_line(swiftrnn, tmp_path):
-    pytest.importorskip("optuna")
+    pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
     words = ("--preset", "smoke", "--steps", 20, "--threads", 1, "--metric", "bits_per_byte")
     words = ("language_model", "--grid", "hidden=8,16", *words, "--out", "a")
     status, out, err = swiftrnn("sweep", *words)

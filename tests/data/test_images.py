@@ -147,3 +147,15 @@ def test_cifar_10_is_read_from_its_binary_files(tmp_path):
     (tmp_path / "data_batch_5.bin").unlink()
     with pytest.raises(FileNotFoundError, match=r"needs data_batch_5.bin of the binary version"):
         images.cifar_10(tmp_path, "train")
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_three_parts_share_no_image_and_test_is_the_test_part(tmp_path, made):
+    records = cifar_files(tmp_path, images_each=8)
+    train, valid, test = images.three_parts("mnist", 20, 10, 3, made, tmp_path)
+    assert (len(train), len(valid)) == (20, 10)
+    seen = [{bytes(image.numpy()) for image in part.pixels} for part in (train, valid, test)]
+    assert not seen[0] & seen[1]
+    assert not (seen[0] | seen[1]) & seen[2]
+    if not made:
+        assert test.labels.tolist() == records[:, 0].tolist()

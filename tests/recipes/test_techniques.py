@@ -90,11 +90,11 @@ def test_lines_are_neither_short_nor_long_and_micro_batches_have_all_of_them_onc
 
 
 def test_mixup_learns_fewer_wrong_labels_and_the_control_nothing(tmp_path):
-    found = mixing_run = mixup_robustness.run(mixup_robustness.SMOKE, tmp_path)
+    found = mixup_robustness.run(mixup_robustness.SMOKE, tmp_path)
     assert found["fit_40_mixup_8"] < found["fit_40_plain"]
     assert found["last_40_mixup_8"] < found["last_40_plain"]
     assert found["over_plain_40_mixup_8"] == found["last_40_mixup_8"] / found["last_40_plain"]
-    assert mixing_run["control_random_labels"] > 50
+    assert found["control_random_labels"] > 50
     assert found["best_40_plain"] < found["last_40_plain"]
 
 
@@ -210,11 +210,10 @@ def test_images_are_moved_and_mirrored_while_training_and_only_then():
     part = FlipAndCrop()
     assert torch.equal(part.eval()(x), x)
     moved = part.train()(x)
-    whole = torch.nn.functional.pad(x[0, 0], (4, 4, 4, 4))
     seen = {(r, c, f) for r in range(9) for c in range(9) for f in (0, 1)
             if any(torch.equal(m[0], torch.nn.functional.pad(
                 x[0, 0].flip(1) if f else x[0, 0], (4, 4, 4, 4))[r : r + 8, c : c + 8])
                 for m in moved[:60])}  # fmt: skip
     assert len(seen) > 30
     assert {f for _, _, f in seen} == {0, 1}
-    assert whole.shape == (16, 16)
+    assert all(((m == 0) | torch.isin(m, x[0])).all() for m in moved)

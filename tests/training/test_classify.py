@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
 from swiftrnn.data import images
 from swiftrnn.training import classify, weights
@@ -108,4 +107,3 @@ def test_a_grid_is_trained_once_at_every_point_by_any_number_of_workers(tmp_path
 
 def test_examples_run():
     assert doctest.testmod(classify).failed == 0
-    assert isinstance(classify.perceptron(1, 1, 1), nn.Sequential)

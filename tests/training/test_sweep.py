@@ -27,7 +27,7 @@ from swiftrnn.options import axes
 from swiftrnn.training import sweep
 from swiftrnn.training.sweep import Study, failed, finished, work
 
-pytest.importorskip("optuna")
+pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
 pytestmark = pytest.mark.xdist_group("processes")  # each starts programs of its own
 
 WORKER = """
@@ -325,7 +325,7 @@ def test_what_is_not_there_is_named_and_not_made(tmp_path):
 
 
 def test_a_database_that_does_not_answer_ends_with_one_line_without_password(monkeypatch):
-    pytest.importorskip("psycopg")
+    pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
     monkeypatch.setattr(sweep, "PATIENCE", 6)
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/base"
     with pytest.raises(OSError, match=r"got no answer from .*127\.0\.0\.1:1.*; what is") as caught:

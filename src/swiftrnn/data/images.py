@@ -159,6 +159,32 @@ def parts(images: Images, sizes: tuple[int, ...], seed: int) -> list[Images]:
     return [images.take(rows) for rows in order[: sum(sizes)].split(list(sizes))]
 
 
+def three_parts(
+    data: str, train_size: int, valid_size: int, seed: int, made: bool = False,
+    cifar: Path | None = None,
+) -> tuple[Images, Images, Images]:  # fmt: skip
+    """Train and valid, drawn from the training part without a common image, and the test part.
+
+    Args:
+        data: the name of a data set, see `known`.
+        train_size: images of train.
+        valid_size: images of valid.
+        seed: decides which.
+        made: made-up images in place of the data set.
+        cifar: a folder with CIFAR-10, in place of the data set.
+
+    Raises:
+        ValueError, ConnectionError, FileNotFoundError: as `known`, `cifar_10` and `parts` do.
+    """
+    sizes = train_size, valid_size
+    if made:
+        whole = made_up(2 * sum(sizes), seed)
+        train, valid, test = parts(whole, (*sizes, sum(sizes)), seed)
+        return train, valid, test
+    train, valid = parts(cifar_10(cifar, "train") if cifar else known(data, "train"), sizes, seed)
+    return train, valid, cifar_10(cifar, "test") if cifar else known(data, "test")
+
+
 def corrupted(images: Images, share: float, seed: int) -> Images:
     """A share of the labels drawn anew, each class as likely, so that some stay right by chance.
 

@@ -126,7 +126,7 @@ def train(
     batches = Shuffled(train.scaled(*scale), train.labels, batch_size)
     x, y = valid.scaled(*scale), valid.labels
 
-    def measured(now: Any) -> dict[str, float]:
+    def each_epoch(now: Any) -> dict[str, float]:
         error = measures(now(x), y)["error"]
         best = out / "best.json"
         if not best.exists() or error < folder.read_json(best)["error"]:
@@ -135,7 +135,7 @@ def train(
         return {"error": error}
 
     return fit(
-        model, batches, out=out, steps=epochs * len(batches), valid=measured, every=1 / epochs,
+        model, batches, out=out, steps=epochs * len(batches), valid=each_epoch, every=1 / epochs,
         resume=True, name=name, progress=progress,
     )  # fmt: skip
 
@@ -171,6 +171,12 @@ def measures(scores: Tensor, y: Tensor) -> dict[str, float]:
         "nll": cross_entropy(scores.double(), y).item(),
         "ece": (gaps.abs().sum() / len(y)).item(),
     }
+
+
+@torch.no_grad()
+def measured(model: nn.Module, part: Images, scale: tuple[float, float]) -> dict[str, float]:
+    """The `measures` of a model on images, brought to the scale that it was trained at."""
+    return measures(model(part.scaled(*scale)), part.labels)
 
 
 @torch.no_grad()

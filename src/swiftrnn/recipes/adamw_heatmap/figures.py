@@ -56,7 +56,7 @@ def heat_maps(rows: Sequence[Any], path: Path) -> Path:
         plot.set_yticks(range(len(decays)), [f"{each:g}" for each in decays])
     bar = figure.colorbar(image, ax=list(plots), extend="max")
     bar.set_label("error on valid, %")
-    beside: Any = "outside lower center"  # which the stubs do not know
+    beside: Any = "outside lower center"  # its type lacks the places outside
     missing = len(rows) < len(methods) * len(rates) * len(decays)
     title = "white: diverged" if missing else None
     figure.legend(*plots[0].get_legend_handles_labels(), loc=beside, title=title)

@@ -15,7 +15,7 @@ from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.recipes.adamw_heatmap.resnet import residual
 from swiftrnn.training import classify, weights
-from swiftrnn.training.classify import Classifier, convolutional, measures, perceptron
+from swiftrnn.training.classify import Classifier, convolutional, perceptron
 from swiftrnn.training.decay import carry_rate, decoupled, groups
 from swiftrnn.training.grid import folder_of
 from swiftrnn.training.schedule import cosine
@@ -52,16 +52,9 @@ def optimizer_of(net: nn.Module, method: str, rate: float, decay: float) -> torc
 
 def parts_of(config: Any) -> tuple[Images, Images, Images]:
     """Train with its wrong labels, valid and test with right ones."""
-    sizes = config.train_size, config.valid_size
-    if config.made_up:
-        made = images.made_up(2 * sum(sizes), config.seed)
-        train, valid, test = images.parts(made, (*sizes, sum(sizes)), config.seed)
-    else:
-        known = partial(images.known, config.data)
-        if config.cifar:
-            known = partial(images.cifar_10, config.cifar)
-        train, valid = images.parts(known("train"), sizes, config.seed)
-        test = known("test")
+    train, valid, test = images.three_parts(
+        config.data, config.train_size, config.valid_size, config.seed, config.made_up, config.cifar
+    )
     return images.corrupted(train, config.noise, config.seed), valid, test
 
 
@@ -89,8 +82,7 @@ def trial(config: Any, point: dict[str, Any], out: Path) -> dict[str, float]:
     )
     weights.save(model, out / LAST)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    with torch.no_grad():
-        known = measures(model(train.scaled(*train.scale())), train.labels)
+    known = classify.measured(model, train, train.scale())
     return {"error": fitted.history[-1]["error"], "fit": 100 - known["error"]}
 
 
@@ -105,8 +97,7 @@ def on_test(config: Any, row: Row, axes: Any, out: Path) -> float:
     train, _, test = parts_of(config)
     where = folder_of(axes, row[0], out) / LAST
     model = weights.built(lambda: built(config, train, row[0]), where)
-    with torch.no_grad():
-        return measures(model(test.scaled(*train.scale())), test.labels)["error"]
+    return classify.measured(model, test, train.scale())["error"]
 
 
 def where_it_fits(rows: Sequence[Row], method: str, bare: str) -> list[Row]:

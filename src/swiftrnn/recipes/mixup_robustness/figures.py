@@ -33,7 +33,7 @@ def curves(rows: Sequence[Any], axes: Mapping[str, Sequence[Any]], out: Path) ->
         plot.set_xlabel("epoch")
         plot.grid(alpha=0.25)
     plots[0].set_ylabel("error on valid, %")
-    beside: Any = "outside right"  # which the stubs do not know
+    beside: Any = "outside right"  # its type lacks the places outside
     figure.legend(*plots[0].get_legend_handles_labels(), loc=beside, title="mixup")
     with folder.whole(out / "curves.png") as part:
         figure.savefig(part, format="png", dpi=150)

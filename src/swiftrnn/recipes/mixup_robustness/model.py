@@ -13,7 +13,7 @@ from lightning import seed_everything
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.training import classify, folder, weights
-from swiftrnn.training.classify import BEST, Classifier, measures, perceptron
+from swiftrnn.training.classify import BEST, Classifier, perceptron
 from swiftrnn.training.grid import folder_of
 from swiftrnn.training.schedule import cosine
 
@@ -23,14 +23,9 @@ Row = tuple[dict[str, Any], dict[str, float]]
 
 
 def parts_of(config: Any) -> tuple[Images, Images, Images]:
-    """Train, valid and test, all with right labels; the first two share no image."""
+    """Train, valid and test, all with right labels."""
     sizes = config.train_size, config.valid_size
-    if config.made_up:
-        made = images.made_up(2 * sum(sizes), config.seed)
-        train, valid, test = images.parts(made, (*sizes, sum(sizes)), config.seed)
-        return train, valid, test
-    train, valid = images.parts(images.known(config.data, "train"), sizes, config.seed)
-    return train, valid, images.known(config.data, "test")
+    return images.three_parts(config.data, *sizes, config.seed, config.made_up)
 
 
 def built(config: Any, train: Images, rate: float = 1e-3, alpha: float = 0.0) -> Classifier:
@@ -60,8 +55,7 @@ def trial(config: Any, point: dict[str, Any], out: Path) -> dict[str, float]:
     errors = [each["error"] for each in fitted.history]
     folder.write_json(out / "history.json", {"error": errors})
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    with torch.no_grad():
-        known = measures(model(noisy.scaled(*train.scale())), noisy.labels)
+    known = classify.measured(model, noisy, train.scale())
     return {"last": errors[-1], "best": min(errors), "fit": 100 - known["error"]}
 
 
@@ -81,8 +75,7 @@ def on_test(config: Any, row: Row, axes: Any, out: Path, which: str) -> dict[str
     """Measure weights of a trial, `BEST` or `LAST`, on the test part."""
     train, _, test = parts_of(config)
     model = weights.built(lambda: built(config, train), folder_of(axes, row[0], out) / which)
-    with torch.no_grad():
-        return measures(model(test.scaled(*train.scale())), test.labels)
+    return classify.measured(model, test, train.scale())
 
 
 def table(config: Any, rows: Sequence[Row], axes: Any, out: Path) -> dict[str, float]:

@@ -14,7 +14,7 @@ from torch import nn
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.training import classify, folder, weights
-from swiftrnn.training.classify import Classifier, convolutional, measures, perceptron
+from swiftrnn.training.classify import Classifier, convolutional, perceptron
 from swiftrnn.training.decay import groups
 from swiftrnn.training.grid import folder_of
 from swiftrnn.training.schedule import Drops, Restarts, Schedule, cosine
@@ -38,14 +38,9 @@ def schedule_of(name: str, steps: int) -> Schedule:
 
 
 def parts_of(config: Any) -> tuple[Images, Images, Images]:
-    """Train, valid and test; the first two share no image."""
+    """Train, valid and test."""
     sizes = config.train_size, config.valid_size
-    if config.made_up:
-        made = images.made_up(2 * sum(sizes), config.seed)
-        train, valid, test = images.parts(made, (*sizes, sum(sizes)), config.seed)
-        return train, valid, test
-    train, valid = images.parts(images.known(config.data, "train"), sizes, config.seed)
-    return train, valid, images.known(config.data, "test")
+    return images.three_parts(config.data, *sizes, config.seed, config.made_up)
 
 
 def sgd(net: nn.Module, rate: float, decay: float) -> torch.optim.Optimizer:
@@ -100,5 +95,4 @@ def on_test(config: Any, row: Row, axes: Any, out: Path) -> float:
     train, _, test = parts_of(config)
     where = folder_of(axes, row[0], out) / LAST
     model = weights.built(lambda: built(config, train, **row[0]), where)
-    with torch.no_grad():
-        return measures(model(test.scaled(*train.scale())), test.labels)["error"]
+    return classify.measured(model, test, train.scale())["error"]
