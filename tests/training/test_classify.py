@@ -73,9 +73,11 @@ def test_training_learns_and_keeps_the_epoch_that_was_best_on_valid(tmp_path, al
 def test_nets_take_flat_images(kind):
     shape = torch.Size((8, 8))
     perceptron = classify.perceptron(64, 6, 4)
-    net = perceptron if kind == "perceptron" else classify.convolutional(shape, 3, 4)
+    net = perceptron if kind == "perceptron" else classify.convolutional(shape, 3, 5, 4)
     assert net(torch.randn(5, 64)).shape == (5, 4)
-    assert classify.convolutional(torch.Size((3, 8, 8)), 2, 4)(torch.randn(5, 192)).shape == (5, 4)
+    for side in (7, 8, 9, 10):  # in colour
+        net = classify.convolutional(torch.Size((3, side, side)), 2, 5, 4)
+        assert net(torch.randn(5, 3 * side**2)).shape == (5, 4)
 
 
 def test_the_nearest_mean_finds_what_is_far_apart():

@@ -34,8 +34,10 @@ class Config:
     train_size: int = 5000  # images, so that a small net can learn their labels by heart
     valid_size: int = 5000  # images with right labels; all is chosen there
     noise: float = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
-    hidden: int = 128  # units of each hidden layer; 1/8 of it: channels of the convolutional net's
-    # first layer; 1/2: of the residual net's first stage, so 128 is the paper's 26 2x64d
+    hidden: int = (
+        128  # units of each hidden layer; 1/16 of it: channels of the first convolution of
+    )
+    # the convolutional net; 1/2: of the residual net's first stage, so 128 is the paper's 26 2x64d
     epochs: int = 60  # theirs: 100
     batch_size: int = 100  # theirs: 128
     methods: tuple[str, ...] = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")

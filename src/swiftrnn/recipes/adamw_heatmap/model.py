@@ -64,7 +64,7 @@ def built(config: Any, train: Images, point: dict[str, Any]) -> Classifier:
     shape, classes = train.pixels.shape[1:], len(train.names)
     net = {
         "perceptron": lambda: perceptron(shape.numel(), config.hidden, classes),
-        "convolutional": lambda: convolutional(shape, config.hidden // 8, classes),
+        "convolutional": lambda: convolutional(shape, config.hidden // 16, config.hidden, classes),
         "residual": lambda: residual(shape, config.hidden // 2, classes),
     }[config.net]()
     cell = {name: point[name] for name in ("method", "rate", "decay")}

@@ -24,7 +24,7 @@ class Config:
     net: Literal["perceptron", "convolutional"] = "perceptron"
     train_size: int = 10_000
     valid_size: int = 5000  # rates are chosen there
-    hidden: int = 128  # units of each hidden layer; 1/8 of it: channels of the first convolution
+    hidden: int = 128  # units of each hidden layer; 1/16 of it: first channels
     epochs: int = 63  # 1 + 2 + ... + 32, so that cycles end with the training; theirs: 200
     batch_size: int = 100  # theirs: 128
     schedules: tuple[str, ...] = ("fixed", "drops", "cosine", "restarts", "restarts_short")

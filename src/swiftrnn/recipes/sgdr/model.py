@@ -54,7 +54,7 @@ def built(config: Any, train: Images, schedule: str, rate: float) -> Classifier:
     net = (
         perceptron(shape.numel(), config.hidden, classes)
         if config.net == "perceptron"
-        else convolutional(shape, config.hidden // 8, classes)
+        else convolutional(shape, config.hidden // 16, config.hidden, classes)
     )
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     make = partial(sgd, rate=rate, decay=config.decay)
