@@ -1,0 +1,100 @@
+"""What an instrument takes: samples as rows, all finite, enough of them, as many in each."""
+
+import importlib.util
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def samples(who: str, name: str, values: Any, least: int = 4) -> Tensor:
+    """Samples as rows (n, d) of floating point; a tensor keeps its dtype, device and gradients.
+
+    Args:
+        who: asks, for messages.
+        name: of what it got.
+        values: an array or a tensor, (n) or (n, ...); further dimensions become one.
+        least: so many samples are needed.
+
+    Raises:
+        TypeError: these are no numbers.
+        ValueError: too few, or not all of them finite.
+    """
+    found = numbers(who, name, values)
+    if not found.ndim or len(found) < least:
+        raise ValueError(
+            f"{who} needs at least {least} samples (n, d) as {name}; got {tuple(found.shape)}; "
+            "give one row for each sample"
+        )
+    found = found.reshape(len(found), -1)
+    finite(who, name, found)
+    return found
+
+
+def numbers(who: str, name: str, values: Any) -> Tensor:
+    """An array as a tensor of floating point, of any shape.
+
+    Raises:
+        TypeError: these are no real numbers.
+    """
+    try:
+        found = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise TypeError(f"{who} needs numbers as {name}; got {kind}; give an array") from None
+    if found.is_complex():
+        raise TypeError(f"{who} needs real numbers as {name}; got {found.dtype}; take its parts")
+    return found if found.is_floating_point() else found.double()
+
+
+def finite(who: str, name: str, found: Tensor) -> None:
+    """Refuse nan and infinity.
+
+    Raises:
+        ValueError: says how many there are, and where the first one is.
+    """
+    bad = ~torch.isfinite(found)
+    if bool(bad.any()):
+        rows = bad.reshape(len(found), -1).any(1) if found.ndim else bad.reshape(1)
+        raise ValueError(
+            f"{who} needs finite numbers as {name}; got nan or infinity in {int(rows.sum())} of "
+            f"{len(rows)} samples, first in sample {int(rows.nonzero()[0, 0])}; leave them out"
+        )
+
+
+def same_length(who: str, **found: Tensor) -> None:
+    """Refuse samples that are not drawn together.
+
+    Raises:
+        ValueError: one has another number of rows.
+    """
+    if len({len(each) for each in found.values()}) > 1:
+        sizes = ", ".join(f"{len(each)} of {name}" for name, each in found.items())
+        raise ValueError(f"{who} needs as many samples of each; got {sizes}; pair them first")
+
+
+def varies(who: str, name: str, found: Tensor) -> None:
+    """Refuse samples that are all the same: nothing can depend on them.
+
+    Raises:
+        ValueError: they are.
+    """
+    if bool((found == found[:1]).all()):
+        raise ValueError(
+            f"{who} needs samples that differ as {name}; got {len(found)} equal ones; leave it out"
+        )
+
+
+def needs(who: str, *modules: str) -> None:
+    """Check that what the extra `analysis` brings is installed, without importing it.
+
+    Raises:
+        ModuleNotFoundError: names the first that is missing.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"{who} needs the extra analysis; {module} is missing; "
+                "run pip install 'swiftrnn[analysis]'",
+                name=module,
+            )
