@@ -291,15 +291,16 @@ def compared(folder: Path) -> str:
 def recipes() -> str:
     """What `swiftrnn run --record` wrote, paper beside ours; of many numbers the chosen ones."""
     lines = []
-    for path in sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/results.json")):
-        found = json.loads(path.read_text())
+    for path in sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/results*.json")):
+        found, preset = json.loads(path.read_text()), path.stem.partition("-")[2]
+        recipe = f"{path.parent.name} --preset {preset}" if preset else path.parent.name
         for name in found.get("headline", found["metrics"]):
             value = found["metrics"][name]
             spread = isinstance(value, dict)
             ours = f"{value['mean']:.4g} ± {value['sd']:.2g}" if spread else f"{value:.4g}"
             claim = found.get("claims", {}).get(name)
             paper = f"{claim:.4g}" if isinstance(claim, int | float) else "–"
-            lines.append([path.parent.name, name, ours, paper, str(found.get("seeds", 1))])
+            lines.append([recipe, name, ours, paper, str(found.get("seeds", 1))])
     return table(("recipe", "metric", "ours", "paper", "seeds"), lines) if lines else ""
 
 

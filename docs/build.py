@@ -165,9 +165,11 @@ def recipes() -> str:
         name, doc = path.parent.name, ast.get_docstring(ast.parse(path.read_text())) or ""
         readme = f"../src/swiftrnn/recipes/{name}/README.md"
         parts += [f"## [{name}]({readme})", doc, f"`swiftrnn run {name} --help` lists its options."]
-        if (DOCS / "pictures" / f"{name}.png").exists():
-            parts.append(f"![{doc.partition(chr(10))[0]}](pictures/{name}.png)")
-        if (found := path.with_name("results.json")).exists():
+        for found in sorted(path.parent.glob("results*.json")):
+            of = found.stem.removeprefix("results")  # of a preset, which has a picture of its own
+            parts += [f"With `--preset {of[1:]}`:"] if of else []
+            if (DOCS / "pictures" / f"{name}{of}.png").exists():
+                parts.append(f"![{doc.partition(chr(10))[0]}](pictures/{name}{of}.png)")
             parts.append(results(json.loads(found.read_text())))
     return "\n\n".join(parts) + "\n"
 

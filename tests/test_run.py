@@ -159,6 +159,12 @@ def test_results_are_recorded_for_recipes_of_a_checkout_only(recipe, capsys, mon
     run.record("adder", adder.Config(seed=3), 2, results["metrics"], recipe / "out")
     assert read(checkout / "adder" / "results.json")["headline"] == ["sum"]
     assert (recipe / "adder.png").read_bytes() == b"drawn"
+    (recipe / "out" / "seed-3" / "plot.png").write_bytes(b"of smoke")
+    run.record("adder", adder.Config(seed=3), 2, {"sum": 7}, recipe / "out", "smoke")
+    assert read(checkout / "adder" / "results-smoke.json")["metrics"] == {"sum": 7}
+    assert read(checkout / "adder" / "results.json")["metrics"]["sum"] == 4
+    assert (recipe / "adder-smoke.png").read_bytes() == b"of smoke"
+    assert (recipe / "adder.png").read_bytes() == b"drawn"
 
 
 def test_the_language_model_runs_and_predicts_from_the_command_line(tmp_path, capsys):

@@ -224,7 +224,8 @@ def _run(name: str, words: list[str]) -> int:
             print(f"{key:32}{_shown(value)}")
     print(f"\nThe run is in {out}")
     if how.record:
-        print(f"Recorded in {run.record(name, options.config, how.seeds, metrics, out)}")
+        path = run.record(name, options.config, how.seeds, metrics, out, how.preset)
+        print(f"Recorded in {path}")
     return 0
 
 

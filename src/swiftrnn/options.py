@@ -35,7 +35,10 @@ class Run:
     seeds: int = 1  # runs with this many seeds, from --seed upwards, and gives mean and sd
     out: Path | None = None  # the run folder; runs/<recipe>-<time> unless given
     resume: bool = False  # go on with the run in --out, or with the recipe's newest
-    record: bool = False  # write the recipe's results.json; in a source checkout only
+    record: bool = (
+        False  # write the recipe's results.json, of a preset results-PRESET.json; in a source
+    )
+    # checkout only
 
 
 @dataclass(frozen=True)

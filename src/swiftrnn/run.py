@@ -161,8 +161,12 @@ def check_recordable(name: str) -> None:
         )
 
 
-def record(name: str, config: Any, seeds: int, metrics: dict[str, Any], out: Path) -> Path:
+def record(
+    name: str, config: Any, seeds: int, metrics: dict[str, Any], out: Path, preset: str = "default"
+) -> Path:
     """Write the recipe's results.json, with the machine and the commit that gave them.
+
+    Those of a preset lie beside it, in results-PRESET.json.
 
     Where the recipe names a `PICTURE` of its run folder, that goes into the documentation; of
     several seeds, that of the first. Of many numbers it may name those for short tables, HEADLINE.
@@ -173,7 +177,8 @@ def record(name: str, config: Any, seeds: int, metrics: dict[str, Any], out: Pat
     from swiftrnn.machine import machine
 
     check_recordable(name)
-    here, path = machine(), RECIPES / name / "results.json"
+    here, beside = machine(), "" if preset == "default" else f"-{preset}"
+    path = RECIPES / name / f"results{beside}.json"
     content = {
         "config": dataclasses.asdict(config),
         "metrics": metrics,
@@ -190,7 +195,7 @@ def record(name: str, config: Any, seeds: int, metrics: dict[str, Any], out: Pat
     folder.write_json(path, content)
     if picture := getattr(module(name), "PICTURE", None):
         here_lies = (out / f"seed-{config.seed}" if seeds > 1 else out) / picture
-        with folder.whole(PICTURES / f"{name}.png") as part:
+        with folder.whole(PICTURES / f"{name}{beside}.png") as part:
             shutil.copyfile(here_lies, part)
     return path
 
@@ -214,7 +219,7 @@ def copy(name: str, target: Path) -> None:
         raise ValueError(
             f"swiftrnn copy needs a new DIR; got {target}, which exists; choose another name"
         )
-    ignored = shutil.ignore_patterns("__pycache__", "results.json")
+    ignored = shutil.ignore_patterns("__pycache__", "results*.json")
     shutil.copytree(RECIPES / name, target, ignore=ignored)
     for path in target.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
