@@ -248,7 +248,7 @@ def test_several_bandwidths_are_one_test_at_the_level_of_one():
         rejected += permutation_test(x, y, g, g, permutations=99, seed=s).p_value <= 0.05
     assert 8 <= rejected <= 34  # 20 expected; a p-value for each width would reject about 50
     x = torch.linspace(0, 6.28, 200).double()
-    y, wide = torch.sin(4 * x) + 0.2 * normal(200), Gaussian(5.0)
+    y, wide = torch.cos(4 * x) + 0.2 * normal(200), Gaussian(5.0)
     assert permutation_test(x, y, g, g, permutations=199).p_value <= 0.01
     assert permutation_test(x, y, wide, wide, permutations=199).p_value > 0.05
 
