@@ -19,6 +19,7 @@ import rows
 from epochs import epochs
 from gpu import asked, everything
 from grid import every_cell, means
+from large_hsic import large_hsic
 from lengths import ragged
 from parallel import crossover
 from quality import quality, trials
@@ -237,6 +238,7 @@ NOT_MEASURED = {
     "crf": "`python benchmarks/random_fields.py`",
     "tagging": "`python benchmarks/tagging.py`",
     "serve": "`python benchmarks/serve.py RUN --record`",
+    "hsic": "`python benchmarks/large_hsic.py`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
@@ -312,6 +314,7 @@ OF_RUNS: dict[str, Callable[[Path], str]] = {
     "quality": quality,
     "tagging": tagging,
     "serve": served,
+    "hsic": large_hsic,
     "recipes": lambda _: recipes(),
 }
 

@@ -395,7 +395,11 @@ def test_arrays_and_tensors_are_the_same_and_dtypes_are_kept():
     x, y = normal(30, 2), normal(30, seed=1)
     assert hsic(x.numpy(), y.numpy()) == hsic(x, y)
     assert hsic(x.float(), y.float()).dtype == torch.float32
-    assert hsic(np.arange(20), np.arange(20)[::-1].copy()).dtype == torch.float64
+    count = np.arange(20)
+    count.setflags(write=False)
+    assert hsic(count, count[::-1]).dtype == torch.float64
+    of_lists = hsic(x[:, 0].tolist(), y.tolist())  # no digit is lost
+    torch.testing.assert_close(of_lists, hsic(x[:, 0], y), rtol=1e-12, atol=0)
 
 
 def test_other_arguments_are_checked():

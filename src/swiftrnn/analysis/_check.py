@@ -3,6 +3,7 @@
 import importlib.util
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,13 +39,20 @@ def numbers(who: str, name: str, values: Any) -> Tensor:
         TypeError: these are no real numbers.
     """
     try:
-        found = torch.as_tensor(values)
+        found = values if isinstance(values, Tensor) else torch.from_numpy(_array(values))
     except (TypeError, ValueError, RuntimeError):
         kind = getattr(values, "dtype", type(values).__name__)
         raise TypeError(f"{who} needs numbers as {name}; got {kind}; give an array") from None
     if found.is_complex():
         raise TypeError(f"{who} needs real numbers as {name}; got {found.dtype}; take its parts")
     return found if found.is_floating_point() else found.double()
+
+
+def _array(values: Any) -> np.ndarray:
+    """An array that torch takes: written to, forwards; numbers of Python keep their 64 bits."""
+    found = np.asarray(values)
+    backwards = any(stride < 0 for stride in found.strides)
+    return found.copy() if backwards or not found.flags.writeable else found
 
 
 def finite(who: str, name: str, found: Tensor) -> None:
