@@ -8,6 +8,7 @@ writes it in two steps: on SQLite, 8 of 60 trials went to more than one of four 
 """
 
 import contextlib
+import gc
 import itertools
 import json
 import math
@@ -111,11 +112,10 @@ def _try(study: "Study", trial: Any, objective: Objective, out: Path, metric: st
             out.mkdir(parents=True, exist_ok=True)
             found = objective(dict(trial.params), out)
     except (ValueError, ArithmeticError) as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        study.end(trial, "FAIL", error=why[:1000])
+        study.end(trial, "FAIL", error=" ".join(f"{type(error).__name__}: {error}".split())[:1000])
         return
-    value = found.get(metric or "")
-    if value is None:  # the trial will wait again, since `work` leaves the study
+    gc.collect()  # a training leaves its data in a cycle of objects: hundreds of them fill memory
+    if (value := found.get(metric or "")) is None:  # the trial waits again, as `work` leaves
         raise ValueError(
             f"a sweep needs one of the metrics {', '.join(sorted(found))} to compare by; "
             f"got {metric or 'none'}; name it, on the command line by --metric"

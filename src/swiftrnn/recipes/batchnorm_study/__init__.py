@@ -1,0 +1,75 @@
+"""What batch normalisation does: speed, smoothness with and without a scale, covariate shift.
+
+Paper: Santurkar et al. (2018), "How Does Batch Normalization Help Optimization?".
+Differs: six convolutions on 5,000 images of Fashion-MNIST for VGG on CIFAR-10; scale-free units.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from swiftrnn.recipes.batchnorm_study.figures import panels
+from swiftrnn.recipes.batchnorm_study.model import LAST, built, chosen, parts_of, table, trial
+from swiftrnn.recipes.batchnorm_study.norms import norm
+from swiftrnn.training import classify, weights
+from swiftrnn.training.grid import train_all
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes for minutes on a CPU; theirs: a VGG net on 50,000 images in colour."""
+
+    data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    made_up: bool = False  # learn where a bright square is, without any data
+    train_size: int = 5000  # images
+    valid_size: int = 5000  # images; rates are chosen there
+    width: int = 16  # channels of the first two convolutions; the other four have twice as many
+    he: bool = True  # weights drawn as He et al. do; with torch's the plain net learns nothing
+    steps: int = 200  # of a training; four times as many images as there are
+    batch_size: int = 100  # of a step, and of the images that are always measured
+    norms: tuple[str, ...] = ("none", "batch", "noisy", "centring", "scaling", "layer", "group")
+    rates: tuple[float, ...] = (0.03, 0.1, 0.3)  # of gradient descent without momentum
+    every: int = 5  # steps between two looks at the landscape
+    relative: float = 0.01  # a step of this share of each layer's norm, to compare nets by
+    level: float = 0.8  # of the loss, at which nets are compared
+    iterations: int = 40  # of Lanczos, at most
+    processes: int = 1  # that train beside one another
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.norms:  # said before the first training, not after it
+            norm(name, self.width)
+
+
+SMOKE = Config(
+    made_up=True, train_size=200, valid_size=200, width=8, steps=30, batch_size=50,
+    norms=("none", "batch"), rates=(0.1, 0.3), every=5, level=1.0, iterations=10,
+)  # fmt: skip
+TORCH_WEIGHTS = Config(he=False)  # a plain net on a plateau: flat, smooth, and untrained
+CLAIMS: dict[str, float] = {}  # theirs are bands in pictures, without a table
+PICTURE = "panels.png"  # of the run folder, for the documentation
+HEADLINE = ("loss_none", "loss_batch", "steps_to_level_none", "steps_to_level_batch",
+            "over_plain_beta", "over_plain_own_beta", "over_plain_beta_by_rate",
+            "control_random_labels")  # fmt: skip
+
+
+def run(config: Config, out: Path) -> dict[str, float]:
+    """Train with every norm at every rate; choose the rate on valid; read test once."""
+    alone = replace(config, processes=1)
+    axes = {"norm": config.norms, "rate": config.rates}
+    about = asdict(alone)
+    rows = train_all(partial(trial, alone), axes, out, "error", about, config.processes)
+    found = table(config, rows, axes, out)
+    train, _, test = parts_of(config)
+    found["baseline_nearest_mean"] = classify.nearest_mean(train, test)
+    if not rows:
+        raise ValueError(f"batchnorm_study needs rates that train; got {config.rates}; try smaller")
+    point, control = (chosen(rows, "batch") or rows[0])[0], out / "control"
+    control.mkdir(exist_ok=True)
+    if not (control / LAST).exists():
+        trial(alone, point, control, share=1.0)
+    net = weights.built(lambda: built(config, train, point["norm"]), control / LAST)
+    found["control_random_labels"] = classify.measured(net, test, train.scale())["error"]
+    panels(config, rows, axes, out)
+    return found
