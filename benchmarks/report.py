@@ -22,6 +22,7 @@ from grid import every_cell, means
 from large_hsic import large_hsic
 from lengths import ragged
 from parallel import crossover
+from plane import plane
 from quality import quality, trials
 from random_fields import random_fields
 from rows import Results, caption
@@ -239,6 +240,7 @@ NOT_MEASURED = {
     "tagging": "`python benchmarks/tagging.py`",
     "serve": "`python benchmarks/serve.py RUN --record`",
     "hsic": "`python benchmarks/large_hsic.py`",
+    "plane": "`python benchmarks/plane.py RUN`",
     "kernels": "`python benchmarks/ops.py`",
     **dict.fromkeys(("gpu", "gpu targets"), "`python benchmarks/gpu.py`"),
     "compare": "`swiftrnn compare`, copy its metrics.json to benchmarks/results/compare-NAME.json",
@@ -315,6 +317,7 @@ OF_RUNS: dict[str, Callable[[Path], str]] = {
     "tagging": tagging,
     "serve": served,
     "hsic": large_hsic,
+    "plane": plane,
     "recipes": lambda _: recipes(),
 }
 

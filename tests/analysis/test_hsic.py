@@ -241,7 +241,7 @@ def test_it_sees_a_noisy_circle_that_correlation_does_not_see():
 
 
 def test_several_bandwidths_are_one_test_at_the_level_of_one():
-    widths = torch.tensor([0.05, 0.5, 5.0]).double()
+    widths = torch.tensor([5.0, 0.5, 0.05]).double()
     g, rejected = Gaussian(widths), 0
     for s in range(400):
         x, y = normal(30, seed=2 * s), normal(30, seed=2 * s + 1)
@@ -295,6 +295,8 @@ def test_joint_independence_sees_what_no_pair_shows():
     third = bits.sum(0) % 2
     assert permutation_test(bits[0], third, Delta(), Delta()).p_value > 0.05
     assert joint_test(bits[0], bits[1], third).p_value <= 0.01
+    x, y = normal(60, seed=4), normal(60, seed=5)
+    assert joint_test(x, y, y + 0.5 * normal(60, seed=6), permutations=199).p_value <= 0.01
     apart = [normal(60, seed=s) for s in (1, 2, 3)]
     assert joint_test(*apart, permutations=199).p_value > 0.05
 
@@ -321,6 +323,7 @@ def test_all_pairs_at_once_are_the_pairs_one_by_one():
 def test_holm_is_the_procedure_step_by_step():
     found = holm([[0.01, 0.2], [0.02, 0.9]])
     torch.testing.assert_close(found, torch.tensor([[0.04, 0.4], [0.06, 0.9]]).double())
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
     with pytest.raises(ValueError, match=r"holm needs p-values in 0..1; got \[1.5\]"):
         holm([1.5])
 
