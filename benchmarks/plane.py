@@ -50,12 +50,13 @@ def plane(results: Path) -> str:
             ]
             for name, each in content["times"].items()
         ]
+        layers, estimators = len(config["widths"]) + 1, 4 + 2 * len(config["variances"])
         where = (
-            f"{config['epochs']:,} epochs, {config['records']} recorded, "
-            f"{len(config['widths']) + 1} layers, "
-            f"{4 + 2 * len(config['variances'])} estimators, {config['processes']} processes of one thread. {facts['cpu']}, {facts['cores']} cores, torch "
-            f"{facts['torch']}, swiftrnn {facts['swiftrnn']} ({facts['commit']})."
-        )  # fmt: skip
+            f"{config['epochs']:,} epochs, {config['records']} recorded, {layers} layers, "
+            f"{estimators} estimators, {config['processes']} processes of one thread. "
+            f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, swiftrnn "
+            f"{facts['swiftrnn']} ({facts['commit']})."
+        )
         heads = ("activation", "networks", "minutes", "minutes, one process")
         parts.append(f"{where}\n\n{table(heads, lines)}")
     return "\n\n".join(parts)
