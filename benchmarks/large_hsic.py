@@ -36,7 +36,7 @@ FORMS: dict[str, Form] = {
     "Nystroem, 100 landmarks": lambda x, y, s: float(nystroem_hsic(x, y, K, L, 100, s)),
     "Nystroem, 400 landmarks": lambda x, y, s: float(nystroem_hsic(x, y, K, L, 400, s)),
     "random features, 400": lambda x, y, s: float(random_feature_hsic(x, y, *WIDTHS, 400, s)),
-    "random features, 2,000": lambda x, y, s: float(random_feature_hsic(x, y, *WIDTHS, 2000, s)),
+    "random features, 1,000": lambda x, y, s: float(random_feature_hsic(x, y, *WIDTHS, 1000, s)),
     "blocks of 100": lambda x, y, s: block_hsic(x, y, K, L, 100, s).value,
     "blocks of 1,000": lambda x, y, s: block_hsic(x, y, K, L, 1000, s).value,
 }
