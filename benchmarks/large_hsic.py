@@ -3,8 +3,8 @@
     python benchmarks/large_hsic.py                a million samples, for the table
     python benchmarks/large_hsic.py --samples 20000 --out seen.json
 
-Each form runs in a process of its own, so that its peak of memory, as Linux tells it, is its own. The
-exact value is of 10,000 samples, where all pairs can still be compared; errors are relative to it.
+Each form runs in a process of its own, so that its peak of memory, as Linux tells it, is its own.
+The exact value is of 10,000 samples, where all pairs can still be compared; errors are relative.
 """
 
 import argparse

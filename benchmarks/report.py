@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import rows
 from epochs import epochs
@@ -38,6 +39,7 @@ PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / 
 OPENING, CLOSING = "<!-- generated: ", "<!-- end -->"
 HEADLINE = (32, 256, 512)
 LSTM = "nn.LSTM"
+SHOWN = 4  # metrics of a recipe; docs/recipes.md has all
 
 
 def headline(results: Results) -> str:
@@ -293,19 +295,24 @@ def compared(folder: Path) -> str:
 
 
 def recipes() -> str:
-    """What `swiftrnn run --record` wrote, paper beside ours; of many numbers the chosen ones."""
+    """What `swiftrnn run --record` wrote, a line each: the first metrics, paper beside ours."""
     lines = []
     for path in sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/results*.json")):
         found, preset = json.loads(path.read_text()), path.stem.partition("-")[2]
         recipe = f"{path.parent.name} --preset {preset}" if preset else path.parent.name
-        for name in found.get("headline", found["metrics"]):
-            value = found["metrics"][name]
-            spread = isinstance(value, dict)
-            ours = f"{value['mean']:.4g} ± {value['sd']:.2g}" if spread else f"{value:.4g}"
-            claim = found.get("claims", {}).get(name)
-            paper = f"{claim:.4g}" if isinstance(claim, int | float) else "–"
-            lines.append([recipe, name, ours, paper, str(found.get("seeds", 1))])
-    return table(("recipe", "metric", "ours", "paper", "seeds"), lines) if lines else ""
+        names = found.get("headline", list(found["metrics"]))[:SHOWN]
+        shown = "; ".join(measured(name, found) for name in names)
+        lines.append([recipe, shown, str(found.get("seeds", 1))])
+    return table(("recipe", "on test data", "seeds"), lines) if lines else ""
+
+
+def measured(name: str, found: dict[str, Any]) -> str:
+    """A metric with its spread over seeds, and the paper's number where there is one."""
+    value, claim = found["metrics"][name], found.get("claims", {}).get(name)
+    spread = isinstance(value, dict)
+    ours = f"{value['mean']:.4g} ± {value['sd']:.2g}" if spread else f"{value:.4g}"
+    paper = f" (paper: {claim:.4g})" if isinstance(claim, int | float) else ""
+    return f"{name} {ours}{paper}"
 
 
 OF_RUNS: dict[str, Callable[[Path], str]] = {
