@@ -223,6 +223,7 @@ def test_the_study_alone_tells_everything(tmp_path):
     (tmp_path / "moved").mkdir()
     moved = (tmp_path / "study.db").rename(tmp_path / "moved" / "other.db")
     assert finished(moved, "small") == finished(f"sqlite:///{moved}", "small") == found
+    assert finished(str(moved), "small") == found  # a path as text is a path
     trials = all_trials(moved, "small")
     assert [trial.value for trial in trials] == [10.5, 10.25, 20.5, 20.25]
     import optuna

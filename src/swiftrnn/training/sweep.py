@@ -179,8 +179,8 @@ class Study:
         )
         self._heard: dict[int, tuple[Any, float]] = {}  # trial -> its sign of life, since when
         self._began: tuple[float, int] | None = None  # when, and with how many trials done
-        if isinstance(storage, Path):
-            self.url = sqlalchemy.URL.create("sqlite", database=str(storage.absolute()))
+        if "://" not in str(storage):
+            self.url = sqlalchemy.URL.create("sqlite", database=str(Path(storage).absolute()))
         else:
             self.url = sqlalchemy.make_url(storage)
         small = self.url.get_backend_name() == "sqlite"

@@ -23,7 +23,7 @@ class Config:
     data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
     made_up: bool = False  # learn where a bright square is, without any data
     train_size: int = 5000  # images
-    valid_size: int = 5000  # images; rates are chosen there
+    valid_size: int = 5000  # images, whose error is reported
     width: int = 16  # channels of the first two convolutions; the other four have twice as many
     he: bool = True  # weights drawn as He et al. do; with torch's the plain net learns nothing
     steps: int = 200  # of a training; four times as many images as there are
@@ -55,7 +55,7 @@ HEADLINE = ("loss_none", "loss_batch", "steps_to_level_none", "steps_to_level_ba
 
 
 def run(config: Config, out: Path) -> dict[str, float]:
-    """Train with every norm at every rate; choose the rate on valid; read test once."""
+    """Train with every norm at every rate; choose the rate by training loss; read test once."""
     alone = replace(config, processes=1)
     axes = {"norm": config.norms, "rate": config.rates}
     about = asdict(alone)

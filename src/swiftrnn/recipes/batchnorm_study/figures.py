@@ -29,7 +29,7 @@ PANELS = (  # what it shows, under which name it is kept, whether its axis is lo
 
 
 def panels(config: Any, rows: Sequence[Any], axes: Any, out: Path) -> Path:
-    """Six plots over the steps, a line for each norm at the rate that is best on valid.
+    """Six plots over the steps, a line for each norm at the rate where it trains best.
 
     All but the loss of the training and the shift are running medians of nine looks.
     """

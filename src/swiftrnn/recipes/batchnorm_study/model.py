@@ -134,8 +134,11 @@ def finite(value: float) -> float | None:
 
 
 def chosen(rows: Sequence[Row], norm: str) -> Row | None:
-    """The rate that is best on valid; None where no training stayed finite."""
-    return min((r for r in rows if r[0]["norm"] == norm), key=lambda r: r[1]["error"], default=None)
+    """The rate with the least training loss in the end; None where no training stayed finite.
+
+    What is claimed is about training, and errors on valid jump where rates are large.
+    """
+    return min((r for r in rows if r[0]["norm"] == norm), key=lambda r: r[1]["loss"], default=None)
 
 
 def history(row: Row, axes: Any, out: Path) -> dict[str, list[Any]]:
@@ -191,7 +194,7 @@ def table(config: Any, rows: Sequence[Row], axes: Any, out: Path) -> dict[str, f
             lambda norm=norm: built(config, train, norm), folder_of(axes, row[0], out) / LAST
         )
         here = {"error": classify.measured(net, test, train.scale())["error"]}
-        here |= {"loss": row[1]["loss"], "rate": row[0]["rate"]}
+        here |= {"valid": row[1]["error"], "loss": row[1]["loss"], "rate": row[0]["rate"]}
         here |= summary(seen := history(row, axes, out), config.level)
         here["sharpness_converged"] = sum(seen["converged"]) / len(seen["converged"])
         moments = second_moments(net, train.scaled(*train.scale())[:MOMENT]).values()
