@@ -182,7 +182,7 @@ class Study:
         if "://" not in str(storage):
             self.url = sqlalchemy.URL.create("sqlite", database=str(Path(storage).absolute()))
         else:
-            self.url = sqlalchemy.make_url(storage)
+            self.url = sqlalchemy.make_url(str(storage))
         small = self.url.get_backend_name() == "sqlite"
         self.file = Path(self.url.database or "") if small else None
         self.storage = self._patiently(self._opened, PATIENCE / 12)
