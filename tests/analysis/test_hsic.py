@@ -305,7 +305,11 @@ def test_all_pairs_at_once_are_the_pairs_one_by_one():
     a, b = normal(30), normal(30, seed=1)
     c = (a > 0).double()
     kernels = {"c": Delta()}
-    alignment, p_values = pairwise_test({"a": a, "b": b, "c": c}, kernels, permutations=99)
+    told = []
+    alignment, p_values = pairwise_test(
+        {"a": a, "b": b, "c": c}, kernels, permutations=99, progress=told.append
+    )
+    assert told == pytest.approx([1 / 3, 1])
     for i, j, x, y, kernel in [(0, 1, a, b, None), (0, 2, a, c, Delta()), (1, 2, b, c, Delta())]:
         one = permutation_test(x, y, None, kernel, permutations=99)
         assert p_values[i, j] == p_values[j, i] == one.p_value

@@ -117,9 +117,13 @@ def joint_test(
 
 
 def pairwise_test(
-    columns: Mapping[str, Any], kernels: Mapping[str, Kernel] | None = None,
-    permutations: int = 999, seed: int = 0, block: int = 1,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    columns: Mapping[str, Any],
+    kernels: Mapping[str, Kernel] | None = None,
+    permutations: int = 999,
+    seed: int = 0,
+    block: int = 1,
+    progress: Callable[[float], None] = lambda _: None,
+) -> tuple[Tensor, Tensor]:
     """Which of several columns depend on one another, by `permutation_test` of every pair.
 
     Orders are drawn once, and a column in another order is held against all others in one product.
@@ -130,6 +134,7 @@ def pairwise_test(
         permutations: how many; see `holm` for p-values of many pairs.
         seed: decides which.
         block: as for `permutation_test`.
+        progress: called after each column with the part of the work that is done, 0 to 1.
 
     Returns:
         Centred kernel alignments (C, C), 0 to 1, and p-values (C, C), nan on the diagonal.
@@ -166,6 +171,7 @@ def pairwise_test(
         )
         for i, row in enumerate(values):
             found[i, j] = found[j, i] = _judged(row[None]).p_value
+        progress(j * (j + 1) / (len(k) * (len(k) - 1)))
     products = torch.einsum("aij,bij->ab", middle, middle)
     norms = products.diagonal().sqrt()
     return (products / torch.outer(norms, norms)).fill_diagonal_(1), found

@@ -23,13 +23,13 @@ Pair = dict[str, Any]
 
 def of_table(table: Mapping[str, Column], config: Any) -> tuple[dict[str, float], list[Pair]]:
     """All pairs, how many of them are dependent, and how many of shuffled columns: the control."""
-    pairs = tested(table, config)
+    pairs = tested(table, config, "hsic_test")
     draw = torch.Generator().manual_seed(config.seed + 1)
     shuffled = {
         name: Column(each.values[torch.randperm(len(each.values), generator=draw)], each.words)
         for name, each in table.items()
     }
-    control = tested(shuffled, config)
+    control = tested(shuffled, config, "the control")
     found = {
         "pairs": float(len(pairs)),
         "dependent_pairs": float(sum(p["adjusted"] <= config.level for p in pairs)),
@@ -45,13 +45,22 @@ def of_table(table: Mapping[str, Column], config: Any) -> tuple[dict[str, float]
     return found, pairs
 
 
-def tested(table: Mapping[str, Column], config: Any) -> list[Pair]:
+def tested(table: Mapping[str, Column], config: Any, name: str) -> list[Pair]:
     """Each pair with its alignment, its correlation, and their p-values, Holm's last."""
     words = {name: Delta() for name, each in table.items() if each.words}
     values = {name: each.values for name, each in table.items()}
     least = math.ceil(2 * math.comb(len(values), 2) / config.level)  # fewer would show little
     orders = max(config.permutations, least)
-    aligned, p_values = pairwise_test(values, words, orders, config.seed, config.block)
+    bar = Progress(name)
+
+    def progress(done: float) -> None:
+        if bar.due(done):
+            bar.draw(done, None, f"{orders:,} orders of each column")
+
+    aligned, p_values = pairwise_test(
+        values, words, orders, config.seed, config.block, progress=progress
+    )
+    bar.close()
     correlation = torch.corrcoef(torch.stack([*values.values()]))
     pairs = [
         {
