@@ -73,5 +73,5 @@ def run(config: Config, out: Path) -> dict[str, float]:
     found["points_below_backprop"] = found["accuracy_backprop"] - found["accuracy_hsic_class_mean"]
     best_random = max(random["random_class_mean"], random["random_hidden_class_mean"])
     found["points_above_random"] = found["accuracy_hsic_class_mean"] - best_random
-    curves(chosen, axes, out)
+    curves(chosen, axes, found, out)
     return found
