@@ -361,6 +361,8 @@ def test_large_forms_agree_with_the_exact_value(monkeypatch):
     assert blocks.p_value < 1e-6
     by_features = permutation_test(x, y, permutations=99, rank=30)
     assert by_features.p_value == 0.01
+    same = float(nystroem_hsic(x, y, rank=30))
+    assert by_features.statistic == pytest.approx(same, rel=1e-6)
     assert permutation_test(x, normal(3000, seed=9), permutations=99, rank=30).p_value > 0.05
 
 
@@ -405,6 +407,7 @@ def test_arrays_and_tensors_are_the_same_and_dtypes_are_kept():
     count = np.arange(20)
     count.setflags(write=False)
     assert hsic(count, count[::-1]).dtype == torch.float64
+    assert hsic(np.arange(20.0)[::-1], count).dtype == torch.float64  # backwards
     of_lists = hsic(x[:, 0].tolist(), y.tolist())  # no digit is lost
     torch.testing.assert_close(of_lists, hsic(x[:, 0], y), rtol=1e-12, atol=0)
 

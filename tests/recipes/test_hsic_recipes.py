@@ -68,6 +68,7 @@ def test_the_p_value_of_a_correlation_is_fishers():
     a, b = made_up(200, 0)["number"].values, made_up(200, 1)["number"].values + 0.1
     r, p = stats.pearsonr(a, b)
     assert of_correlation(float(r), 200) == pytest.approx(float(p), abs=5e-3)
+    assert of_correlation(0.5, 28) == pytest.approx(2 * stats.norm.sf(5 * math.atanh(0.5)))
     assert of_correlation(1.0, 200) == 0
 
 
