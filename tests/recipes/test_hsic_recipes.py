@@ -88,6 +88,7 @@ def test_tables_are_read_as_they_are_written(tmp_path):
     assert read_table(long, rows=10, in_order=True)["a"].values.tolist() == [*range(10)]
     drawn = read_table(long, rows=10, seed=3)
     assert len(set(drawn["a"].values.tolist())) == 10
+    assert drawn["a"].values.max() > 10
     assert drawn["a"].values.remainder(7).tolist() == drawn["b"].values.tolist()
 
 

@@ -40,8 +40,9 @@ SMOKE = Config(
     rates=(1e-2,),
 )  # fmt: skip
 FASHION = Config(data="fashion-mnist")
-CLAIMS = {  # read off their figure 4, test accuracy in percent after 5 epochs, MNIST
-    "accuracy_backprop": 97.81, "accuracy_hsic_argmax": 96.88,
+CLAIMS = {  # read off their figure 4, test accuracy in percent after 5 epochs
+    "mnist_backprop": 97.81, "mnist_hsic_argmax": 96.88,
+    "fashion_mnist_backprop": 87.37, "fashion_mnist_hsic_argmax": 86.48,
 }  # fmt: skip
 PICTURE = "curves.png"  # of the run folder, for the documentation
 HEADLINE = ("accuracy_backprop", "accuracy_hsic_class_mean", "accuracy_hsic_argmax",
