@@ -226,6 +226,20 @@ def test_a_missing_extra_gets_one_line_that_names_it(swiftrnn, monkeypatch):
     assert refused(swiftrnn("compare"), "swiftrnn compare", *needed)
 
 
+@pytest.mark.parametrize("recipe", ["random_angles", "hsic_bottleneck"])
+def test_a_recipe_that_needs_scipy_says_so_before_it_begins(recipe, tmp_path):
+    words = ["run", recipe, "--preset", "smoke", "--out", str(tmp_path / "run")]
+    code = (
+        "import importlib.util as u, sys; real = u.find_spec; "
+        "u.find_spec = lambda name, *a: None if name == 'scipy' else real(name, *a); "
+        f"from swiftrnn.cli import main; sys.exit(main({words!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    needed = "needs the extra analysis", "scipy is missing; run pip install 'swiftrnn[analysis]'"
+    refused((done.returncode, done.stdout, done.stderr), *needed)
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interrupt_ends_with_130_and_one_line(swiftrnn, monkeypatch):
     def interrupted(_):
         raise KeyboardInterrupt("go on with swiftrnn compare --resume")

@@ -204,6 +204,7 @@ EXTRAS = {
     "train": ("lightning", "tensorboard"),
     "report": ("matplotlib", "jinja2"),
     "sweep": ("optuna",),
+    "analysis": ("scipy",),
 }
 
 

@@ -8,7 +8,8 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
+
+from swiftrnn.analysis._scipy import special
 
 LARGE = 20.0  # from here on the terms below give log Gamma(z + 1/2) - log Gamma(z) to all digits
 SERIES = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432)  # of z^-1, z^-3, z^-5 ...

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import special, stats
 from torch import Tensor
 
 from swiftrnn.analysis import _check, _tails
+from swiftrnn.analysis._scipy import special, stats
 
 
 class Angle(stats.rv_continuous):

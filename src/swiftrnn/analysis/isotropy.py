@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import special, stats
 from torch import Tensor
 
 from swiftrnn.analysis import _check
+from swiftrnn.analysis._scipy import special, stats
 from swiftrnn.analysis.angles import (
     angle,
     angle_between,

@@ -8,6 +8,10 @@ from torch.nn.functional import cross_entropy
 
 from swiftrnn.training import folder
 
+folder.needs_extra("hsic_bottleneck", "analysis", "scipy")
+
+from scipy.optimize import linear_sum_assignment  # noqa: E402 (what is missing is said first)
+
 EPOCHS, BATCH, RATE = 5, 256, 1e-2  # of the linear layer; the features are standardised first
 Part = tuple[Tensor, Tensor]
 
@@ -42,9 +46,6 @@ def most_active(train: Part, z: Tensor) -> Tensor:
 
     The pairing makes the number of right answers there the largest, by the Hungarian method.
     """
-    folder.needs_extra("hsic_bottleneck", "analysis", "scipy")
-    from scipy.optimize import linear_sum_assignment
-
     units, classes = train[0].argmax(1), int(train[1].max()) + 1
     counts = torch.zeros(train[0].shape[1], classes)
     counts.index_put_((units, train[1]), torch.ones(len(units)), accumulate=True)
