@@ -238,6 +238,7 @@ def in_a_process(rank, folder, wrapped, processes=2):
         ours.add(loss, count)
     ours.flush()
     torch.save(flat(model.parameters()), f"{folder}/{rank}.pt")
+    distributed.barrier()  # torch can hang where a group ends while its thread still frees tensors
     distributed.destroy_process_group()
 
 
