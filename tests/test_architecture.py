@@ -13,16 +13,28 @@ FILES = sorted(SRC.rglob("*.py"))
 SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs").glob("*.py")])
 C_FILES = sorted([*SRC.rglob("*.c"), *SRC.rglob("*.h")])
 TOP = {"cli", "options", "compare", "bench", "deploy", "run", "sweep", "__main__"}
-BELOW = {"recipes", "nn", "ops", "training", "analysis", "data", "metrics", "machine", "timing"}
+BELOW = {
+    "recipes",
+    "nn",
+    "ops",
+    "training",
+    "analysis",
+    "data",
+    "metrics",
+    "machine",
+    "timing",
+    "extras",
+}
 MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "ops": set(),
     "nn": {"ops"},
-    "analysis": set(),
+    "analysis": {"extras"},
+    "extras": set(),
     "data": set(),
     "metrics": {"data"},
     "machine": set(),
     "timing": set(),
-    "training": {"machine", "data", "metrics"},
+    "training": {"machine", "data", "metrics", "extras"},
     "recipes": {"nn", "training", "analysis", "data", "metrics"},
     "deploy": {"recipes", "nn", "ops", "training", "data"},
     "bench": {"nn", "ops", "training", "machine", "timing"},

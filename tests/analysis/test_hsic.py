@@ -424,6 +424,7 @@ def test_other_arguments_are_checked():
         (lambda: gamma_test(x, x, Gaussian(torch.ones(2))), "needs one bandwidth; got 2"),
         (lambda: nystroem(x, Gaussian(1.0), 0), "rank of at least 1; got 0"),
         (lambda: random_features(1, 1.0, 3), "even count of at least 2 .*; got 3 and 1.0"),
+        (lambda: random_feature_hsic(x, x, 0.0), "a bandwidth above 0; got 400 and 0.0"),
         (lambda: block_hsic(x, x, block=11), "two blocks of at least 4 samples; got 20 samples"),
         (lambda: hsic(torch.zeros(9).to(torch.complex64), x), "real numbers as x; got torch.comp"),
     ]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from matplotlib.figure import Figure
+from tests.recipes.pictures import small_run
 from torch import nn
 
 from swiftrnn.recipes import batchnorm_study
@@ -19,17 +19,8 @@ SMOKE = batchnorm_study.SMOKE
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """The folder of the small run, its metrics, and the figure that it drew."""
-    out, drawn = tmp_path_factory.mktemp("study"), []
-    with pytest.MonkeyPatch.context() as patch:
-        save = Figure.savefig
-
-        def noted(self, *given, **how):
-            drawn.append(self)
-            save(self, *given, **how)
-
-        patch.setattr(Figure, "savefig", noted)
-        metrics = batchnorm_study.run(SMOKE, out)
-    (figure,) = drawn
+    out = tmp_path_factory.mktemp("study")
+    metrics, (figure,) = small_run(batchnorm_study, out)
     return out, metrics, figure
 
 

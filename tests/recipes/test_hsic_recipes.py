@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from matplotlib.figure import Figure
+from tests.recipes.pictures import small_run
 
 from swiftrnn.cli import main
 from swiftrnn.recipes import hsic_bottleneck, hsic_test
@@ -19,11 +19,8 @@ from swiftrnn.recipes.hsic_test.model import of_correlation
 @pytest.fixture(scope="module", params=[hsic_test, hsic_bottleneck], ids=lambda r: r.__name__)
 def done(request, tmp_path_factory):
     """A recipe, the folder of its small run, its metrics, and the figures that it drew."""
-    out, drawn = tmp_path_factory.mktemp("run"), []
-    with pytest.MonkeyPatch.context() as patch:
-        save = Figure.savefig
-        patch.setattr(Figure, "savefig", lambda f, *a, **k: (drawn.append(f), save(f, *a, **k)))
-        return request.param, out, request.param.run(request.param.SMOKE, out), drawn
+    out = tmp_path_factory.mktemp("run")
+    return request.param, out, *small_run(request.param, out)
 
 
 def test_a_small_run_gives_finite_numbers_and_a_picture_that_reads(done):

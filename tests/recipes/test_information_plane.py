@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from matplotlib.figure import Figure
+from tests.recipes.pictures import small_run
 from torch.func import functional_call, stack_module_state, vmap
 
 from swiftrnn.recipes import information_plane as recipe
@@ -18,16 +18,8 @@ SHORT = replace(recipe.SMOKE, networks=3, epochs=6, since=2, records=4, activati
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """The folder of a small run, its metrics, and the figure that it drew."""
-    out, drawn = tmp_path_factory.mktemp("plane"), []
-    with pytest.MonkeyPatch.context() as patch:
-        save = Figure.savefig
-
-        def noted(self, *given, **how):
-            drawn.append(self)
-            save(self, *given, **how)
-
-        patch.setattr(Figure, "savefig", noted)
-        return out, recipe.run(recipe.SMOKE, out), drawn
+    out = tmp_path_factory.mktemp("plane")
+    return out, *small_run(recipe, out)
 
 
 def test_a_small_run_learns_and_the_control_does_not(done):

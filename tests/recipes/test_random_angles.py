@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from scipy import stats
+from tests.recipes.pictures import small_run
 
 from swiftrnn.analysis.angles import angle
 from swiftrnn.recipes import random_angles
@@ -17,17 +17,8 @@ from swiftrnn.recipes.random_angles import model
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """The folder of a small run, its metrics, and its figure."""
-    out, drawn = tmp_path_factory.mktemp("angles"), []
-    with pytest.MonkeyPatch.context() as patch:
-        save = Figure.savefig
-
-        def noted(self, *given, **how):
-            drawn.append(self)
-            save(self, *given, **how)
-
-        patch.setattr(Figure, "savefig", noted)
-        metrics = random_angles.run(random_angles.SMOKE, out)
-    return out, metrics, drawn
+    out = tmp_path_factory.mktemp("angles")
+    return out, *small_run(random_angles, out)
 
 
 def test_a_small_run_finds_what_the_formula_says_and_the_controls_fail(done):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 from tests.data.test_images import cifar_files
+from tests.recipes.pictures import small_run
 
 from swiftrnn.recipes import accumulation, adamw_heatmap, mixup_robustness, sgdr
 from swiftrnn.recipes.accumulation.model import lines_of, micro_batches
@@ -24,17 +24,8 @@ NAMES = ("accumulation", "adamw_heatmap", "mixup_robustness", "sgdr")
 def done(request, tmp_path_factory):
     """A recipe, the folder of its small run, its metrics, and the figures that it drew."""
     recipe = importlib.import_module(f"swiftrnn.recipes.{request.param}")
-    out, drawn = tmp_path_factory.mktemp(request.param), []
-    with pytest.MonkeyPatch.context() as patch:
-        save = Figure.savefig
-
-        def noted(self, *given, **how):
-            drawn.append(self)
-            save(self, *given, **how)
-
-        patch.setattr(Figure, "savefig", noted)
-        metrics = recipe.run(recipe.SMOKE, out)
-    return recipe, out, metrics, drawn
+    out = tmp_path_factory.mktemp(request.param)
+    return recipe, out, *small_run(recipe, out)
 
 
 def test_a_small_run_gives_finite_numbers_and_a_picture(done):

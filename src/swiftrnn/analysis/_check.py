@@ -1,6 +1,5 @@
 """What an instrument takes: samples as rows, all finite, enough of them, as many in each."""
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -93,16 +92,14 @@ def varies(who: str, name: str, found: Tensor) -> None:
         )
 
 
-def needs(who: str, *modules: str) -> None:
-    """Check that what the extra `analysis` brings is installed, without importing it.
+def paired(who: str, **values: Any) -> dict[str, Tensor]:
+    """Samples of several variables that were drawn together, each of which varies.
 
     Raises:
-        ModuleNotFoundError: names the first that is missing.
+        TypeError, ValueError: as `samples`, `same_length` and `varies`.
     """
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            raise ModuleNotFoundError(
-                f"{who} needs the extra analysis; {module} is missing; "
-                "run pip install 'swiftrnn[analysis]'",
-                name=module,
-            )
+    found = {name: samples(who, name, each) for name, each in values.items()}
+    same_length(who, **found)
+    for name, each in found.items():
+        varies(who, name, each)
+    return found

@@ -1,8 +1,8 @@
 """SciPy, or one line that says how to get it."""
 
-from swiftrnn.analysis import _check
+from swiftrnn.extras import needs_extra
 
-_check.needs("swiftrnn.analysis", "scipy")
+needs_extra("swiftrnn.analysis", "analysis", "scipy")
 
 from scipy import special, stats  # noqa: E402 (what is missing is said first)
 

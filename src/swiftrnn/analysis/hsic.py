@@ -158,12 +158,7 @@ def joint_matrices(
             f"{who} needs two variables or more and a kernel for each; got {len(variables)} "
             f"and {len(kernels)}"
         )
-    found = {
-        name: _check.samples(who, name, each) for name, each in zip(names, variables, strict=True)
-    }
-    _check.same_length(who, **found)
-    for name, each in found.items():
-        _check.varies(who, name, each)
+    found = _check.paired(who, **dict(zip(names, variables, strict=True)))
     return [
         (kernel or of_samples(each))(each, each)
         for each, kernel in zip(found.values(), kernels, strict=True)

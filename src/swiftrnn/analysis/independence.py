@@ -298,15 +298,9 @@ def _by_features(
     seed: int,
 ) -> Tensor:  # fmt: skip
     """As `_over_orders`, of features in place of kernels: n rank² operations for each order."""
-    found = {
-        name: _check.samples("permutation_test", name, each).detach()
-        for name, each in (("x", x), ("y", y))
-    }
-    _check.same_length("permutation_test", **found)
-    for name, each in found.items():
-        _check.varies("permutation_test", name, each)
+    found = _check.paired("permutation_test", x=x, y=y)
     features = [
-        nystroem(each, kernel or of_samples(each), rank, seed + i)(each)
+        nystroem(each, kernel or of_samples(each), rank, seed + i)(each).detach()
         for i, (each, kernel) in enumerate(zip(found.values(), (kernel_x, kernel_y), strict=True))
     ]
     a, b = (each - each.mean(0) for each in features)

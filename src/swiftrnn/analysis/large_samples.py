@@ -14,7 +14,7 @@ from torch import Tensor
 
 from swiftrnn.analysis import _check
 from swiftrnn.analysis.hsic import unbiased_of
-from swiftrnn.analysis.kernels import Kernel, of_samples
+from swiftrnn.analysis.kernels import Kernel, median_bandwidth, of_samples
 
 ROWS = 8192  # samples of a chunk
 Features = Callable[[Tensor], Tensor]
@@ -127,7 +127,7 @@ def nystroem_hsic(
 
     Source: Zhang et al. (2018), "Large-Scale Kernel Methods for Independence Testing", section 3.
     """
-    a, b = _pairs("nystroem_hsic", x, y)
+    a, b = _check.paired("nystroem_hsic", x=x, y=y).values()
     maps = [
         nystroem(each, kernel or of_samples(each), rank, seed + i)
         for i, (each, kernel) in enumerate(((a, kernel_x), (b, kernel_y)))
@@ -159,14 +159,12 @@ def random_feature_hsic(
 
     Source: Zhang et al. (2018), "Large-Scale Kernel Methods for Independence Testing", section 4.
     """
-    a, b = _pairs("random_feature_hsic", x, y)
-    widths = (
-        of_samples(each).bandwidth if width is None else width
-        for each, width in ((a, bandwidth_x), (b, bandwidth_y))
-    )
+    a, b = _check.paired("random_feature_hsic", x=x, y=y).values()
     maps = [
-        random_features(each.shape[1], float(width), count, seed + i)
-        for i, (each, width) in enumerate(zip((a, b), widths, strict=True))
+        random_features(
+            each.shape[1], median_bandwidth(each) if width is None else width, count, seed + i
+        )
+        for i, (each, width) in enumerate(((a, bandwidth_x), (b, bandwidth_y)))
     ]
     return of_features(a, b, *maps)
 
@@ -196,7 +194,7 @@ def block_hsic(
 
     Source: Zhang et al. (2018), "Large-Scale Kernel Methods for Independence Testing", section 2.
     """
-    a, b = (each.detach() for each in _pairs("block_hsic", x, y))
+    a, b = (each.detach() for each in _check.paired("block_hsic", x=x, y=y).values())
     count = len(a) // block if block >= 4 else 0
     if count < 2:
         raise ValueError(
@@ -223,14 +221,6 @@ def of_features(a: Tensor, b: Tensor, map_a: Features, map_b: Features) -> Tenso
             sums[i] = sums[i] + part.double()
     n = len(a)
     return (sums[2] / n - torch.outer(sums[0], sums[1]) / n**2).square().sum().to(a.dtype)
-
-
-def _pairs(who: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    found = {name: _check.samples(who, name, each) for name, each in (("x", x), ("y", y))}
-    _check.same_length(who, **found)
-    for name, each in found.items():
-        _check.varies(who, name, each)
-    return found["x"], found["y"]
 
 
 def _at_least_one(who: str, name: str, value: int) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import os
 import tempfile
@@ -10,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from swiftrnn.extras import needs_extra as needs_extra
 
 RUNS = Path("runs")  # where runs go unless told otherwise
 PATIENCE = 300  # seconds, with the first of several processes
@@ -26,21 +27,6 @@ def leads() -> bool:
         if name in os.environ:
             return os.environ[name] == "0"
     return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
-
-
-def needs_extra(who: str, extra: str, *modules: str) -> None:
-    """Check that an optional dependency is installed, without importing it.
-
-    Raises:
-        ModuleNotFoundError: names the first missing module and the extra to install.
-    """
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            raise ModuleNotFoundError(
-                f"{who} needs the extra {extra}; {module} is missing; "
-                f"run pip install 'swiftrnn[{extra}]'",
-                name=module,
-            )
 
 
 def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
