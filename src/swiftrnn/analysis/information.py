@@ -16,7 +16,7 @@ from swiftrnn.analysis import _check
 
 TILE = 256  # rows of a tile of pairs on a CPU: two of them stay in its cache; measured, not guessed
 TILE_GPU = 4096
-FARTHEST = -80.0  # exp of less is nothing beside the sample's own 1, and twelve times as slow
+FARTHEST = -80.0  # exp of less is nothing beside the sample's own 1, and far slower
 LARGEST = 2**62  # of a pattern's number; above it patterns are numbered anew
 
 
