@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from swiftrnn.nn._ends import Ends
-from swiftrnn.ops._op import transformed
+from swiftrnn.ops._plain import transformed
 
 
 class Memory(NamedTuple):

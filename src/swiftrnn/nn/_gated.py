@@ -3,13 +3,11 @@
 import torch
 from torch import Tensor
 
-from swiftrnn import ops
 from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
 from swiftrnn.ops import _stack
-from swiftrnn.ops._blocked import can_block, project
+from swiftrnn.ops._blocked import project
 from swiftrnn.ops._native import state_dtype
-from swiftrnn.ops._product import linear
 from swiftrnn.ops.gated_scan import OP, Cell
 from swiftrnn.ops.gated_scan.reference import GATES
 
@@ -39,10 +37,7 @@ def gated_layer(
     floor = None if floor is None else floor.to(real).contiguous()
     state = state.to(real).contiguous()
     rest = bias, floor, state, *ends, cell, reverse
-    if can_block(OP, x):
-        return project(OP, x.contiguous(), weight.contiguous(), None, *rest, taps=taps)
-    gates = linear(beside(x, taps), weight, None)
-    return ops.gated_scan(gates, bias, floor, state, *ends, cell, reverse)
+    return project(OP, x, weight, None, *rest, taps=taps)
 
 
 def gated_cell(
@@ -59,12 +54,6 @@ def gated_cell(
         floors = weight.new_full((hidden_size,), floor, dtype=state_dtype(weight.dtype))
     bias = weights.get("bias_ih")
     return _stack.Cell("gated_scan", weight, bias, floors, flag=number, taps=taps)
-
-
-def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:
-    """What a gate sees through each tap, side by side: (T, B, I * taps)."""
-    T = x.shape[0] - max(taps)
-    return x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)
 
 
 def zoned(p: float, training: bool, x: Tensor, T: int, hidden_size: int) -> Tensor | None:

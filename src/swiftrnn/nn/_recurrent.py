@@ -14,6 +14,8 @@ from swiftrnn.nn import _stream
 from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
 from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
+from swiftrnn.ops._native import state_dtype
+from swiftrnn.ops._plain import untraced
 from swiftrnn.ops._stack import Cell
 
 
@@ -109,7 +111,8 @@ class Recurrent(nn.Module, ABC):
 
     def cells(self) -> list[Cell | None]:
         """What `cell` says of every layer."""
-        return [self.cell(self._weights(i, n)) for i, n in enumerate(self._input_sizes())]
+        like = next(self.parameters())
+        return [self.cell(self._weights(i, n, like)) for i, n in enumerate(self._input_sizes())]
 
     def sees_padding(self, x: Tensor) -> bool:  # noqa: ARG002
         """Whether products of x (T, B, I) take in what lies beyond lengths; so by default."""
@@ -258,6 +261,7 @@ class Recurrent(nn.Module, ABC):
             raise ValueError(f"{self._name()} needs {name} in 0..1; got {value}")
         return float(value)
 
+    @untraced
     def check_shape(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
         """ValueError or TypeError unless x is a tensor of this shape."""
         if not isinstance(x, Tensor):
@@ -286,6 +290,7 @@ class Recurrent(nn.Module, ABC):
         if torch.is_grad_enabled() and self.sees_padding(x):
             x = forwards.clear(x)  # 0 * nan is no gradient of 0
         x, directions = self.start_stack(x), 2 if self.bidirectional else 1
+        sizes = self._input_sizes()
         ends = forwards, forwards.backwards()
         states, new, finals = self.split_state(state, x.shape[1]), [], []
         for layer in range(self.num_layers):
@@ -294,7 +299,7 @@ class Recurrent(nn.Module, ABC):
             outputs, first = [], directions * layer
             found = self.start_layer(x, layer, states[first : first + directions], forwards)
             for direction in range(directions):
-                weights = self._weights(first + direction, x.shape[-1]) | found
+                weights = self._weights(first + direction, sizes[first + direction], x) | found
                 here = ends[direction], layer, direction
                 output, last = self._run_one(x, states[first + direction], weights, *here)
                 outputs.append(output)
@@ -348,10 +353,44 @@ class Recurrent(nn.Module, ABC):
         output, state = self._run(x[rows], state, lengths, reset)
         return output.transpose(0, 1)[inside.t()], state
 
-    def _weights(self, i: int, input_size: int) -> dict[str, Tensor]:
-        suffix = self._suffixes()[i]
-        return {name: getattr(self, name + suffix) for name in self.parameter_shapes(input_size)}
+    def _weights(self, i: int, input_size: int, like: Tensor) -> dict[str, Tensor]:
+        """The parameters of one layer in one direction, where they fit it and `like`."""
+        suffix, shapes = self._suffixes()[i], self.parameter_shapes(input_size)
+        weights = {name: getattr(self, name + suffix) for name in shapes}
+        self._check_weights(suffix, weights, shapes, like)
+        return weights
 
+    @untraced
+    def _check_weights(
+        self,
+        suffix: str,
+        weights: dict[str, Tensor],
+        shapes: dict[str, tuple[int, ...]],
+        like: Tensor,
+    ) -> None:
+        dtype, device = like.dtype, like.device
+        for name, weight in weights.items():
+            if weight.shape != shapes[name] or weight.dtype != dtype or weight.device != device:
+                self._check_weight(name + suffix, weight, shapes[name], like)
+
+    def _check_weight(
+        self, name: str, weight: Tensor, shape: tuple[int, ...], like: Tensor
+    ) -> None:
+        self.check_shape(name, weight, shape, "as it was made")
+        if weight.device != like.device:
+            raise ValueError(
+                f"{self._name()} needs {name} on {like.device}, as its input; got {weight.device}; "
+                "move one of the two with .to(), or load all of its parameters"
+            )
+        vector = weight.dim() == 1 or not name.startswith("weight")  # computed in that of states
+        fits = weight.dtype in (like.dtype, state_dtype(like.dtype)) if vector else False
+        if not fits and not (weight.is_floating_point() and under_autocast(like)):
+            raise TypeError(
+                f"{self._name()} needs {name} in {like.dtype}, as its input; got {weight.dtype}; "
+                "convert the whole layer with .to()"
+            )
+
+    @untraced
     def _check_input(self, x: object) -> bool:
         """Whether the input has a batch dimension; raises if it does not fit."""
         letters = "(B, T, I)" if self.batch_first else "(T, B, I)"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._product import plain
+from swiftrnn.ops._plain import dense, eager, plain
 from swiftrnn.ops._stack import MOST_ROWS, Stack
 
 Key = tuple[Any, ...]  # where parameters lie, how often they were changed, and options
@@ -19,7 +19,7 @@ _stacks: WeakKeyDictionary[Any, tuple[Key, Stack | None]] = WeakKeyDictionary()
 
 def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
     """One step of x (B, I) through a layer, without gradients or dropout; None: not here."""
-    if torch.is_grad_enabled() or len(x) > MOST_ROWS or not plain(x):
+    if torch.is_grad_enabled() or len(x) > MOST_ROWS or not eager():
         return None
     if layer.training and any(getattr(layer, name, 0) for name in DRAWN):
         return None
@@ -29,7 +29,10 @@ def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
     parts = _parts(stack, state, len(x))
     if parts is None:
         return None  # the slow path says what is wrong with it
-    y, after, windows = stack(x.contiguous(), *parts)
+    x, states, windows = dense(x), *parts
+    if not plain((x, states, *windows)):
+        return None
+    y, after, windows = stack(x, states, windows)
     return y, (after, tuple(windows)) if stack.windows else after
 
 
@@ -40,20 +43,19 @@ def _parts(stack: Stack, state: Any, B: int) -> tuple[Tensor, list[Tensor]] | No
     if shapes and isinstance(state, tuple) and len(state) == 2:
         states, windows = state
     if states is None:
-        states = torch.zeros(stack.layers, B, stack.hidden_size, dtype=stack.real)
+        states = torch.zeros(stack.layers, B, stack.hidden_size, dtype=stack.real, device="cpu")
     if windows is None:
-        windows = [torch.zeros(shape, dtype=stack.dtype) for shape in shapes]
+        windows = [torch.zeros(shape, dtype=stack.dtype, device="cpu") for shape in shapes]
     if not _fit([states], [(stack.layers, B, stack.hidden_size)]) or not _fit(windows, shapes):
         return None
-    windows = [window.to(stack.dtype).contiguous() for window in windows]
-    return states.to(stack.real).contiguous(), windows
+    return dense(states.to(stack.real)), [dense(window.to(stack.dtype)) for window in windows]
 
 
 def _fit(given: Any, shapes: list[tuple[int, ...]]) -> bool:
     return (
         isinstance(given, tuple | list)
         and len(given) == len(shapes)
-        and all(isinstance(x, Tensor) and x.shape == s and plain(x)
+        and all(isinstance(x, Tensor) and x.shape == s and x.is_floating_point()
                 for x, s in zip(given, shapes, strict=True))
     )  # fmt: skip
 
@@ -64,7 +66,7 @@ def _stack(layer: Any) -> Stack | None:
     for parameter in layer._parameters.values():
         if parameter.is_inference():
             return None  # has no version
-        key += [parameter.data_ptr(), parameter._version]
+        key += [parameter.data_ptr(), parameter._version, parameter.shape, parameter.stride()]
     known = _stacks.get(layer)
     if known is None or known[0] != tuple(key):
         known = tuple(key), _build(layer)
@@ -79,9 +81,9 @@ def _build(layer: Any) -> Stack | None:
     if _native.library() is None or layer._modules:  # parametrisations lie in modules
         return None
     parameters = layer._parameters.values()
-    if not _speaks_for_itself(layer) or not all(
-        plain(p) and p.dtype in _native.DTYPES for p in parameters
-    ):
+    if not _speaks_for_itself(layer) or not plain(dense(p) for p in parameters):
+        return None
+    if next(iter(parameters)).dtype not in _native.DTYPES:
         return None
     cells = layer.cells()
     if None in cells or min(len(cell.weight) for cell in cells) < 4:  # the kernel's fours

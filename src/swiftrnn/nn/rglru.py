@@ -11,8 +11,9 @@ from swiftrnn import ops
 from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._recurrent import Recurrent
-from swiftrnn.ops._blocked import can_block, project
+from swiftrnn.ops._blocked import project
 from swiftrnn.ops._native import state_dtype
+from swiftrnn.ops._plain import dense
 from swiftrnn.ops._product import linear
 from swiftrnn.ops._stack import Cell
 from swiftrnn.ops.rg_lru import OP
@@ -120,8 +121,8 @@ class RGLRU(Recurrent):
         rate = -SHARPNESS * softplus(weights["decay"].to(real))
         state = x.new_zeros(x.shape[1], H, dtype=real) if state is None else state.to(real)
         rest = (bias, rate, state.contiguous(), *ends, direction == 1)
-        if self.num_heads == 1 and can_block(OP, x):
-            x = x.contiguous()
+        if self.num_heads == 1:
+            x = dense(x)  # the skip, too
             return project(OP, x, weight.reshape(2 * H, H), x, *rest)
         heads = x.unflatten(-1, (self.num_heads, -1))
         gates = torch.einsum("tbhi,ghoi->tbgho", heads, weight).flatten(2)

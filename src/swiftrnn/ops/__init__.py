@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import torch
 
 from swiftrnn.ops import _native
-from swiftrnn.ops._op import references
+from swiftrnn.ops._plain import references
 from swiftrnn.ops._pool import keep as keep_memory
 from swiftrnn.ops._pool import release as release_memory
 from swiftrnn.ops.crf import OP as _CRF

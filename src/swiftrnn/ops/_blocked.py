@@ -19,28 +19,25 @@ from torch import Tensor
 
 from swiftrnn.ops import _fused, _native, _pool
 from swiftrnn.ops._matmul import Gates, Sink, can_multiply
-from swiftrnn.ops._op import Op
+from swiftrnn.ops._op import Op, needs_gradients
+from swiftrnn.ops._plain import as_saved, dense, eager, kinds_of, plain
 from swiftrnn.ops._product import (
     BLOCK_BYTES,
     PACKED_ROWS,
     add_outer,
-    plain,
+    linear,
     times,
     write,
     zeros_for_outer,
 )
+from swiftrnn.ops._reference_grads import beside, kernels_can, of_project
 
 Taps = tuple[int, ...]
 
 
-def can_block(op: Op, x: Tensor) -> bool:
-    """Whether x is a plain tensor on a device with kernels, outside of any tracing."""
-    return plain(x) and op.has_kernel(x.device.type, x.dtype)
-
-
 def multiplies_alone(op: Op, x: Tensor) -> bool:
     """Whether the kernel multiplies x (T, B, I) by itself: then it sees nothing beyond lengths."""
-    if not can_block(op, x) or x.device.type != "cpu":
+    if not x.is_cpu or not eager() or (x.device.type, x.dtype) not in op.kernels:
         return False
     return x.shape[0] * x.shape[1] >= PACKED_ROWS and can_multiply(x.dtype)
 
@@ -62,14 +59,37 @@ def project(
     Returns:
         output (T, B, H) and final (B, H).
     """
-    tensors = (x, weight, skip, *rest[: op.tensors - _before(op)])
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+    count = op.tensors - _before(op)
+    if eager() and (x.device.type, x.dtype) in op.kernels and weight.dtype == x.dtype:
         residual = skip is x
-        own = None if residual else skip
-        function = _Blocked if x.device.type == "cpu" else _fused.Fused
-        return function.apply(op, x, weight, own, residual, taps, *rest)  # pyright: ignore
-    forward = _forward if x.device.type == "cpu" else _fused.forward
-    return forward(op, x, weight, skip, taps, rest, False)[:2]  # pyright: ignore
+        tensors = [x, weight, None if residual else skip, *rest[:count]]
+        if not plain(tensors):
+            tensors = [None if t is None else dense(t) for t in tensors]
+        if plain(tensors):
+            return _run(op, tensors, residual, taps, rest[count:])
+    return _apart(op, x, weight, skip, taps, rest)
+
+
+def _run(
+    op: Op, tensors: list[Any], residual: bool, taps: Taps, flags: tuple[Any, ...]
+) -> tuple[Tensor, Tensor]:
+    """Product and op together, over dense tensors."""
+    x, weight, own, *rest = tensors
+    if needs_gradients(tensors):
+        function = _Blocked if x.is_cpu else _fused.Fused
+        return function.apply(op, x, weight, own, residual, taps, *rest, *flags)  # pyright: ignore
+    forward = _forward if x.is_cpu else _fused.forward
+    skip = x if residual else own
+    return forward(op, x, weight, skip, taps, (*rest, *flags), False)[:2]  # pyright: ignore
+
+
+def _apart(
+    op: Op, x: Tensor, weight: Tensor, skip: Tensor | None, taps: Taps, rest: Sequence[Any]
+) -> tuple[Tensor, Tensor]:
+    """The product, then the op: for graphs, and for gradients of gradients."""
+    gates = linear(beside(x, taps), weight, None)
+    inputs = (gates, skip, *rest) if op.skips else (gates, *rest)
+    return op.raw["call"](*inputs)
 
 
 def _blocks(T: int, step_bytes: int, reverse: bool) -> list[slice]:
@@ -181,20 +201,23 @@ class _Blocked(torch.autograd.Function):
         output, final, *kept, chunked = _forward(op, x, weight, skip, taps, rest, True)
         tensors = op.tensors - _before(op)
         ctx.op, ctx.residual, ctx.taps, ctx.flags = op, residual, taps, rest[tensors:]
-        ctx.chunked = chunked
-        ctx.save_for_backward(*kept, x, weight, own, *rest[:tensors])
+        saved = *kept, x, weight, own, *rest[:tensors]
+        ctx.chunked, ctx.kinds = chunked, kinds_of(saved)
+        ctx.save_for_backward(*saved)
         return output, final
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
-        saved, op = ctx.saved_tensors, ctx.op  # asked for once: checkpoints compute it anew
+        op = ctx.op  # saved tensors are asked for once: checkpoints compute them anew
+        saved = as_saved(op.name, ctx.saved_tensors, ctx.kinds)
+        if not kernels_can(output_grads):
+            return of_project(ctx, (*saved[2:], *ctx.flags), output_grads)
         (T, B), x, own = saved[0].shape[:2], *saved[2:5:2]
         d_x = _pool.empty(x.shape, x.dtype)
         if len(ctx.taps) > 1 or _lengths(op, saved[5:]) is not None:
             d_x.zero_()
         d_skip = d_x if ctx.residual else None if own is None else _pool.empty(own.shape, x.dtype)
-        grads = output_grads[0].contiguous(), output_grads[1]
+        grads = dense(output_grads[0]), dense(output_grads[1])
         alone = T * B >= PACKED_ROWS and can_multiply(x.dtype)  # the kernel multiplies
         multiply = _backward_alone if alone else _backward_in_blocks
         d_weight, *d_rest = multiply(ctx, saved, d_x, d_skip, *grads)

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from swiftrnn.ops._plain import untraced
 
+
+@untraced
 def check_tensor(
     who: str,
     name: str,
@@ -66,7 +69,18 @@ def check_lengths(
     """
     if lengths is None:
         return None
-    lengths = torch.as_tensor(lengths)
+    if not isinstance(lengths, Tensor):
+        lengths = torch.tensor(lengths, device=device)
+    _check_integers(who, lengths, B)
+    # a copy: kernels count on what is checked here, and a caller may change what it has
+    copy = lengths.to(device=device, dtype=torch.int64, copy=True).contiguous()
+    if not torch.compiler.is_compiling() and copy.device.type == "cpu":
+        _check_range(who, copy, T)
+    return copy
+
+
+@untraced
+def _check_integers(who: str, lengths: Tensor, B: int) -> None:
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise TypeError(f"{who} needs integer lengths; got {lengths.dtype}; use torch.int64")
     if tuple(lengths.shape) != (B,):
@@ -74,13 +88,17 @@ def check_lengths(
             f"{who} needs one length per sequence, (B) with B = {B}; "
             f"got {tuple(lengths.shape)}; pass lengths of shape ({B},)"
         )
-    if not torch.compiler.is_compiling() and lengths.device.type == "cpu" and B:
-        least, most = (int(n) for n in lengths.aminmax())
-        if least < 0 or most > T:
-            raise ValueError(
-                f"{who} needs lengths in 0..{T}; got {least}..{most}; lengths count steps of time"
-            )
-    return lengths.to(device=device, dtype=torch.int64).contiguous()
+
+
+@untraced
+def _check_range(who: str, lengths: Tensor, T: int) -> None:
+    if not len(lengths):
+        return
+    least, most = (int(n) for n in lengths.aminmax())
+    if least < 0 or most > T:
+        raise ValueError(
+            f"{who} needs lengths in 0..{T}; got {least}..{most}; lengths count steps of time"
+        )
 
 
 def wrong_tags(K: int, least: int, most: int) -> str:
@@ -99,6 +117,12 @@ def check_reset(
     """
     if reset is None:
         return None
+    _check_reset(who, reset, T, B)
+    return reset.to(device, copy=True).contiguous()
+
+
+@untraced
+def _check_reset(who: str, reset: object, T: int, B: int) -> None:
     if not isinstance(reset, Tensor) or reset.dtype != torch.bool:
         got = reset.dtype if isinstance(reset, Tensor) else type(reset).__name__
         raise TypeError(f"{who} needs reset of torch.bool; got {got}; convert it with .bool()")
@@ -107,7 +131,6 @@ def check_reset(
             f"{who} needs reset (T, B) of ({T}, {B}); got {tuple(reset.shape)}; "
             "say for every step whether a sequence starts there"
         )
-    return reset.to(device).contiguous()
 
 
 def check_cu_seqlens(who: str, cu_seqlens: object, x: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops._op import Op
+from swiftrnn.ops._plain import as_saved, dense, kinds_of
+from swiftrnn.ops._reference_grads import beside, kernels_can, of_project
 
 Taps = tuple[int, ...]
 
@@ -27,10 +29,8 @@ def forward(
 
 
 def _seen(x: Tensor, taps: Taps) -> Tensor:
-    """The rows of x, or those that a gate sees through each tap, side by side."""
-    T = len(x) - max(taps)
-    joined = x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], 2)
-    return joined.view(T * x.shape[1], -1)
+    """What gates see, as rows."""
+    return beside(x, taps).view((len(x) - max(taps)) * x.shape[1], -1)
 
 
 def _inputs(op: Op, gates: Tensor, skip: Tensor | None, rest: Sequence[Any]) -> tuple[Any, ...]:
@@ -55,23 +55,28 @@ class Fused(torch.autograd.Function):
         output, final, states, gates, rows = forward(op, x, weight, skip, taps, rest, True)
         tensors = op.tensors - len(_inputs(op, x, None, ()))
         ctx.op, ctx.residual, ctx.taps, ctx.flags = op, residual, taps, rest[tensors:]
-        ctx.shape = x.shape
-        ctx.save_for_backward(rows, weight, skip, gates, states, *rest[:tensors])
+        saved = x, weight, own, rows, gates, states, *rest[:tensors]
+        ctx.save_for_backward(*saved)
+        ctx.kinds = kinds_of(saved)
         return output, final
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
         op, needs, residual = ctx.op, ctx.needs_input_grad, ctx.residual
-        rows, weight, skip, gates, states, *rest = ctx.saved_tensors
+        saved = as_saved(op.name, ctx.saved_tensors, ctx.kinds)
+        x, weight, own, rows, gates, states, *rest = saved
+        if not kernels_can(output_grads):
+            inputs = x, weight, own, *rest, *ctx.flags
+            return of_project(ctx, inputs, output_grads)
+        skip = x if residual else own
         inputs = _inputs(op, gates, skip, (*rest, *ctx.flags))
-        dense = [g.contiguous() for g in output_grads]
-        d_gates, *d_rest = op.kernel("backward", "cuda")(*inputs, states, *dense)
+        grads = [dense(g) for g in output_grads]
+        d_gates, *d_rest = op.kernel("backward", "cuda")(*inputs, states, *grads)
         d_skip = d_rest.pop(0) if op.skips else None
         d_rows = d_gates.view(-1, len(weight))
         d_x = d_skip if residual else None
         if needs[1]:
-            d_x = _d_x(d_rows, weight, ctx.taps, ctx.shape, d_x)
+            d_x = _d_x(d_rows, weight, ctx.taps, x.shape, d_x)
         d_weight = torch.mm(d_rows.t(), rows) if needs[2] else None
         d_own = None if residual or skip is None else d_skip
         nothing = (None,) * (op.tensors - len(op.differentiable) + len(ctx.flags))

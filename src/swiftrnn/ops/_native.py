@@ -88,4 +88,14 @@ class Kernel:
             function = getattr(library(), f"{self.name}_{DTYPES[dtype]}")
             function.argtypes, function.restype = self.kinds, None
             self._functions[dtype] = function
-        function(*[a.data_ptr() if isinstance(a, Tensor) else a for a in arguments])
+        function(*[a.data_ptr() or nowhere(a) if isinstance(a, Tensor) else a for a in arguments])
+
+
+def nowhere(x: Tensor) -> int:
+    """The address of an array of no numbers; RuntimeError if it should have some."""
+    if x.numel():
+        raise RuntimeError(
+            f"a kernel needs arrays in memory; got one of {tuple(x.shape)} on {x.device} without "
+            "memory; give the layer, its input and its state real data on one device"
+        )
+    return 0

@@ -5,11 +5,9 @@ An op is a folder. `reference.py` is the definition of correct. `cpu.py` (over `
 `swiftrnn.ops.OPS`, so an op that is declared is tested, timed and listed.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -18,6 +16,8 @@ import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
+from swiftrnn.ops._plain import as_saved, dense, kinds_of, plain, recorded, transformed
+from swiftrnn.ops._reference_grads import by_reference, kernels_can
 
 BACKENDS = {"cpu": "cpu", "cuda": "triton"}  # device type -> module in the op's folder
 DTYPES = (*_native.DTYPES, torch.float16)  # all that some kernel takes
@@ -37,6 +37,8 @@ class Op:
     forward_schema: str  # inputs -> outputs, in the language of torch.library
     backward_schema: str  # inputs, saved outputs, output gradients -> input gradients
     reference: Callable[..., tuple[Tensor, ...]]  # readable PyTorch; autograd differentiates it
+    prepare: Callable[..., tuple[Any, ...]]  # inputs, checked, as kernels take them
+    outputs: Callable[..., tuple[Any, ...]]  # shape and dtype of each, with those kept
     fake_forward: Callable  # empty outputs of the right shape, for torch.compile
     fake_backward: Callable
     tensors: int  # so many inputs are tensors or None; the others are flags
@@ -48,7 +50,7 @@ class Op:
     timed: tuple[int, ...] = ()  # inputs after the gates that may have a row for each time
     public: int = 2  # how many outputs the caller sees
     skips: bool = False  # whether the second input is a skip: (T, B, H), or None
-    raw: dict[str, Callable] = field(default_factory=dict)  # "forward", "backward": no autograd
+    raw: dict[str, Callable] = field(default_factory=dict)  # what `register` registers and gives
 
     @property
     def keep(self) -> tuple[bool, ...]:
@@ -68,48 +70,67 @@ class Op:
         found = _native.library() is not None if module == "cpu" else _there("triton")
         return found and dtype in (_native.DTYPES if module == "cpu" else DTYPES)
 
+    @cached_property
+    def kernels(self) -> frozenset[tuple[str, torch.dtype]]:
+        """The devices and dtypes of which `has_kernel` is true."""
+        return frozenset((b, d) for b in BACKENDS for d in DTYPES if self.has_kernel(b, d))
+
     def kernel(self, part: str, device: str = "cpu") -> Callable:
-        """The backend's own `forward` or `backward`, past the dispatcher."""
+        """The backend's own `forward` or `backward`, past the dispatcher and past every check."""
         return getattr(import_module(f"{self.package}.{BACKENDS[device]}"), part)
 
     def register(self) -> Callable[..., Any]:
-        """Tell PyTorch about the op and return the function to call."""
-        forward = self._define("forward", self.forward_schema, self.fake_forward)
-        self._define("backward", self.backward_schema, self.fake_backward)
-        kernels = {
-            (device, dtype)
-            for device in BACKENDS
-            for dtype in DTYPES
-            if self.has_kernel(device, dtype)
-        }
-        function, reference = _function(self), self.reference
+        """Tell PyTorch about the op and return the function to call, of inputs as `prepare` gives.
+
+        Its kernels run where torch only runs; a graph or a trace gets the registered op; whatever
+        kernels cannot do, the reference does.
+        """
+        forward = self._define("forward", self.forward_schema, self.fake_forward, self._forward)
+        self._define("backward", self.backward_schema, self.fake_backward, self._backward)
+        function, reference, kernels = _function(self), self.reference, self.kernels
         public, tensors, discard = self.public, self.tensors, tuple(not k for k in self.keep)
+        above = _with_gradients(self, function)
+        torch.library.impl(f"swiftrnn::{self.name}_forward", "Autograd", above)
 
         def call(*inputs: Any) -> Any:
-            if (inputs[0].device.type, inputs[0].dtype) not in kernels or transformed():
+            device, given = inputs[0].device.type, inputs[:tensors]
+            if (device, inputs[0].dtype) not in kernels or transformed():
                 return reference(*inputs)
-            if torch.is_grad_enabled() and any(
-                x is not None and x.requires_grad for x in inputs[:tensors]
-            ):
+            wanted = needs_gradients(given)
+            if torch.compiler.is_compiling() and wanted:
                 return function.apply(*inputs)  # pyright: ignore[reportReturnType]
-            return forward(*inputs, *discard)[:public]
+            if recorded():
+                return forward(*inputs, *discard)[:public]
+            if not plain(given):
+                return reference(*inputs)
+            if wanted:
+                return function.apply(*inputs)  # pyright: ignore[reportReturnType]
+            return self.kernel("forward", device)(*inputs, *discard)[:public]
 
+        self.raw["call"] = call
         return call
 
-    def _define(self, part: str, schema: str, fake: Callable) -> Callable:
+    def _define(self, part: str, schema: str, fake: Callable, kernel: Callable) -> Callable:
         name = f"swiftrnn::{self.name}_{part}"
         torch.library.define(name, schema)
         torch.library.register_fake(name, fake)
         for device in BACKENDS:
-            torch.library.impl(name, device, self._lazy(part, device))
+            torch.library.impl(name, device, partial(kernel, device))
         self.raw[part] = getattr(torch.ops.swiftrnn, f"{self.name}_{part}").default
         return self.raw[part]
 
-    def _lazy(self, part: str, device: str) -> Callable:
-        def kernel(*args: Any) -> Any:  # imported at the first call, so Triton stays optional
-            return self.kernel(part, device)(*args)
+    def _forward(self, device: str, *inputs: Any) -> Any:
+        """The kernel as the dispatcher calls it, for any program that knows the op's name."""
+        count = len(inputs) - len(self.keep)
+        return self.kernel("forward", device)(*self.prepare(*inputs[:count]), *inputs[count:])
 
-        return kernel
+    def _backward(self, device: str, *given: Any) -> Any:
+        count = len(given) - len(self.saved) - self.public
+        inputs = self.prepare(*given[:count])
+        outputs = self.outputs(*inputs)
+        kinds = [(*outputs[i], inputs[0].device) for i in (*self.saved, *range(self.public))]
+        rest = as_saved(f"{self.name}_backward", given[count:], kinds)
+        return self.kernel("backward", device)(*inputs, *rest)
 
 
 @cache
@@ -117,65 +138,59 @@ def _there(module: str) -> bool:
     return find_spec(module) is not None
 
 
-_ASKED = ContextVar("references", default=False)
-
-
-@contextmanager
-def references() -> Iterator[None]:
-    """Run the references in place of the kernels: slower, and differentiable in every way.
-
-    Kernels have first gradients only. In here there are gradients of gradients
-    (`create_graph=True`) and forward mode (`torch.autograd.forward_ad`); torch.func (vmap, jvp,
-    hessian) takes the references by itself. Not for code that is compiled.
-
-    Example:
-        >>> import torch
-        >>> from swiftrnn.nn import MinGRU
-        >>> layer, x = MinGRU(2, 2), torch.randn(3, 1, 2, requires_grad=True)
-        >>> with references():
-        ...     slope = torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)[0]
-        >>> torch.autograd.grad(slope.square().sum(), x)[0].shape
-        torch.Size([3, 1, 2])
-    """
-    before = _ASKED.set(True)
-    try:
-        yield
-    finally:
-        _ASKED.reset(before)
-
-
-def transformed() -> bool:
-    """Whether torch.func (vmap, grad, jvp) is at work, or references were asked for."""
-    if torch.compiler.is_compiling():
-        return False
-    return _ASKED.get() or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
+def needs_gradients(tensors: Iterable[Tensor | None]) -> bool:
+    """Whether autograd has to know of a call with these inputs."""
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
 
 
 def _function(op: Op) -> type[torch.autograd.Function]:
     """The op as a differentiable function; gradients of gradients go through the reference."""
-    forward, backward = op.raw["forward"], op.raw["backward"]
     public, tensors, differentiable = op.public, op.tensors, op.differentiable
     kept, keep = op.saved, op.keep
+
+    def part(name: str, device: torch.device) -> Callable:
+        return op.raw[name] if recorded() else op.kernel(name, device.type)
 
     class Function(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
-            outputs = forward(*inputs, *keep)
-            ctx.save_for_backward(*inputs[:tensors], *(outputs[i] for i in kept))
-            ctx.flags = inputs[tensors:]
+            outputs = part("forward", inputs[0].device)(*inputs, *keep)
+            saved = *inputs[:tensors], *(outputs[i] for i in kept)
+            ctx.save_for_backward(*saved)
+            ctx.flags, ctx.kinds = inputs[tensors:], kinds_of(saved)
             return outputs[:public]
 
         @staticmethod
-        @torch.autograd.function.once_differentiable
         def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
-            saved = ctx.saved_tensors
+            needs = ctx.needs_input_grad
+            saved = as_saved(op.name, ctx.saved_tensors, ctx.kinds)
             inputs = (*saved[:tensors], *ctx.flags)
-            dense = [g.contiguous() for g in output_grads]
+            if not kernels_can(output_grads):
+                return by_reference(op.reference, inputs, needs, output_grads)
+            dense_grads = [dense(g) for g in output_grads]
+            backward = part("backward", inputs[0].device)
             grads: list[Tensor | None] = [None] * len(inputs)
             for i, grad in zip(
-                differentiable, backward(*inputs, *saved[tensors:], *dense), strict=True
+                differentiable, backward(*inputs, *saved[tensors:], *dense_grads), strict=True
             ):
-                grads[i] = grad if ctx.needs_input_grad[i] else None
+                grads[i] = grad if needs[i] else None
             return tuple(grads)
 
     return Function
+
+
+def _with_gradients(op: Op, function: type[torch.autograd.Function]) -> Callable:
+    """What the registered forward does above autograd: graphs and traces have gradients, too."""
+    raw, tensors, keep = op.raw["forward"], op.tensors, len(op.keep)
+
+    def forward(*inputs: Any) -> Any:
+        if not needs_gradients(inputs[:tensors]):
+            with torch._C._AutoDispatchBelowAutograd():
+                return raw(*inputs)
+        outputs = function.apply(*inputs[: len(inputs) - keep])
+        if not keep:
+            return outputs
+        with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
+            return (*outputs, *raw(*inputs)[op.public :])  # pyright: ignore
+
+    return forward

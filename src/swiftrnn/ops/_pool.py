@@ -39,7 +39,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A CPU tensor with any content, on memory that came back where some fits."""
     size = torch.Size(shape).numel() * dtype.itemsize
     if size < SMALLEST:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     memory = _take(size)
     loan = memory.bytes[:size].view(_Loan)
     weakref.finalize(loan, _take_back, memory).atexit = False

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn.ops import _matmul, _pool
-from swiftrnn.ops._op import transformed
+from swiftrnn.ops._op import needs_gradients
+from swiftrnn.ops._plain import as_saved, dense, eager, kinds_of, plain
+from swiftrnn.ops._reference_grads import kernels_can
 
 BLOCK_BYTES = 6 << 20  # the result of one block of rows
 FEW_ROWS = 64  # below, oneDNN's overhead shows
@@ -99,21 +101,19 @@ def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """As `nn.functional.linear` (its float32 products on a CPU take torch's default library)."""
-    if _ours(x) and x.numel() // max(1, x.shape[-1]) >= 4 * FEW_ROWS:
-        return _Linear.apply(x, weight, bias)  # pyright: ignore
+    if x.is_cpu and eager() and x.numel() // max(1, x.shape[-1]) >= 4 * FEW_ROWS:
+        parts = [None if part is None else dense(part) for part in (x, weight, bias)]
+        if plain(parts) and _fit(*parts):  # pyright: ignore
+            return (_Linear.apply if needs_gradients(parts) else _linear)(*parts)  # pyright: ignore
     return nn.functional.linear(x, weight, bias)
 
 
-def _ours(x: Tensor) -> bool:
-    return x.dtype == torch.float32 and x.device.type == "cpu" and plain(x)
-
-
-def plain(x: Tensor) -> bool:
-    """Whether x is a plain tensor, outside of any tracing."""
+def _fit(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether our kernel takes a product; torch, who gets it then, says what is wrong with it."""
     return (
-        type(x) in (Tensor, nn.Parameter)
-        and not torch.compiler.is_compiling()
-        and not transformed()
+        weight.shape == (weight.shape[0], x.shape[-1])
+        and (bias is None or bias.shape == weight.shape[:1])
+        and all(p is None or p.dtype == torch.float32 for p in (x, weight, bias))
     )
 
 
@@ -129,19 +129,31 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return output
 
 
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    rows = x.view(-1, x.shape[-1])
+    return _product(rows, weight, bias).view(*x.shape[:-1], len(weight))
+
+
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        rows = x.reshape(-1, x.shape[-1])
-        return _product(rows, weight, bias).view(*x.shape[:-1], len(weight))
+        ctx.kinds = kinds_of((x, weight))
+        return _linear(x, weight, bias)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore
-        x, weight = ctx.saved_tensors
-        rows, grad = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
         need_x, need_weight, need_bias = ctx.needs_input_grad
+        if not kernels_can((grad,)):
+            x, weight = ctx.saved_tensors
+            rows, flat = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1])
+            return (
+                grad @ weight if need_x else None,
+                flat.t() @ rows if need_weight else None,
+                flat.sum(0) if need_bias else None,
+            )
+        x, weight = as_saved("Linear", ctx.saved_tensors, ctx.kinds)
+        rows, grad = x.view(-1, x.shape[-1]), dense(grad).view(-1, grad.shape[-1])
         d_weight = zeros_for_outer(weight)
         if need_weight:
             add_outer(d_weight, grad, rows)

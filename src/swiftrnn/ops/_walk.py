@@ -43,7 +43,7 @@ def loop(
     if lengths is not None or reset is not None:
         step, inputs = _guarded(step), (*inputs, *_guards(inputs[0], lengths, reset))
     T, state = len(inputs[0]), initial
-    outputs = [torch.empty(0)] * T
+    outputs = [initial] * T
     for t in reversed(range(T)) if reverse else range(T):
         state, outputs[t] = step(state, tuple(x[t] for x in inputs))
     return (torch.stack(outputs) if T else initial.new_empty(0, *initial.shape)), state

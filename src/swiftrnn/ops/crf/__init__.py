@@ -8,7 +8,8 @@ from torch import Tensor
 
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_tensor, wrong_tags
-from swiftrnn.ops._op import Op, transformed
+from swiftrnn.ops._op import Op
+from swiftrnn.ops._plain import dense, transformed
 from swiftrnn.ops._reverse import reverse
 from swiftrnn.ops.crf import reference
 
@@ -52,6 +53,26 @@ def _fake_backward(
     return tuple(map(torch.empty_like, (emissions, transitions, start, end)))
 
 
+def _prepare(
+    emissions: Tensor,
+    transitions: Tensor,
+    start: Tensor,
+    end: Tensor,
+    lengths: Tensor | None,
+    tags: Tensor | None,
+) -> tuple[Any, ...]:
+    """The inputs of `crf`, checked, as the op takes them."""
+    inputs = _checked("crf", emissions, transitions, start, end, lengths)
+    T, B, K = emissions.shape
+    tags = None if tags is None else _checked_tags(tags, T, B, K, inputs[0], inputs[-1])
+    return *inputs, tags
+
+
+def _outputs(emissions: Tensor, transitions: Tensor, *_: object) -> tuple[Any, ...]:
+    (T, B, K), real = emissions.shape, transitions.dtype
+    return ((B,), real), ((B,), real), ((T, B, K), real)
+
+
 _SCORES = "Tensor emissions, Tensor transitions, Tensor start, Tensor end, Tensor? lengths"
 _INPUTS = f"{_SCORES}, Tensor? tags"
 OP = Op(
@@ -60,6 +81,8 @@ OP = Op(
     backward_schema=f"({_INPUTS}, Tensor totals, Tensor alphas, Tensor grad) "
     "-> (Tensor, Tensor, Tensor, Tensor)",
     reference=reference.forward,
+    prepare=_prepare,
+    outputs=_outputs,
     fake_forward=_fake_forward,
     fake_backward=_fake_backward,
     tensors=6,
@@ -148,10 +171,7 @@ def crf(
 
     Source: Lafferty, McCallum and Pereira (2001), "Conditional Random Fields", section 3.
     """
-    inputs = _checked("crf", emissions, transitions, start, end, lengths)
-    T, B, K = emissions.shape
-    tags = None if tags is None else _checked_tags(tags, T, B, K, inputs[0], inputs[-1])
-    return _crf(*inputs, tags)[0]
+    return _crf(*_prepare(emissions, transitions, start, end, lengths, tags))[0]
 
 
 @torch.no_grad()
@@ -220,7 +240,7 @@ def crf_scores(
         return before, reference.backward_scores(x, transitions, end, lengths)
     run = OP.raw["forward"]
     before = run(x, transitions, start, end, lengths, None, True)[2]
-    whole = torch.full((x.shape[1],), len(x)) if lengths is None else lengths
+    whole = torch.full((x.shape[1],), len(x), device=x.device) if lengths is None else lengths
     turned = reverse(x, whole)
     back = run(turned, transitions.t().contiguous(), end, start, lengths, None, True)[2]
     return before, reverse(back - turned, whole)  # it counts the emission of its own step
@@ -235,11 +255,11 @@ def _checked_tags(
             f"crf needs tags (T, B) of integers with T = {T}, B = {B}; got {tuple(tags.shape)} of "
             f"{tags.dtype}; give one tag for each step"
         )
-    tags = tags.to(torch.int64).contiguous()
+    tags = tags.to(torch.int64, copy=True).contiguous()  # see `check_lengths`
     if torch.compiler.is_compiling() or tags.device.type != "cpu":
         return tags
     if _native.library() is None or emissions.dtype not in _native.DTYPES or transformed():
-        inside = True if lengths is None else torch.arange(T)[:, None] < lengths
+        inside = True if lengths is None else torch.arange(T, device=tags.device)[:, None] < lengths
         looked_at = torch.cat([tags.new_zeros(1), (tags * inside).flatten()])
         least, most = (int(n) for n in looked_at.aminmax())
         if least < 0 or most >= K:
@@ -261,6 +281,6 @@ def _checked(
     real, found = _native.state_dtype(emissions.dtype), []
     for (name, shape), given in zip(shapes.items(), (transitions, start, end), strict=True):
         check_tensor(who, name, given, ("K",) * len(shape), shape, emissions, state=True)
-        found.append(given.to(real).contiguous())
+        found.append(dense(given.to(real)))
     lengths = check_lengths(who, lengths, T, B, emissions.device)
-    return emissions.contiguous(), *found, lengths
+    return dense(emissions), *found, lengths

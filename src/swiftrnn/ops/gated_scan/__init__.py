@@ -8,6 +8,7 @@ from torch import Tensor
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
+from swiftrnn.ops._plain import dense, untraced
 from swiftrnn.ops.gated_scan import reference
 from swiftrnn.ops.gated_scan.reference import GATES, constant_or_learnt
 
@@ -57,6 +58,65 @@ def _fake_backward(
     return torch.empty_like(gates), torch.empty_like(bias), d_floor, torch.empty_like(initial)
 
 
+def _prepare(
+    gates: Tensor,
+    bias: Tensor,
+    floor: Tensor | None,
+    initial: Tensor,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    cell: Cell,
+    reverse: bool,
+) -> tuple[Any, ...]:
+    """The inputs of `gated_scan`, checked, as the op takes them."""
+    _check(gates, bias, initial, floor, cell)
+    (T, B), real = gates.shape[:2], _native.state_dtype(gates.dtype)
+    return (
+        dense(gates),
+        dense(bias.to(real)),
+        None if floor is None else dense(constant_or_learnt(floor, cell).to(real)),
+        dense(initial.to(real)),
+        check_lengths("gated_scan", lengths, T, B, gates.device),
+        check_reset("gated_scan", reset, T, B, gates.device),
+        cell,
+        reverse,
+    )
+
+
+@untraced
+def _check(
+    gates: Tensor, bias: Tensor, initial: Tensor, floor: Tensor | None, cell: str
+) -> None:
+    if cell not in GATES:
+        raise ValueError(f"gated_scan needs cell of {', '.join(GATES)}; got {cell!r}")
+    check_tensor("gated_scan", "initial", initial, ("B", "H"), (None,) * 2, None)
+    B, H = initial.shape
+    check_tensor("gated_scan", "gates", gates, ("T", "B", "G"), (None, B, None), None)
+    T, _, G = gates.shape
+    if GATES[cell] * H != G:
+        raise ValueError(
+            f"gated_scan needs gates (T, B, {GATES[cell]}H) for {cell} with H = {H} from initial; "
+            f"got {tuple(gates.shape)}; check the rows of the product"
+        )
+    check_tensor("gated_scan", "initial", initial, ("B", "H"), (B, H), gates, state=True)
+    check_tensor("gated_scan", "bias", bias, ("G",), (G,), gates, state=True)
+    if floor is None:
+        return
+    for_all = isinstance(floor, Tensor) and floor.dim() == 3
+    letters, shape = (("T", "B", "H"), (T, B, H)) if for_all else (("H",), (H,))
+    check_tensor("gated_scan", "floor", floor, letters, shape, gates, state=True)
+
+
+def _outputs(gates: Tensor, *inputs: Any) -> tuple[Any, ...]:
+    initial = inputs[2]
+    all_states = *gates.shape[:2], initial.shape[1]
+    return (
+        (all_states, gates.dtype),
+        (initial.shape, initial.dtype),
+        (all_states, initial.dtype),
+    )
+
+
 _INPUTS = (
     "Tensor gates, Tensor bias, Tensor? floor, Tensor initial, Tensor? lengths, Tensor? reset, "
     "str cell, bool reverse"
@@ -67,6 +127,8 @@ OP = Op(
     backward_schema=f"({_INPUTS}, Tensor states, Tensor grad, Tensor grad_final) "
     "-> (Tensor, Tensor, Tensor, Tensor)",
     reference=reference.forward,
+    prepare=_prepare,
+    outputs=_outputs,
     fake_forward=_fake_forward,
     fake_backward=_fake_backward,
     tensors=6,
@@ -156,39 +218,4 @@ def gated_scan(
     (2023), "Hierarchically Gated Recurrent Neural Network for Sequence Modeling",
     arXiv:2311.04823, section 3.
     """
-    T, B, _ = _check(gates, bias, initial, floor, cell)
-    real = _native.state_dtype(gates.dtype)
-    return _gated_scan(
-        gates.contiguous(),
-        bias.to(real).contiguous(),
-        None if floor is None else constant_or_learnt(floor, cell).to(real).contiguous(),
-        initial.to(real).contiguous(),
-        check_lengths("gated_scan", lengths, T, B, gates.device),
-        check_reset("gated_scan", reset, T, B, gates.device),
-        cell,
-        reverse,
-    )
-
-
-def _check(
-    gates: Tensor, bias: Tensor, initial: Tensor, floor: Tensor | None, cell: str
-) -> tuple[int, int, int]:
-    if cell not in GATES:
-        raise ValueError(f"gated_scan needs cell of {', '.join(GATES)}; got {cell!r}")
-    check_tensor("gated_scan", "initial", initial, ("B", "H"), (None,) * 2, None)
-    B, H = initial.shape
-    check_tensor("gated_scan", "gates", gates, ("T", "B", "G"), (None, B, None), None)
-    T, _, G = gates.shape
-    if GATES[cell] * H != G:
-        raise ValueError(
-            f"gated_scan needs gates (T, B, {GATES[cell]}H) for {cell} with H = {H} from initial; "
-            f"got {tuple(gates.shape)}; check the rows of the product"
-        )
-    check_tensor("gated_scan", "initial", initial, ("B", "H"), (B, H), gates, state=True)
-    check_tensor("gated_scan", "bias", bias, ("G",), (G,), gates, state=True)
-    if floor is None:
-        return T, B, H
-    for_all = isinstance(floor, Tensor) and floor.dim() == 3
-    letters, shape = (("T", "B", "H"), (T, B, H)) if for_all else (("H",), (H,))
-    check_tensor("gated_scan", "floor", floor, letters, shape, gates, state=True)
-    return T, B, H
+    return _gated_scan(*_prepare(gates, bias, floor, initial, lengths, reset, cell, reverse))

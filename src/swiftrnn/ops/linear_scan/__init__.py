@@ -1,11 +1,14 @@
 """linear_scan: a first-order linear recurrence, the core of minGRU, QRNN and RG-LRU."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
+from swiftrnn.ops._plain import dense, untraced
 from swiftrnn.ops.linear_scan import reference
 
 
@@ -31,6 +34,41 @@ def _fake_backward(decay: Tensor, input: Tensor, initial: Tensor, *_: object) ->
     return torch.empty_like(decay), torch.empty_like(input), torch.empty_like(initial)
 
 
+def _prepare(
+    decay: Tensor,
+    input: Tensor,
+    initial: Tensor | None,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+) -> tuple[Any, ...]:
+    """The inputs of `linear_scan`, checked, as the op takes them."""
+    _check(decay, input, initial)
+    (T, B, H), real = input.shape, _native.state_dtype(input.dtype)
+    initial = input.new_zeros(B, H, dtype=real) if initial is None else initial.to(real)
+    return (
+        dense(decay),
+        dense(input),
+        dense(initial),
+        check_lengths("linear_scan", lengths, T, B, input.device),
+        check_reset("linear_scan", reset, T, B, input.device),
+        reverse,
+    )
+
+
+@untraced
+def _check(decay: Tensor, input: Tensor, initial: Tensor | None) -> None:
+    check_tensor("linear_scan", "input", input, ("T", "B", "H"), (None,) * 3, None)
+    T, B, H = input.shape
+    check_tensor("linear_scan", "decay", decay, ("T", "B", "H"), (T, B, H), input)
+    if initial is not None:
+        check_tensor("linear_scan", "initial", initial, ("B", "H"), (B, H), input, state=True)
+
+
+def _outputs(_decay: Tensor, input: Tensor, initial: Tensor, *_: object) -> tuple[Any, ...]:
+    return (input.shape, input.dtype), (initial.shape, initial.dtype)
+
+
 _INPUTS = "Tensor decay, Tensor input, Tensor initial, Tensor? lengths, Tensor? reset, bool reverse"
 OP = Op(
     package=__name__,
@@ -38,6 +76,8 @@ OP = Op(
     backward_schema=f"({_INPUTS}, Tensor output, Tensor grad, Tensor grad_final) "
     "-> (Tensor, Tensor, Tensor)",
     reference=reference.forward,
+    prepare=_prepare,
+    outputs=_outputs,
     fake_forward=lambda _, input, initial, *__: tuple(map(torch.empty_like, (input, initial))),
     fake_backward=_fake_backward,
     tensors=5,
@@ -97,13 +137,4 @@ def linear_scan(
 
     Source: Blelloch (1990), "Prefix sums and their applications", section 1.4.
     """
-    check_tensor("linear_scan", "input", input, ("T", "B", "H"), (None,) * 3, None)
-    T, B, H = input.shape
-    check_tensor("linear_scan", "decay", decay, ("T", "B", "H"), (T, B, H), input)
-    if initial is None:
-        initial = input.new_zeros(B, H, dtype=_native.state_dtype(input.dtype))
-    check_tensor("linear_scan", "initial", initial, ("B", "H"), (B, H), input, state=True)
-    lengths = check_lengths("linear_scan", lengths, T, B, input.device)
-    reset = check_reset("linear_scan", reset, T, B, input.device)
-    initial = initial.to(_native.state_dtype(input.dtype)).contiguous()
-    return _linear_scan(decay.contiguous(), input.contiguous(), initial, lengths, reset, reverse)
+    return _linear_scan(*_prepare(decay, input, initial, lengths, reset, reverse))

@@ -8,6 +8,7 @@ from torch import Tensor
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
+from swiftrnn.ops._plain import dense, untraced
 from swiftrnn.ops.rg_lru import reference
 
 
@@ -44,6 +45,50 @@ def _fake_backward(*inputs: Any) -> tuple[Tensor, ...]:
     return tuple(torch.empty_like(x) for x in inputs[:5])
 
 
+def _prepare(
+    gates: Tensor,
+    skip: Tensor,
+    bias: Tensor,
+    rate: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    reverse: bool,
+) -> tuple[Any, ...]:
+    """The inputs of `rg_lru`, checked, as the op takes them."""
+    _check(gates, skip, bias, rate, initial)
+    (T, B), real = skip.shape[:2], _native.state_dtype(gates.dtype)
+    return (
+        dense(gates),
+        dense(skip),
+        dense(bias.to(real)),
+        dense(rate.to(real)),
+        dense(initial.to(real)),
+        check_lengths("rg_lru", lengths, T, B, gates.device),
+        check_reset("rg_lru", reset, T, B, gates.device),
+        reverse,
+    )
+
+
+@untraced
+def _check(gates: Tensor, skip: Tensor, bias: Tensor, rate: Tensor, initial: Tensor) -> None:
+    check_tensor("rg_lru", "skip", skip, ("T", "B", "H"), (None,) * 3, None)
+    T, B, H = skip.shape
+    check_tensor("rg_lru", "gates", gates, ("T", "B", "2H"), (T, B, 2 * H), skip)
+    for name, x, shape in (("bias", bias, (2 * H,)), ("rate", rate, (H,))):
+        check_tensor("rg_lru", name, x, ("2H" if name == "bias" else "H",), shape, skip, state=True)
+    check_tensor("rg_lru", "initial", initial, ("B", "H"), (B, H), skip, state=True)
+
+
+def _outputs(gates: Tensor, *inputs: Any) -> tuple[Any, ...]:
+    skip, initial = inputs[0], inputs[3]
+    return (
+        (skip.shape, gates.dtype),
+        (initial.shape, initial.dtype),
+        (skip.shape, initial.dtype),
+    )
+
+
 _INPUTS = (
     "Tensor gates, Tensor skip, Tensor bias, Tensor rate, Tensor initial, Tensor? lengths, "
     "Tensor? reset, bool reverse"
@@ -54,6 +99,8 @@ OP = Op(
     backward_schema=f"({_INPUTS}, Tensor states, Tensor grad, Tensor grad_final) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference=reference.forward,
+    prepare=_prepare,
+    outputs=_outputs,
     fake_forward=_fake_forward,
     fake_backward=_fake_backward,
     tensors=7,
@@ -122,20 +169,4 @@ def rg_lru(
     Efficient Language Models", arXiv:2402.19427, section 2.4. The slope of the square root is held
     below 1000, as in RecurrentGemma's code.
     """
-    check_tensor("rg_lru", "skip", skip, ("T", "B", "H"), (None,) * 3, None)
-    T, B, H = skip.shape
-    check_tensor("rg_lru", "gates", gates, ("T", "B", "2H"), (T, B, 2 * H), skip)
-    for name, x, shape in (("bias", bias, (2 * H,)), ("rate", rate, (H,))):
-        check_tensor("rg_lru", name, x, ("2H" if name == "bias" else "H",), shape, skip, state=True)
-    check_tensor("rg_lru", "initial", initial, ("B", "H"), (B, H), skip, state=True)
-    real = _native.state_dtype(gates.dtype)
-    return _rg_lru(
-        gates.contiguous(),
-        skip.contiguous(),
-        bias.to(real).contiguous(),
-        rate.to(real).contiguous(),
-        initial.to(real).contiguous(),
-        check_lengths("rg_lru", lengths, T, B, gates.device),
-        check_reset("rg_lru", reset, T, B, gates.device),
-        reverse,
-    )
+    return _rg_lru(*_prepare(gates, skip, bias, rate, initial, lengths, reset, reverse))

@@ -8,6 +8,7 @@ from torch import Tensor
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_reset, check_tensor
 from swiftrnn.ops._op import Op
+from swiftrnn.ops._plain import dense, untraced
 from swiftrnn.ops.sru import reference
 
 
@@ -56,6 +57,84 @@ def _fake_backward(
     return torch.empty_like(gates), d_skip, *small
 
 
+def prepare(
+    gates: Tensor,
+    skip: Tensor | None,
+    weight_c: Tensor,
+    bias: Tensor,
+    initial: Tensor | None,
+    mask: Tensor | None,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+    scale: float,
+    tanh: bool,
+    reverse: bool,
+) -> tuple[Any, ...]:
+    """The inputs of `sru`, checked, as the op takes them."""
+    _check(gates, skip, weight_c, bias, mask, initial)
+    (T, B), H, real = gates.shape[:2], weight_c.shape[1], _native.state_dtype(gates.dtype)
+    if initial is None:
+        initial = gates.new_zeros(B, H, dtype=real)
+    return (
+        dense(gates),
+        None if skip is None else dense(skip),
+        dense(weight_c.to(real)),
+        dense(bias.to(real)),
+        dense(initial.to(real)),
+        None if mask is None else dense(mask.detach().to(real)),
+        check_lengths("sru", lengths, T, B, gates.device),
+        check_reset("sru", reset, T, B, gates.device),
+        float(scale),
+        tanh,
+        reverse,
+    )
+
+
+@untraced
+def _check(
+    gates: Tensor,
+    skip: Tensor | None,
+    weight_c: Tensor,
+    bias: Tensor,
+    mask: Tensor | None,
+    initial: Tensor | None,
+) -> None:
+    if not isinstance(weight_c, Tensor) or weight_c.dim() != 2 or weight_c.shape[0] != 2:
+        got = tuple(weight_c.shape) if isinstance(weight_c, Tensor) else type(weight_c).__name__
+        raise ValueError(f"sru needs weight_c (2, H), forget then reset; got {got}; stack the two")
+    H = weight_c.shape[1]
+    if not isinstance(gates, Tensor) or gates.dim() != 3 or gates.shape[2] not in (3 * H, 4 * H):
+        got = tuple(gates.shape) if isinstance(gates, Tensor) else type(gates).__name__
+        raise ValueError(
+            f"sru needs gates (T, B, 3H) or (T, B, 4H) with H = {H} from weight_c; got {got}; "
+            "check the rows of the product"
+        )
+    T, B, G = gates.shape
+    check_tensor("sru", "gates", gates, ("T", "B", "G"), (T, B, G), None)
+    if skip is not None and G == 4 * H:
+        raise ValueError(
+            f"sru needs either a fourth gate or a skip; got gates {tuple(gates.shape)} and skip "
+            f"{tuple(skip.shape)}; pass skip=None or three gates"
+        )
+    if skip is not None:
+        check_tensor("sru", "skip", skip, ("T", "B", "H"), (T, B, H), gates)
+    check_tensor("sru", "weight_c", weight_c, ("2", "H"), (2, H), gates, state=True)
+    check_tensor("sru", "bias", bias, ("2", "H"), (2, H), gates, state=True)
+    for name, given in (("mask", mask), ("initial", initial)):
+        if given is not None:
+            check_tensor("sru", name, given, ("B", "H"), (B, H), gates, state=True)
+
+
+def _outputs(gates: Tensor, *inputs: Any) -> tuple[Any, ...]:
+    initial = inputs[3]
+    all_states = *gates.shape[:2], initial.shape[1]
+    return (
+        (all_states, gates.dtype),
+        (initial.shape, initial.dtype),
+        (all_states, initial.dtype),
+    )
+
+
 _INPUTS = (
     "Tensor gates, Tensor? skip, Tensor weight_c, Tensor bias, Tensor initial, Tensor? mask, "
     "Tensor? lengths, Tensor? reset, float scale, bool tanh, bool reverse"
@@ -66,6 +145,8 @@ OP = Op(
     backward_schema=f"({_INPUTS}, Tensor states, Tensor grad, Tensor grad_final) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference=reference.forward,
+    prepare=prepare,
+    outputs=_outputs,
     fake_forward=_fake_forward,
     fake_backward=_fake_backward,
     tensors=8,
@@ -151,66 +232,3 @@ def sru(
     return run(
         *prepare(gates, skip, weight_c, bias, initial, mask, lengths, reset, scale, tanh, reverse)
     )
-
-
-def prepare(
-    gates: Tensor,
-    skip: Tensor | None,
-    weight_c: Tensor,
-    bias: Tensor,
-    initial: Tensor | None,
-    mask: Tensor | None,
-    lengths: Tensor | None,
-    reset: Tensor | None,
-    scale: float,
-    tanh: bool,
-    reverse: bool,
-) -> tuple[Any, ...]:
-    """The inputs of `sru`, checked, as the op takes them."""
-    T, B, H = _check(gates, skip, weight_c, bias, mask)
-    real = _native.state_dtype(gates.dtype)
-    if initial is None:
-        initial = gates.new_zeros(B, H, dtype=real)
-    check_tensor("sru", "initial", initial, ("B", "H"), (B, H), gates, state=True)
-    return (
-        gates.contiguous(),
-        None if skip is None else skip.contiguous(),
-        weight_c.to(real).contiguous(),
-        bias.to(real).contiguous(),
-        initial.to(real).contiguous(),
-        None if mask is None else mask.detach().to(real).contiguous(),
-        check_lengths("sru", lengths, T, B, gates.device),
-        check_reset("sru", reset, T, B, gates.device),
-        float(scale),
-        tanh,
-        reverse,
-    )
-
-
-def _check(
-    gates: Tensor, skip: Tensor | None, weight_c: Tensor, bias: Tensor, mask: Tensor | None
-) -> tuple[int, int, int]:
-    if not isinstance(weight_c, Tensor) or weight_c.dim() != 2 or weight_c.shape[0] != 2:
-        got = tuple(weight_c.shape) if isinstance(weight_c, Tensor) else type(weight_c).__name__
-        raise ValueError(f"sru needs weight_c (2, H), forget then reset; got {got}; stack the two")
-    H = weight_c.shape[1]
-    if not isinstance(gates, Tensor) or gates.dim() != 3 or gates.shape[2] not in (3 * H, 4 * H):
-        got = tuple(gates.shape) if isinstance(gates, Tensor) else type(gates).__name__
-        raise ValueError(
-            f"sru needs gates (T, B, 3H) or (T, B, 4H) with H = {H} from weight_c; got {got}; "
-            "check the rows of the product"
-        )
-    T, B, G = gates.shape
-    check_tensor("sru", "gates", gates, ("T", "B", "G"), (T, B, G), None)
-    if skip is not None and G == 4 * H:
-        raise ValueError(
-            f"sru needs either a fourth gate or a skip; got gates {tuple(gates.shape)} and skip "
-            f"{tuple(skip.shape)}; pass skip=None or three gates"
-        )
-    if skip is not None:
-        check_tensor("sru", "skip", skip, ("T", "B", "H"), (T, B, H), gates)
-    check_tensor("sru", "weight_c", weight_c, ("2", "H"), (2, H), gates, state=True)
-    check_tensor("sru", "bias", bias, ("2", "H"), (2, H), gates, state=True)
-    if mask is not None:
-        check_tensor("sru", "mask", mask, ("B", "H"), (B, H), gates, state=True)
-    return T, B, H

@@ -1,0 +1,146 @@
+"""What kernels may see: numbers in memory, while torch does nothing but run.
+
+A kernel in C gets addresses. So it must not run while torch records, batches or only pretends, nor
+over tensors that are more, or less, than numbers in memory. Everything that leaves for C passes
+`plain` and `dense`; what does not goes to the registered op or to the reference.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+P, R = ParamSpec("P"), TypeVar("R")
+_ASKED = ContextVar("references", default=False)
+
+
+@contextmanager
+def references() -> Iterator[None]:
+    """Run the references in place of the kernels: slower, and differentiable in every way.
+
+    Nobody has to ask for gradients of gradients (`create_graph=True`), forward mode
+    (`torch.autograd.forward_ad`) or torch.func (vmap, jvp, hessian): each takes the references by
+    itself. This is to compare the two. Not for code that is compiled.
+
+    Example:
+        >>> import torch
+        >>> from swiftrnn.nn import MinGRU
+        >>> layer, x = MinGRU(2, 2), torch.randn(3, 1, 2)
+        >>> with references():
+        ...     expected = layer(x)[0]
+        >>> torch.allclose(layer(x)[0], expected, atol=1e-6)
+        True
+    """
+    before = _ASKED.set(True)
+    try:
+        yield
+    finally:
+        _ASKED.reset(before)
+
+
+def transformed() -> bool:
+    """Whether only a reference can do what is asked for: torch.func, forward mode, `references`."""
+    if torch.compiler.is_compiling():
+        return False
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
+        or forward_ad._current_level >= 0
+        or _ASKED.get()
+    )
+
+
+def recorded() -> bool:
+    """Whether a graph, a trace or a mode of torch's dispatcher wants to see which ops are called."""
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+    )
+
+
+def eager() -> bool:
+    """Whether torch runs what is written, and nothing else."""
+    return not recorded() and not transformed()
+
+
+def untraced(check: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function that looks at sizes, and gives no tensors, unseen by torch.jit.trace.
+
+    There sizes are tensors, and a comparison is a warning.
+    """
+
+    @wraps(check)
+    def hidden(*args: P.args, **options: P.kwargs) -> R:
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is None:
+            return check(*args, **options)
+        state = torch._C._get_tracing_state()
+        torch._C._set_tracing_state(None)  # pyright: ignore
+        try:
+            return check(*args, **options)
+        finally:
+            torch._C._set_tracing_state(state)  # pyright: ignore
+
+    return hidden
+
+
+@untraced
+def size(x: Tensor, dim: int = -1) -> int:
+    """A size that is the same for all inputs, as a number also where x is traced."""
+    return x.shape[dim]
+
+
+_KINDS = (Tensor, nn.Parameter)
+
+
+def plain(tensors: Iterable[Tensor | None]) -> bool:
+    """Whether tensors are runs of numbers in memory, as kernels read them, those that are not None.
+
+    So not on `meta`, fake, batched, sparse, of a subclass, negated by a bit, with gaps, or with
+    their storage given back.
+    """
+    for x in tensors:
+        if x is not None and not (
+            type(x) in _KINDS
+            and (x.is_cpu or x.is_cuda)
+            and x.layout is torch.strided
+            and not x.is_neg()
+            and x.is_contiguous()
+            and x.untyped_storage().nbytes() >= x.nbytes
+        ):
+            return False
+    return True
+
+
+def dense(x: Tensor) -> Tensor:
+    """x as one run of numbers with their signs; itself where it is so already."""
+    return x.resolve_neg().contiguous()
+
+
+Kind = tuple[tuple[int, ...], torch.dtype, torch.device]
+
+
+def kinds_of(tensors: Iterable[Tensor | None]) -> list[Kind | None]:
+    """What tensors are that autograd saves: hooks on saved tensors may give back others."""
+    return [None if x is None else (x.shape, x.dtype, x.device) for x in tensors]
+
+
+def as_saved(who: str, given: Sequence[Any], kinds: Sequence[Kind | None]) -> list[Any]:
+    """Saved tensors and gradients, dense.
+
+    Raises:
+        ValueError: one has another shape, device or dtype than what was saved.
+    """
+    for x, kind in zip(given, kinds, strict=True):
+        if kind is not None and (x.shape, x.dtype, x.device) != kind:
+            shape, dtype, device = kind
+            raise ValueError(
+                f"{who} needs in backward what it saved, {tuple(shape)} of {dtype} on {device}; "
+                f"got {tuple(x.shape)} of {x.dtype} on {x.device}; "
+                "let hooks on saved tensors give back such tensors"
+            )
+    return [None if x is None else dense(x) for x in given]

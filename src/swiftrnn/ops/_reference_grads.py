@@ -1,0 +1,78 @@
+"""Gradients by way of the reference: where kernels have none, as for gradients of gradients."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swiftrnn.ops._plain import recorded
+
+
+def kernels_can(grads: Sequence[Tensor]) -> bool:
+    """Whether the kernels may turn these gradients of outputs into those of inputs.
+
+    They cannot where a graph of backward is asked for, or a batch of backwards at once
+    (`is_grads_batched`, `functional.jacobian(vectorize=True)`).
+    """
+    if recorded():
+        return torch.compiler.is_compiling() or not torch.is_grad_enabled()
+    return not torch.is_grad_enabled() and all(torch._C._has_storage(g) for g in grads)
+
+
+def by_reference(
+    function: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[Any],
+    needs: Sequence[bool],
+    output_grads: Sequence[Tensor],
+) -> tuple[Tensor | None, ...]:
+    """The gradients of inputs, themselves differentiable where backward is.
+
+    Args:
+        function: in plain PyTorch, from inputs to outputs.
+        inputs: tensors and others.
+        needs: for each input whether its gradient is wanted.
+        output_grads: those of the outputs.
+    """
+    higher = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # aliases: an input that was computed from another one must not send its gradient on to it
+        own = [
+            x.view_as(x) if need and higher else x.detach().requires_grad_() if need else x
+            for x, need in zip(inputs, needs, strict=True)
+        ]
+        outputs = function(*own)
+        leaves = [x for x, need in zip(own, needs, strict=True) if need]
+        pairs = [(y, g) for y, g in zip(outputs, output_grads, strict=True) if y.requires_grad]
+        found = iter(
+            torch.autograd.grad(
+                [y for y, _ in pairs], leaves, [g for _, g in pairs],
+                create_graph=higher, allow_unused=True,
+            )  # fmt: skip
+            if pairs
+            else [None] * len(leaves)
+        )
+    return tuple(next(found) if need else None for need in needs)
+
+
+def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:
+    """What a gate sees through each tap, side by side: (T, B, I * taps)."""
+    T = x.shape[0] - max(taps)
+    return x if len(taps) == 1 else torch.cat([x[tap : tap + T] for tap in taps], -1)
+
+
+def of_project(
+    ctx: Any, inputs: Sequence[Any], output_grads: Sequence[Tensor]
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `_blocked.project` and `_fused`, whose forward filled ctx."""
+    op, residual, taps = ctx.op, ctx.residual, ctx.taps
+
+    def function(x: Tensor, weight: Tensor, own: Tensor | None, *rest: Any) -> Any:
+        gates, skip = beside(x, taps) @ weight.t(), x if residual else own
+        return op.reference(*((gates, skip, *rest) if op.skips else (gates, *rest)))
+
+    x, weight, own, *rest = inputs
+    needs = ctx.needs_input_grad
+    needs = *needs[1:4], *needs[6:]
+    d_x, d_weight, d_own, *d_rest = by_reference(function, inputs, needs, output_grads)
+    return None, d_x, d_weight, d_own, None, None, *d_rest
