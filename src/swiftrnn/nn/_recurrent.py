@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.utils.checkpoint import checkpoint
 
 from swiftrnn.nn import _stream
 from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._graphs import one_call, refuse_script
 from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
 from swiftrnn.ops._native import state_dtype
 from swiftrnn.ops._plain import untraced
@@ -155,7 +157,7 @@ class Recurrent(nn.Module, ABC):
         count, H = self._count(), self.hidden_size
         if state is None:
             return [None] * count
-        self.check_shape("a state", state, (count, batch, H), "(layers * directions, B, H)")
+        self.check_state("a state", state, (count, batch, H), "(layers * directions, B, H)")
         return state.unbind(0)
 
     def join_state(self, states: Sequence[Any]) -> Any:
@@ -206,6 +208,8 @@ class Recurrent(nn.Module, ABC):
                     "leave lengths away"
                 )
             return self._forward_packed(input, hx, reset)
+        if isinstance(input, Proxy):
+            return one_call(self, input, hx, lengths, reset, cu_seqlens)
         batched = self._check_input(input)
         if cu_seqlens is not None:
             return self._forward_ragged(input, hx, lengths, reset, cu_seqlens)
@@ -243,6 +247,8 @@ class Recurrent(nn.Module, ABC):
         output, state = self._run(input[None], state, None, None)
         return output[0], state
 
+    __prepare_scriptable__ = refuse_script
+
     def flatten_parameters(self) -> None:
         """Nothing; models written for torch.nn.LSTM call it."""
 
@@ -269,6 +275,22 @@ class Recurrent(nn.Module, ABC):
         if tuple(x.shape) != shape:
             raise ValueError(
                 f"{self._name()} needs {what} {letters} of {shape}; got {tuple(x.shape)}"
+            )
+
+    @untraced
+    def check_state(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
+        """As `check_shape`, and that a state can be one: of a floating dtype, where the layer is."""
+        self.check_shape(what, x, shape, letters)
+        weight = next(self.parameters(), x)
+        if not x.is_floating_point():
+            raise TypeError(
+                f"{self._name()} needs {what} of a floating-point dtype; got {x.dtype}; "
+                "convert it with .to()"
+            )
+        if x.device != weight.device:
+            raise ValueError(
+                f"{self._name()} needs {what} on {weight.device}, as its parameters; "
+                f"got {x.device}; move one of the two with .to()"
             )
 
     def _time_first(self, x: Any, batched: bool) -> Any:
@@ -376,7 +398,7 @@ class Recurrent(nn.Module, ABC):
     def _check_weight(
         self, name: str, weight: Tensor, shape: tuple[int, ...], like: Tensor
     ) -> None:
-        self.check_shape(name, weight, shape, "as it was made")
+        self.check_shape(name, weight, shape, "with its shape")
         if weight.device != like.device:
             raise ValueError(
                 f"{self._name()} needs {name} on {like.device}, as its input; got {weight.device}; "
@@ -399,6 +421,10 @@ class Recurrent(nn.Module, ABC):
             raise TypeError(f"{self._name()} needs {wanted}; got {type(x).__name__}")
         if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
             raise ValueError(f"{self._name()} needs {wanted}; got {tuple(x.shape)}")
+        if x.layout is not torch.strided:
+            raise TypeError(
+                f"{self._name()} needs a dense input; got {x.layout}; convert it with .to_dense()"
+            )
         weight = next(self.parameters(), x)  # a module in the place of all weights may have none
         if x.dtype != weight.dtype and not under_autocast(x):
             raise TypeError(

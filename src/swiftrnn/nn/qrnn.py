@@ -105,7 +105,7 @@ class QRNN(Recurrent):
             )
         for window, size in zip(state[1], self._input_sizes(), strict=True):
             shape = (self.window - 1, batch, size)
-            self.check_shape("a window", window, shape, "(window - 1, B, features)")
+            self.check_state("a window", window, shape, "(window - 1, B, features)")
         return list(zip(super().split_state(state[0], batch), state[1], strict=True))
 
     def join_state(self, states: Sequence[Any]) -> tuple[Tensor, tuple[Tensor, ...]]:

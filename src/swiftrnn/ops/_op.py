@@ -100,6 +100,7 @@ class Op:
             if torch.compiler.is_compiling() and wanted:
                 return function.apply(*inputs)  # pyright: ignore[reportReturnType]
             if recorded():
+                _refuse_old_onnx(self.name)
                 return forward(*inputs, *discard)[:public]
             if not plain(given):
                 return reference(*inputs)
@@ -136,6 +137,14 @@ class Op:
 @cache
 def _there(module: str) -> bool:
     return find_spec(module) is not None
+
+
+def _refuse_old_onnx(name: str) -> None:
+    if torch._C._get_tracing_state() is not None and torch.onnx.is_in_onnx_export():
+        raise RuntimeError(
+            f"the op {name} needs the exporter of ONNX that goes through torch.export; "
+            "got torch.onnx.export(dynamo=False); call swiftrnn.deploy.export.to_onnx"
+        )
 
 
 def needs_gradients(tensors: Iterable[Tensor | None]) -> bool:

@@ -100,8 +100,10 @@ _KINDS = (Tensor, nn.Parameter)
 def plain(tensors: Iterable[Tensor | None]) -> bool:
     """Whether tensors are runs of numbers in memory, as kernels read them, those that are not None.
 
-    So not on `meta`, fake, batched, sparse, of a subclass, negated by a bit, with gaps, or with
-    their storage given back.
+    So not on `meta`, fake, batched, sparse, of a subclass, negated by a bit, or with gaps.
+
+    Raises:
+        ValueError: the storage of one was resized, and holds less than the tensor says.
     """
     for x in tensors:
         if x is not None and not (
@@ -110,9 +112,14 @@ def plain(tensors: Iterable[Tensor | None]) -> bool:
             and x.layout is torch.strided
             and not x.is_neg()
             and x.is_contiguous()
-            and x.untyped_storage().nbytes() >= x.nbytes
         ):
             return False
+        if x is not None and x.untyped_storage().nbytes() < x.nbytes:
+            raise ValueError(
+                f"a kernel needs a tensor {tuple(x.shape)} of {x.dtype} with all of its numbers; "
+                f"got one whose storage has {x.untyped_storage().nbytes()} bytes; "
+                "do not resize what a layer reads"
+            )
     return True
 
 
