@@ -1,4 +1,4 @@
-"""What layers say to torch's older ways of making graphs of Python: torch.fx and torch.jit.script."""
+"""What layers say to torch.fx.symbolic_trace and torch.jit.script."""
 
 from typing import Any
 

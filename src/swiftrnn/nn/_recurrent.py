@@ -279,7 +279,7 @@ class Recurrent(nn.Module, ABC):
 
     @untraced
     def check_state(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
-        """As `check_shape`, and that a state can be one: of a floating dtype, where the layer is."""
+        """As `check_shape`, and the dtype has to be floating, the device that of the layer."""
         self.check_shape(what, x, shape, letters)
         weight = next(self.parameters(), x)
         if not x.is_floating_point():

@@ -10,7 +10,7 @@ from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import gated_cell, gated_layer, zoned
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops import _stack
-from swiftrnn.ops._plain import size
+from swiftrnn.ops._plain import fixed_size
 from swiftrnn.ops.gated_scan import Cell
 
 Pooling = Literal["f", "fo", "ifo"]
@@ -155,7 +155,7 @@ def _extend(
 
     Running from the end, the early side of a sequence is where its length ends.
     """
-    T, k = x.shape[0], size(window, 0)
+    T, k = x.shape[0], fixed_size(window, 0)
     if k == 0:
         return x, window
     if not reverse:

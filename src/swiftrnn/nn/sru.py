@@ -14,7 +14,7 @@ from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._blocked import multiplies_alone, project
 from swiftrnn.ops._native import state_dtype
-from swiftrnn.ops._plain import size
+from swiftrnn.ops._plain import fixed_size
 from swiftrnn.ops._product import linear
 from swiftrnn.ops._stack import Cell
 from swiftrnn.ops.sru import OP
@@ -191,7 +191,7 @@ class SRU(Recurrent):
         if self.transform is None:
             return {}
         gates = self.transform[layer](self._normed(x, layer, "before"))
-        rows = self._rows(size(x)) * (2 if self.bidirectional else 1)
+        rows = self._rows(fixed_size(x)) * (2 if self.bidirectional else 1)
         letters = "(T, B, directions * G * H)"
         self.check_shape("gates from its transform", gates, (*x.shape[:2], rows), letters)
         if gates.dtype != x.dtype and not under_autocast(x):
@@ -218,7 +218,7 @@ class SRU(Recurrent):
             same = self.norm != "before" and "weight_proj" not in weights
             weights = weights | {"weight_ih": weight}
             return self._recur(x, product, same, state, weights, ends, layer, direction)
-        rows = self._rows(size(x))
+        rows = self._rows(fixed_size(x))
         gates = weights["gates"][..., direction * rows : (direction + 1) * rows]
         rest, own = self._rest(gates, state, weights, ends, layer), self._own(x, direction)
         own = None if own is None else own.to(gates.dtype)
@@ -239,13 +239,13 @@ class SRU(Recurrent):
         rest, own = self._rest(product, state, weights, ends, layer), self._own(x, direction)
         flags = self._flags(own, direction)
         if own is not None:
-            whole = same and size(x) == self.hidden_size
+            whole = same and fixed_size(x) == self.hidden_size
             own = product if whole else own.to(product.dtype)
         return project(OP, product, weights["weight_ih"], own, *rest, *flags)
 
     def _own(self, x: Tensor, direction: int) -> Tensor | None:
         """A direction's part of the input, where that is the skip."""
-        if not self.skip or self._skips_by_product(size(x)):
+        if not self.skip or self._skips_by_product(fixed_size(x)):
             return None
         return x[..., direction * self.hidden_size : (direction + 1) * self.hidden_size]
 

@@ -55,7 +55,7 @@ def transformed() -> bool:
 
 
 def recorded() -> bool:
-    """Whether a graph, a trace or a mode of torch's dispatcher wants to see which ops are called."""
+    """Whether a graph, a trace or a mode of the dispatcher wants to see which ops are called."""
     return (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
@@ -89,7 +89,7 @@ def untraced(check: Callable[P, R]) -> Callable[P, R]:
 
 
 @untraced
-def size(x: Tensor, dim: int = -1) -> int:
+def fixed_size(x: Tensor, dim: int = -1) -> int:
     """A size that is the same for all inputs, as a number also where x is traced."""
     return x.shape[dim]
 

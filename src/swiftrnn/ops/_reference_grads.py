@@ -35,24 +35,22 @@ def by_reference(
         output_grads: those of the outputs.
     """
     higher = torch.is_grad_enabled()
+
+    def alias(x: Any, need: bool) -> Any:
+        """An input that was computed from another must not send its gradient on to that one."""
+        return x if not need else x.view_as(x) if higher else x.detach().requires_grad_()
+
     with torch.enable_grad():
-        # aliases: an input that was computed from another one must not send its gradient on to it
-        own = [
-            x.view_as(x) if need and higher else x.detach().requires_grad_() if need else x
-            for x, need in zip(inputs, needs, strict=True)
-        ]
-        outputs = function(*own)
+        own = [alias(x, need) for x, need in zip(inputs, needs, strict=True)]
+        outputs = zip(function(*own), output_grads, strict=True)
+        pairs = [(y, g) for y, g in outputs if y.requires_grad]
         leaves = [x for x, need in zip(own, needs, strict=True) if need]
-        pairs = [(y, g) for y, g in zip(outputs, output_grads, strict=True) if y.requires_grad]
-        found = iter(
-            torch.autograd.grad(
-                [y for y, _ in pairs], leaves, [g for _, g in pairs],
-                create_graph=higher, allow_unused=True,
-            )  # fmt: skip
-            if pairs
-            else [None] * len(leaves)
-        )
-    return tuple(next(found) if need else None for need in needs)
+        found = [None] * len(leaves)
+        if pairs:
+            ys, grads = zip(*pairs, strict=True)
+            found = torch.autograd.grad(ys, leaves, grads, create_graph=higher, allow_unused=True)
+    rest = iter(found)
+    return tuple(next(rest) if need else None for need in needs)
 
 
 def beside(x: Tensor, taps: tuple[int, ...]) -> Tensor:
@@ -71,8 +69,6 @@ def of_project(
         gates, skip = beside(x, taps) @ weight.t(), x if residual else own
         return op.reference(*((gates, skip, *rest) if op.skips else (gates, *rest)))
 
-    x, weight, own, *rest = inputs
-    needs = ctx.needs_input_grad
-    needs = *needs[1:4], *needs[6:]
+    needs = *ctx.needs_input_grad[1:4], *ctx.needs_input_grad[6:]
     d_x, d_weight, d_own, *d_rest = by_reference(function, inputs, needs, output_grads)
     return None, d_x, d_weight, d_own, None, None, *d_rest

@@ -112,9 +112,7 @@ class Stack:
         """
         B, H, after = len(x), self.hidden_size, torch.empty_like(states)
         y = torch.empty(B, H, dtype=self.dtype, device="cpu")
-        room = torch.empty(
-            B * (2 * H + self._inputs + self._gates), dtype=self.dtype, device="cpu"
-        )
+        room = torch.empty(B * (2 * H + self._inputs + self._gates), dtype=self.dtype, device="cpu")
         later = [torch.empty_like(w) for w in windows]
         places = [w.data_ptr() for pair in zip(windows, later, strict=True) for w in pair]
         threads = _native.threads(self._work * _native.WORTH_A_THREAD // WORTH_A_THREAD)

@@ -84,9 +84,7 @@ def _prepare(
 
 
 @untraced
-def _check(
-    gates: Tensor, bias: Tensor, initial: Tensor, floor: Tensor | None, cell: str
-) -> None:
+def _check(gates: Tensor, bias: Tensor, initial: Tensor, floor: Tensor | None, cell: str) -> None:
     if cell not in GATES:
         raise ValueError(f"gated_scan needs cell of {', '.join(GATES)}; got {cell!r}")
     check_tensor("gated_scan", "initial", initial, ("B", "H"), (None,) * 2, None)
