@@ -6,6 +6,8 @@ from torch import Tensor
 
 def under_autocast(x: Tensor) -> bool:
     """Whether autocast is on for the device of x; some, like meta, have none."""
+    if x.is_cpu:
+        return torch.is_autocast_enabled("cpu")
     kind = x.device.type
     # torch 2.11 cannot trace the first question, whose answer a device that is compiled for knows
     known = torch.compiler.is_compiling() or torch.amp.is_autocast_available(kind)

@@ -17,7 +17,7 @@ from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._graphs import one_call, refuse_script
 from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
 from swiftrnn.ops._native import state_dtype
-from swiftrnn.ops._plain import untraced
+from swiftrnn.ops._plain import fixed_size, untraced
 from swiftrnn.ops._stack import Cell
 
 
@@ -111,9 +111,8 @@ class Recurrent(nn.Module, ABC):
         """
         return None
 
-    def cells(self) -> list[Cell | None]:
-        """What `cell` says of every layer."""
-        like = next(self.parameters())
+    def cells(self, like: Tensor | None = None) -> list[Cell | None]:
+        """What `cell` says of every layer, where its parameters fit it and `like`, if given."""
         return [self.cell(self._weights(i, n, like)) for i, n in enumerate(self._input_sizes())]
 
     def sees_padding(self, x: Tensor) -> bool:  # noqa: ARG002
@@ -241,9 +240,9 @@ class Recurrent(nn.Module, ABC):
                 f"{self._name()}.step needs a layer of one direction; got bidirectional=True; "
                 "the second direction starts at the end, which a stream does not have"
             )
-        self.check_shape("step input", input, (input.shape[0], self.input_size), "(B, I)")
         if (stepped := _stream.step(self, input, state)) is not None:
             return stepped
+        self._check_step(input)
         output, state = self._run(input[None], state, None, None)
         return output[0], state
 
@@ -268,6 +267,11 @@ class Recurrent(nn.Module, ABC):
         return float(value)
 
     @untraced
+    def _check_step(self, x: Any) -> None:
+        batch = x.shape[0] if isinstance(x, Tensor) and x.dim() else 0
+        self.check_shape("step input", x, (batch, self.input_size), "(B, I)")
+
+    @untraced
     def check_shape(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
         """ValueError or TypeError unless x is a tensor of this shape."""
         if not isinstance(x, Tensor):
@@ -281,7 +285,7 @@ class Recurrent(nn.Module, ABC):
     def check_state(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
         """As `check_shape`, and the dtype has to be floating, the device that of the layer."""
         self.check_shape(what, x, shape, letters)
-        weight = next(self.parameters(), x)
+        weight = self._first(x)
         if not x.is_floating_point():
             raise TypeError(
                 f"{self._name()} needs {what} of a floating-point dtype; got {x.dtype}; "
@@ -304,15 +308,10 @@ class Recurrent(nn.Module, ABC):
     def _run(
         self, x: Tensor, state: Any, lengths: Tensor | None, reset: Tensor | None
     ) -> tuple[Tensor, Any]:
-        T, B = x.shape[:2]
-        forwards = Ends(
-            check_lengths(self._name(), lengths, T, B, x.device),
-            check_reset(self._name(), reset, T, B, x.device),
-        )
-        if torch.is_grad_enabled() and self.sees_padding(x):
+        forwards = self._ends(x, lengths, reset)
+        if lengths is not None and torch.is_grad_enabled() and self.sees_padding(x):
             x = forwards.clear(x)  # 0 * nan is no gradient of 0
         x, directions = self.start_stack(x), 2 if self.bidirectional else 1
-        sizes = self._input_sizes()
         ends = forwards, forwards.backwards()
         states, new, finals = self.split_state(state, x.shape[1]), [], []
         for layer in range(self.num_layers):
@@ -321,7 +320,7 @@ class Recurrent(nn.Module, ABC):
             outputs, first = [], directions * layer
             found = self.start_layer(x, layer, states[first : first + directions], forwards)
             for direction in range(directions):
-                weights = self._weights(first + direction, sizes[first + direction], x) | found
+                weights = self._weights(first + direction, fixed_size(x), x) | found
                 here = ends[direction], layer, direction
                 output, last = self._run_one(x, states[first + direction], weights, *here)
                 outputs.append(output)
@@ -333,6 +332,13 @@ class Recurrent(nn.Module, ABC):
                 finals += [forwards.last(part, d == 1) for d, part in enumerate(parts)]
         state = self.join_state(new)
         return x, (state, torch.stack(finals)) if self.returns_h else state
+
+    def _ends(self, x: Tensor, lengths: Tensor | None, reset: Tensor | None) -> Ends:
+        if lengths is None and reset is None:
+            return Ends()
+        who, (T, B) = self._name(), x.shape[:2]
+        lengths = check_lengths(who, lengths, T, B, x.device)
+        return Ends(lengths, check_reset(who, reset, T, B, x.device))
 
     def _run_one(self, *inputs: Any) -> tuple[Tensor, Any]:
         """`run_layer`, and once more in backward if so much memory is to be saved."""
@@ -375,11 +381,13 @@ class Recurrent(nn.Module, ABC):
         output, state = self._run(x[rows], state, lengths, reset)
         return output.transpose(0, 1)[inside.t()], state
 
-    def _weights(self, i: int, input_size: int, like: Tensor) -> dict[str, Tensor]:
-        """The parameters of one layer in one direction, where they fit it and `like`."""
-        suffix, shapes = self._suffixes()[i], self.parameter_shapes(input_size)
+    def _weights(self, i: int, input_size: int, like: Tensor | None) -> dict[str, Tensor]:
+        """The parameters of one layer in one direction, where they fit it and `like`, if given."""
+        layer, end = divmod(i, 2) if self.bidirectional else (i, 0)
+        suffix, shapes = f"_l{layer}{'_reverse' * end}", self.parameter_shapes(input_size)
         weights = {name: getattr(self, name + suffix) for name in shapes}
-        self._check_weights(suffix, weights, shapes, like)
+        if like is not None:
+            self._check_weights(suffix, weights, shapes, like)
         return weights
 
     @untraced
@@ -390,9 +398,14 @@ class Recurrent(nn.Module, ABC):
         shapes: dict[str, tuple[int, ...]],
         like: Tensor,
     ) -> None:
-        dtype, device = like.dtype, like.device
+        dtype, device = like.dtype, like.get_device()
         for name, weight in weights.items():
-            if weight.shape != shapes[name] or weight.dtype != dtype or weight.device != device:
+            if (
+                weight.shape != shapes[name]
+                or weight.dtype != dtype
+                or weight.get_device() != device
+                or weight.is_meta
+            ):
                 self._check_weight(name + suffix, weight, shapes[name], like)
 
     def _check_weight(
@@ -425,7 +438,7 @@ class Recurrent(nn.Module, ABC):
             raise TypeError(
                 f"{self._name()} needs a dense input; got {x.layout}; convert it with .to_dense()"
             )
-        weight = next(self.parameters(), x)  # a module in the place of all weights may have none
+        weight = self._first(x)
         if x.dtype != weight.dtype and not under_autocast(x):
             raise TypeError(
                 f"{self._name()} needs input in {weight.dtype}, as its parameters; got {x.dtype}; "
@@ -437,6 +450,12 @@ class Recurrent(nn.Module, ABC):
                 f"got {x.device}; move one of the two with .to()"
             )
         return x.dim() == 3
+
+    def _first(self, x: Tensor) -> Tensor:
+        """A parameter; x if a module in the place of all weights has none."""
+        for own in self._parameters.values():
+            return own  # pyright: ignore
+        return next(self.parameters(), x)
 
     def _name(self) -> str:
         return type(self).__name__.removeprefix("Parametrized")  # torch puts it before

@@ -19,9 +19,11 @@ _stacks: WeakKeyDictionary[Any, tuple[Key, Stack | None]] = WeakKeyDictionary()
 
 def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
     """One step of x (B, I) through a layer, without gradients or dropout; None: not here."""
-    if torch.is_grad_enabled() or len(x) > MOST_ROWS or not eager():
+    if torch.is_grad_enabled() or not eager() or not isinstance(x, Tensor):
         return None
-    if layer.training and any(getattr(layer, name, 0) for name in DRAWN):
+    if x.dim() != 2 or x.shape[1] != layer.input_size or len(x) > MOST_ROWS:
+        return None
+    if layer.training and _draws(layer):
         return None
     stack = _stack(layer)
     if stack is None or x.dtype != stack.dtype or torch.is_autocast_enabled("cpu") or not len(x):
@@ -29,44 +31,61 @@ def step(layer: Any, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
     parts = _parts(stack, state, len(x))
     if parts is None:
         return None  # the slow path says what is wrong with it
-    x, states, windows = dense(x), *parts
-    if not plain((x, states, *windows)):
-        return None
-    y, after, windows = stack(x, states, windows)
+    if not plain((x, *parts)):
+        x, *parts = map(dense, (x, *parts))
+        if not plain((x, *parts)):
+            return None
+    y, after, windows = stack(x, parts[0], parts[1:])
     return y, (after, tuple(windows)) if stack.windows else after
 
 
-def _parts(stack: Stack, state: Any, B: int) -> tuple[Tensor, list[Tensor]] | None:
-    """A state as the kernel takes it: states, and windows where there are any."""
-    windows, shapes = None, [(count, B, features) for count, features in stack.windows]
-    states = state
-    if shapes and isinstance(state, tuple) and len(state) == 2:
-        states, windows = state
-    if states is None:
-        states = torch.zeros(stack.layers, B, stack.hidden_size, dtype=stack.real, device="cpu")
-    if windows is None:
-        windows = [torch.zeros(shape, dtype=stack.dtype, device="cpu") for shape in shapes]
-    if not _fit([states], [(stack.layers, B, stack.hidden_size)]) or not _fit(windows, shapes):
+def _draws(layer: Any) -> bool:
+    for name in DRAWN:  # noqa: SIM110 (a loop takes half the time of any())
+        if getattr(layer, name, 0):
+            return True
+    return False
+
+
+def _parts(stack: Stack, state: Any, B: int) -> list[Tensor] | None:
+    """A state as the kernel takes it: states, then windows where there are any."""
+    windows = None
+    if stack.windows and isinstance(state, tuple) and len(state) == 2:
+        state, windows = state
+    if state is None:
+        parts = [_zeros(stack.layers, B, stack.hidden_size, stack.real)]
+    elif _fits(state, (stack.layers, B, stack.hidden_size)):
+        parts = [state.to(stack.real)]
+    else:
         return None
-    return dense(states.to(stack.real)), [dense(window.to(stack.dtype)) for window in windows]
+    if not stack.windows:
+        return parts
+    if windows is None:
+        return parts + [_zeros(n, B, features, stack.dtype) for n, features in stack.windows]
+    if not isinstance(windows, tuple | list) or len(windows) != len(stack.windows):
+        return None
+    for window, (count, features) in zip(windows, stack.windows, strict=True):
+        if not _fits(window, (count, B, features)):
+            return None
+        parts.append(window.to(stack.dtype))
+    return parts
 
 
-def _fit(given: Any, shapes: list[tuple[int, ...]]) -> bool:
-    return (
-        isinstance(given, tuple | list)
-        and len(given) == len(shapes)
-        and all(isinstance(x, Tensor) and x.shape == s and x.is_floating_point()
-                for x, s in zip(given, shapes, strict=True))
-    )  # fmt: skip
+def _zeros(count: int, B: int, features: int, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(count, B, features, dtype=dtype, device=_native.CPU)
+
+
+def _fits(x: Any, shape: tuple[int, ...]) -> bool:
+    return isinstance(x, Tensor) and x.shape == shape and x.is_floating_point()
 
 
 def _stack(layer: Any) -> Stack | None:
     """The stack of a layer with the parameters and options that it has now."""
     key: list[Any] = [getattr(layer, name) for name in layer.cell_options]
-    for parameter in layer._parameters.values():
-        if parameter.is_inference():
-            return None  # has no version
-        key += [parameter.data_ptr(), parameter._version, parameter.shape, parameter.stride()]
+    try:
+        for own in layer._parameters.values():
+            key += (own.data_ptr(), own._version, own.shape, own.stride())
+    except RuntimeError:  # one of inference mode, which has no version
+        return None
     known = _stacks.get(layer)
     if known is None or known[0] != tuple(key):
         known = tuple(key), _build(layer)
@@ -85,7 +104,7 @@ def _build(layer: Any) -> Stack | None:
         return None
     if next(iter(parameters)).dtype not in _native.DTYPES:
         return None
-    cells = layer.cells()
+    cells = layer.cells(next(iter(parameters)))
     if None in cells or min(len(cell.weight) for cell in cells) < 4:  # the kernel's fours
         return None
     return Stack(cells, layer.hidden_size, parameters)

@@ -63,9 +63,7 @@ def project(
     if eager() and (x.device.type, x.dtype) in op.kernels and weight.dtype == x.dtype:
         residual = skip is x
         tensors = [x, weight, None if residual else skip, *rest[:count]]
-        if not plain(tensors):
-            tensors = [None if t is None else dense(t) for t in tensors]
-        if plain(tensors):
+        if plain(tensors) or plain(tensors := [None if t is None else dense(t) for t in tensors]):
             return _run(op, tensors, residual, taps, rest[count:])
     return _apart(op, x, weight, skip, taps, rest)
 

@@ -17,6 +17,7 @@ SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 PATH = Path(__file__).with_name(f"_kernels{SUFFIX}")
 DTYPES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bfloat16"}
 KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double}
+CPU = torch.device("cpu")  # said at every array: another default device may be set
 CHUNK = 128  # channels, as in _kernel.h
 WORTH_A_THREAD = 16384  # channels times steps; below, waking a second thread costs more
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ class Op:
     timed: tuple[int, ...] = ()  # inputs after the gates that may have a row for each time
     public: int = 2  # how many outputs the caller sees
     skips: bool = False  # whether the second input is a skip: (T, B, H), or None
+    modules: dict[str, ModuleType] = field(default_factory=dict)  # backends, once imported
     raw: dict[str, Callable] = field(default_factory=dict)  # what `register` registers and gives
 
     @property
@@ -77,7 +79,11 @@ class Op:
 
     def kernel(self, part: str, device: str = "cpu") -> Callable:
         """The backend's own `forward` or `backward`, past the dispatcher and past every check."""
-        return getattr(import_module(f"{self.package}.{BACKENDS[device]}"), part)
+        module = self.modules.get(device)
+        if module is None:  # imported at the first call, so Triton stays optional
+            module = import_module(f"{self.package}.{BACKENDS[device]}")
+            self.modules[device] = module
+        return getattr(module, part)
 
     def register(self) -> Callable[..., Any]:
         """Tell PyTorch about the op and return the function to call, of inputs as `prepare` gives.
@@ -129,7 +135,7 @@ class Op:
         count = len(given) - len(self.saved) - self.public
         inputs = self.prepare(*given[:count])
         outputs = self.outputs(*inputs)
-        kinds = [(*outputs[i], inputs[0].device) for i in (*self.saved, *range(self.public))]
+        kinds = [outputs[i] for i in (*self.saved, *range(self.public))]
         rest = as_saved(f"{self.name}_backward", given[count:], kinds)
         return self.kernel("backward", device)(*inputs, *rest)
 
@@ -149,7 +155,11 @@ def _refuse_old_onnx(name: str) -> None:
 
 def needs_gradients(tensors: Iterable[Tensor | None]) -> bool:
     """Whether autograd has to know of a call with these inputs."""
-    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in tensors)
+    if torch.is_grad_enabled():
+        for x in tensors:
+            if x is not None and x.requires_grad:
+                return True
+    return False
 
 
 def _function(op: Op) -> type[torch.autograd.Function]:

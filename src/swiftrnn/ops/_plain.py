@@ -5,7 +5,7 @@ over tensors that are more, or less, than numbers in memory. Everything that lea
 `plain` and `dense`; what does not goes to the registered op or to the reference.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -106,21 +106,23 @@ def plain(tensors: Iterable[Tensor | None]) -> bool:
         ValueError: the storage of one was resized, and holds less than the tensor says.
     """
     for x in tensors:
-        if x is not None and not (
-            type(x) in _KINDS
-            and (x.is_cpu or x.is_cuda)
-            and x.layout is torch.strided
-            and not x.is_neg()
-            and x.is_contiguous()
+        if x is None:
+            continue
+        if not (
+            type(x) in _KINDS and (x.is_cpu or x.is_cuda) and not x.is_neg() and x.is_contiguous()
         ):
             return False
-        if x is not None and x.untyped_storage().nbytes() < x.nbytes:
-            raise ValueError(
-                f"a kernel needs a tensor {tuple(x.shape)} of {x.dtype} with all of its numbers; "
-                f"got one whose storage has {x.untyped_storage().nbytes()} bytes; "
-                "do not resize what a layer reads"
-            )
+        if x.untyped_storage().nbytes() < x.nbytes:
+            _refuse_resized(x)
     return True
+
+
+def _refuse_resized(x: Tensor) -> None:
+    raise ValueError(
+        f"a kernel needs a tensor {tuple(x.shape)} of {x.dtype} with all of its numbers; "
+        f"got one whose storage has {x.untyped_storage().nbytes()} bytes; "
+        "do not resize what a layer reads"
+    )
 
 
 def dense(x: Tensor) -> Tensor:
@@ -128,26 +130,31 @@ def dense(x: Tensor) -> Tensor:
     return x.resolve_neg().contiguous()
 
 
-Kind = tuple[tuple[int, ...], torch.dtype, torch.device]
+Kind = tuple[tuple[int, ...], torch.dtype]
 
 
 def kinds_of(tensors: Iterable[Tensor | None]) -> list[Kind | None]:
     """What tensors are that autograd saves: hooks on saved tensors may give back others."""
-    return [None if x is None else (x.shape, x.dtype, x.device) for x in tensors]
+    return [None if x is None else (x.shape, x.dtype) for x in tensors]
 
 
-def as_saved(who: str, given: Sequence[Any], kinds: Sequence[Kind | None]) -> list[Any]:
+def as_saved(who: str, given: Iterable[Any], kinds: Iterable[Kind | None]) -> list[Any]:
     """Saved tensors and gradients, dense.
 
     Raises:
-        ValueError: one has another shape, device or dtype than what was saved.
+        ValueError: one has another shape or dtype than what was saved, or lies nowhere.
     """
+    found: list[Any] = []
     for x, kind in zip(given, kinds, strict=True):
-        if kind is not None and (x.shape, x.dtype, x.device) != kind:
-            shape, dtype, device = kind
-            raise ValueError(
-                f"{who} needs in backward what it saved, {tuple(shape)} of {dtype} on {device}; "
-                f"got {tuple(x.shape)} of {x.dtype} on {x.device}; "
-                "let hooks on saved tensors give back such tensors"
-            )
-    return [None if x is None else dense(x) for x in given]
+        if kind is not None:
+            shape, dtype = kind
+            if x.shape != shape or x.dtype != dtype or x.is_meta:
+                raise ValueError(
+                    f"{who} needs in backward what it saved, {tuple(shape)} of {dtype}; "
+                    f"got {tuple(x.shape)} of {x.dtype} on {x.device}; "
+                    "let hooks on saved tensors give back such tensors"
+                )
+            if not x.is_contiguous() or x.is_neg():
+                x = dense(x)
+        found.append(x)
+    return found

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from swiftrnn.ops import _native
+
 SMALLEST = 1 << 20  # bytes; malloc keeps what is smaller
 SLACK = 1.25  # a loan is at most so much larger than what was asked for
 MOST = 1 << 30  # bytes that may lie free, unless `keep` says otherwise
@@ -39,7 +41,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A CPU tensor with any content, on memory that came back where some fits."""
     size = torch.Size(shape).numel() * dtype.itemsize
     if size < SMALLEST:
-        return torch.empty(shape, dtype=dtype, device="cpu")
+        return torch.empty(shape, dtype=dtype, device=_native.CPU)
     memory = _take(size)
     loan = memory.bytes[:size].view(_Loan)
     weakref.finalize(loan, _take_back, memory).atexit = False

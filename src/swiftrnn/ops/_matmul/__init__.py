@@ -31,7 +31,7 @@ def level() -> int:
     """The best instruction set here that the kernels know: 2 AVX-512, 1 AVX2, 0 neither."""
     if not hasattr(_native.library(), "matmul_level_float32"):
         return 0
-    found = torch.zeros(1, dtype=torch.int64, device="cpu")
+    found = torch.zeros(1, dtype=torch.int64, device=_native.CPU)
     _level(torch.float32, found)
     return int(found)
 
@@ -153,8 +153,8 @@ def _live(lengths: Tensor | None, T: int) -> Live:
 
 
 def _numbers(lengths: Tensor, T: int) -> Live:
-    inside = torch.arange(T, device="cpu")[:, None] < lengths
-    starts = torch.zeros(T + 1, dtype=torch.int64, device="cpu")
+    inside = torch.arange(T, device=_native.CPU)[:, None] < lengths
+    starts = torch.zeros(T + 1, dtype=torch.int64, device=_native.CPU)
     torch.cumsum(inside.sum(1), 0, out=starts[1:])
     return starts, inside.flatten().nonzero().flatten()
 
@@ -163,7 +163,7 @@ def _table(*values: Tensor | Packed | int) -> Tensor:
     """Numbers, and where arrays lie, for a kernel that reads one after the other."""
     arrays = [v.panels if isinstance(v, Packed) else v for v in values]
     numbers = [a.data_ptr() or _native.nowhere(a) if isinstance(a, Tensor) else a for a in arrays]
-    return torch.tensor(numbers, dtype=torch.int64, device="cpu")
+    return torch.tensor(numbers, dtype=torch.int64, device=_native.CPU)
 
 
 def add_outer(total: Tensor, left: Tensor, right: Tensor) -> None:

@@ -64,7 +64,7 @@ class Stack:
         self.dtype = cells[0].weight.dtype
         self.real = _native.state_dtype(self.dtype)
         self._gates = max(len(cell.weight) for cell in cells)
-        made = dict(dtype=self.real, device="cpu")
+        made = dict(dtype=self.real, device=_native.CPU)
         ones, zeros = (f(self._gates, **made) for f in (torch.ones, torch.zeros))  # pyright: ignore
         places = {p.untyped_storage().data_ptr() for p in parameters}
         self._held, self._copies, table = [ones, zeros], [], []
@@ -83,7 +83,7 @@ class Stack:
             table += [array.data_ptr() for array in (*arrays, ones, zeros)]
             table += [SKIPS.index(cell.skip), cell.flag, scale]
         self.copies = bool(self._copies)
-        self._table = torch.tensor(table, dtype=torch.int64, device="cpu")
+        self._table = torch.tensor(table, dtype=torch.int64, device=_native.CPU)
         self.windows = [(c.taps - 1, c.weight.shape[1] // c.taps) for c in cells if c.taps]
         self._inputs = max(cell.weight.shape[1] for cell in cells)
         self._work = max(cell.weight.numel() for cell in cells)
@@ -111,12 +111,14 @@ class Stack:
             h (B, H), and states and windows for the next step.
         """
         B, H, after = len(x), self.hidden_size, torch.empty_like(states)
-        y = torch.empty(B, H, dtype=self.dtype, device="cpu")
-        room = torch.empty(B * (2 * H + self._inputs + self._gates), dtype=self.dtype, device="cpu")
+        y = torch.empty(B, H, dtype=self.dtype, device=_native.CPU)
+        room = torch.empty(
+            B * (2 * H + self._inputs + self._gates), dtype=self.dtype, device=_native.CPU
+        )
         later = [torch.empty_like(w) for w in windows]
         places = [w.data_ptr() for pair in zip(windows, later, strict=True) for w in pair]
         threads = _native.threads(self._work * _native.WORTH_A_THREAD // WORTH_A_THREAD)
-        table = torch.tensor(places, device="cpu") if places else None
+        table = torch.tensor(places, device=_native.CPU) if places else None
         _step(
             self.dtype, self._table, table, self.layers, B, self._inputs, x, states, after, room, y,
             threads,

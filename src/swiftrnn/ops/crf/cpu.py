@@ -73,8 +73,8 @@ def viterbi(
     """See `crf_viterbi`."""
     T, B, K = emissions.shape
     n_threads = _threads(T, B, K)
-    back = torch.empty(n_threads * T * K, dtype=torch.int32, device="cpu")
-    score, path = transitions.new_empty(B), torch.empty(T, B, dtype=torch.int64, device="cpu")
+    back = torch.empty(n_threads * T * K, dtype=torch.int32, device=_native.CPU)
+    score, path = transitions.new_empty(B), torch.empty(T, B, dtype=torch.int64, device=_native.CPU)
     room = transitions.new_empty(n_threads * 2 * K)
     _viterbi(
         emissions.dtype, emissions, transitions, start, end, lengths, back, score, path, room, T, B,
