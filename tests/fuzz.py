@@ -1,5 +1,9 @@
 """Random calls of every op and layer: each equals the reference, or is refused as documented.
 
+Tensors come in any layout: with gaps, turned, expanded, negated by a bit, parameters, states and
+gradients too. Some calls ask for gradients of gradients, some are traced, and some run while torch
+does something else: another default device, a mode that watches, hooks on saved tensors.
+
 Run by hand, from the root of a checkout (some two hundred calls a second):
 
     python tests/fuzz.py                       # 10,000 calls
@@ -14,10 +18,16 @@ import argparse
 import random
 import sys
 import time
+import warnings
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from swiftrnn import nn as layers
 from swiftrnn import ops
@@ -25,6 +35,7 @@ from swiftrnn.ops import OPS
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-4, torch.bfloat16: 0.15, torch.float16: 0.03}
 TIMES, BATCHES, CHANNELS = (0, 1, 2, 5, 17, 40), (0, 1, 1, 3, 5), (1, 2, 5, 33, 130)
+ORDERS = ("", " with gradients", " with second gradients")
 KINDS = {
     layers.SRU: dict(
         version=(1, 2), tanh=(False, True), highway_bias=(0.0, -2.0), rescale=(False, True),
@@ -44,11 +55,41 @@ def is_real(x: object) -> bool:
     return isinstance(x, Tensor) and x.is_floating_point()
 
 
-def strided(choose: random.Random, x: Tensor) -> Tensor:
-    """The same numbers, now and then in another layout."""
-    if x.dim() < 2 or choose.random() < 0.7:
-        return x
-    return x.transpose(0, -1).contiguous().transpose(0, -1)
+def disguised(choose: random.Random, x: Tensor) -> Tensor:
+    """The same numbers, or now and then one for all of a dimension, in another layout."""
+    kind = choose.choice(("as it is",) * 4 + ("turned", "gaps", "negated", "expanded"))
+    if kind == "expanded" and x.numel() and x.dim():
+        at = choose.randrange(x.dim())
+        return x.narrow(at, 0, 1).expand(x.shape)
+    if kind == "turned" and x.dim() > 1:
+        return x.transpose(0, -1).contiguous().transpose(0, -1)
+    if kind == "gaps" and x.dim():
+        return torch.stack([x, x], -1)[..., 0]
+    return torch._neg_view(-x) if kind == "negated" and is_real(x) else x
+
+
+class Watching(TorchDispatchMode):
+    """Sees every op, and does nothing."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
+
+
+def turned(x: Tensor) -> Tensor:
+    return x.transpose(0, -1).contiguous().transpose(0, -1) if x.dim() > 1 else x
+
+
+CONTEXTS: dict[str, Callable[[], AbstractContextManager]] = {
+    "": nullcontext,
+    "default device": lambda: torch.device("meta"),
+    "watched": Watching,
+    "hooks": lambda: saved_tensors_hooks(lambda x: x, turned),
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True, check_nan=False),
+}
+
+
+def context(choose: random.Random) -> str:
+    return choose.choice([""] * 12 + [*CONTEXTS])
 
 
 def flat(value: object) -> list[Tensor]:
@@ -69,18 +110,22 @@ def differ(found: list[Tensor], exact: list[Tensor], dtype: torch.dtype) -> str:
     return ""
 
 
-def values(function, leaves: list[Tensor], grads: bool) -> list[Tensor]:
-    """Outputs, and the gradients of their sum of squares."""
-    if not grads:
-        with torch.no_grad():
-            return flat(function())
-    outputs = flat(function())
-    loss = sum((y.double() ** 2).sum() for y in outputs)
-    if not loss.requires_grad:
-        return outputs + [torch.zeros_like(x) for x in leaves]
-    found = torch.autograd.grad(loss, leaves, allow_unused=True)
-    zeros = [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
-    return [*outputs, *zeros]
+def values(function, leaves: list[Tensor], order: int, where: str = "") -> list[Tensor]:
+    """Outputs, the gradients of their sum of squares, and of those again, up to an order."""
+    with CONTEXTS[where](), torch.set_grad_enabled(order > 0):
+        outputs = flat(function())
+        found, last = list(outputs), outputs
+        for number in range(1, order + 1):
+            loss = sum((y.double() ** 2).sum() for y in last)
+            grads = [None] * len(leaves)
+            if isinstance(loss, Tensor) and loss.requires_grad:
+                grads = torch.autograd.grad(
+                    loss, leaves, allow_unused=True, create_graph=number < order
+                )
+            pairs = zip(leaves, grads, strict=True)
+            last = [torch.zeros_like(x) if g is None else g for x, g in pairs]
+            found += last
+    return found
 
 
 def call_op(choose: random.Random) -> tuple[str, str]:
@@ -91,20 +136,22 @@ def call_op(choose: random.Random) -> tuple[str, str]:
     options = {name: choose.randrange(2) for name in names - {"skip"}}
     if "skip" in names:
         options["skip"] = choose.choice((0, 3, 4))
-    inputs = [strided(choose, x) if isinstance(x, Tensor) else x
+    inputs = [disguised(choose, x) if isinstance(x, Tensor) else x
               for x in op.sample(**sizes, **options, dtype=dtype)]  # fmt: skip
-    grads, function = choose.random() < 0.5, getattr(ops, op.name)
-    called = f"{op.name} {sizes} {options} {dtype} gradients {grads}"
+    order = choose.choice((0, 1) if dtype != torch.float64 else (0, 1, 1, 2))
+    where, function = context(choose), getattr(ops, op.name)
+    called = f"{op.name} {sizes} {options} {dtype} gradients {order} {where}"
     if choose.random() < 0.15:
         return f"bad {op.name}", refused(choose, function, inputs, called)
 
-    def run(convert, target):
-        own = [convert(x).detach().requires_grad_(grads) if is_real(x) else x for x in inputs]
+    def run(convert, target, where):
+        own = [convert(x).detach().requires_grad_(order > 0) if is_real(x) else x for x in inputs]
         leaves = [own[i] for i in op.differentiable if own[i] is not None]
-        return values(lambda: target(*own), leaves, grads)
+        return values(lambda: target(*own), leaves, order, where)
 
-    wrong = differ(run(lambda x: x, function), run(lambda x: x.double(), op.reference), dtype)
-    return f"{op.name}{' with gradients' * grads}", wrong and f"{called}: {wrong}"
+    exact = run(lambda x: x.double(), op.reference, "")
+    wrong = differ(run(lambda x: x, function, where), exact, dtype)
+    return f"{op.name}{ORDERS[order]}", wrong and f"{called}: {wrong}"
 
 
 def refused(choose: random.Random, function, inputs: list, called: str) -> str:
@@ -115,6 +162,7 @@ def refused(choose: random.Random, function, inputs: list, called: str) -> str:
         "seven features more": lambda x: torch.cat([x, x.new_zeros(*x.shape[:-1], 7)], -1),
         "a list": lambda x: [x.tolist()],
         "complex": lambda x: x.to(torch.complex64),
+        "meta": lambda x: x.to("meta"),
     }
     name = choose.choice([*spoil])
     bad = [spoil[name](x) if i == at else x for i, x in enumerate(inputs)]
@@ -146,20 +194,68 @@ def call_layer(choose: random.Random) -> tuple[str, str]:
         dtype = torch.float64  # norms of little enlarge what is lost in rounding
     layer = kind(I, H, dtype=dtype, **arguments)
     x = torch.randn((B, T, I) if layer.batch_first else (T, B, I), dtype=dtype)
-    x, grads = strided(choose, x), choose.random() < 0.5
+    x, order = (
+        disguised(choose, x),
+        choose.choice((0, 1) if dtype != torch.float64 else (0, 1, 1, 2)),
+    )
+    if kind is layers.SRUPlusPlus:
+        order = min(order, 1)  # the attention of torch has no second gradient
+    state, where = None, context(choose)
+    if kind is not layers.SRUPlusPlus and choose.random() < 0.4:
+        count = layer.num_layers * (2 if layer.bidirectional else 1)
+        state = disguised(choose, torch.randn(count, B, H, dtype=dtype))
+    weights = {n: disguised(choose, p.detach()) for n, p in layer.named_parameters()}
     lengths = torch.randint(0, T + 1, (B,)) if choose.random() < 0.4 else None
     reset = torch.rand(x.shape[:2]) < 0.3 if choose.random() < 0.4 else None
-    called = f"{kind.__name__} I {I} H {H} T {T} B {B} {arguments} {dtype} gradients {grads}"
-    called += f" lengths {lengths is not None} reset {reset is not None}"
+    called = f"{kind.__name__} I {I} H {H} T {T} B {B} {arguments} {dtype} gradients {order}"
+    called += f" lengths {lengths is not None} reset {reset is not None} {where}"
+    if choose.random() < 0.1:
+        return f"bad {kind.__name__}", spoilt(choose, layer, x, called)
 
-    def run() -> list[Tensor]:
-        own = x.detach().clone().requires_grad_(grads)
-        return values(lambda: layer(own, None, lengths, reset), [own, *layer.parameters()], grads)
+    def run(where: str = "") -> list[Tensor]:
+        own = x.detach().requires_grad_(order > 0)
+        first = None if state is None else state.detach().requires_grad_(order > 0)
+        here = {n: w.detach().requires_grad_(order > 0) for n, w in weights.items()}
+        leaves = [own, *here.values(), *([] if first is None else [first])]
+        arguments = own, first, lengths, reset
+        return values(lambda: functional_call(layer, here, arguments), leaves, order, where)
 
-    found = run()
+    found = run(where)
     with ops.references():
         wrong = differ(found, run(), dtype)
-    return f"{kind.__name__}{' with gradients' * grads}", wrong and f"{called}: {wrong}"
+    if not wrong and choose.random() < 0.02 and kind is not layers.SRUPlusPlus and min(T, B):
+        wrong = traced(layer, x, dtype)
+    return f"{kind.__name__}{ORDERS[order]}", wrong and f"{called}: {wrong}"
+
+
+def spoilt(choose: random.Random, layer, x: Tensor, called: str) -> str:
+    """Spoils one parameter; what went wrong if a call is not refused in one line."""
+    names = [n for n, p in layer.named_parameters() if p.dim() > 1 and "_proj" not in n]
+    name = choose.choice([n for n in names if n.startswith("weight_ih")] or names)
+    change = {
+        "of another dtype": lambda w: w.half(),
+        "of another shape": lambda w: w[:-1],
+        "on meta": lambda w: w.to("meta"),
+    }
+    how = choose.choice([*change])
+    setattr(layer, name, torch.nn.Parameter(change[how](layer.get_parameter(name).detach())))
+    try:
+        layer(x)
+    except (TypeError, ValueError) as error:
+        return "" if "; got " in str(error) else f"{called}: {name} {how} is refused by: {error}"
+    except Exception as error:
+        return f"{called}: {name} {how} raises {type(error).__name__}: {error}"
+    return f"{called}: {name} {how} is taken"
+
+
+def traced(layer, x: Tensor, dtype: torch.dtype) -> str:
+    """What went wrong where a trace of the layer meets other sizes."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trace = torch.jit.trace(layer, (x,))
+        other = torch.randn(x.shape[0] + 2, x.shape[1] + 1, x.shape[2], dtype=dtype)
+        wrong = differ(flat(trace(other)), flat(layer(other)), dtype)
+    return wrong and f"traced: {wrong}"
 
 
 def fuzz(calls: int, seed: int, verbose: bool = False) -> tuple[Counter[str], str]:

@@ -72,6 +72,7 @@ def check_lengths(
     if not isinstance(lengths, Tensor):
         lengths = torch.tensor(lengths, device=device)
     _check_integers(who, lengths, B)
+    _check_there(who, "lengths", lengths, device)
     # a copy: kernels count on what is checked here, and a caller may change what it has
     copy = lengths.to(device=device, dtype=torch.int64, copy=True).contiguous()
     if not torch.compiler.is_compiling() and copy.device.type == "cpu":
@@ -101,6 +102,14 @@ def _check_range(who: str, lengths: Tensor, T: int) -> None:
         )
 
 
+def _check_there(who: str, name: str, x: Tensor, device: torch.device) -> None:
+    if x.is_meta and device.type != "meta":
+        raise ValueError(
+            f"{who} needs {name} with numbers, on {device}; got {tuple(x.shape)} on meta; "
+            "give the tensor that holds them"
+        )
+
+
 def wrong_tags(K: int, least: int, most: int) -> str:
     """What is said of tags outside 0..K-1."""
     return f"crf needs tags in 0..{K - 1}; got {least}..{most}; K is the last size of emissions"
@@ -118,6 +127,7 @@ def check_reset(
     if reset is None:
         return None
     _check_reset(who, reset, T, B)
+    _check_there(who, "reset", reset, device)
     return reset.to(device, copy=True).contiguous()
 
 
