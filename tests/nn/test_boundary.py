@@ -439,3 +439,11 @@ def test_a_turned_parameter_is_noticed_by_streams():
         layer.weight_ih_l0.data = layer.weight_ih_l0.data.view(6, 18).t()
         close(layer.step(x)[0], layer(x[None])[0][0])
         close(layer.step(x)[0], other.step(x)[0])
+
+
+def test_tensorboard_draws_a_model(tmp_path):
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    with tensorboard.SummaryWriter(tmp_path) as writer:
+        writer.add_graph(Model(make(SRU)), draw(4, 2, 6))
+    (written,) = tmp_path.iterdir()
+    assert b"swiftrnn::sru_forward" in written.read_bytes()

@@ -232,3 +232,30 @@ def test_padding_changes_nothing(T, B, H, data):
     assert not values[0].masked_select(~inside).any()
     for a, e in zip(changed, values, strict=True):
         assert torch.equal(a, e)
+
+
+@each_op
+def test_the_registered_op_checks_what_it_is_given(op):
+    inputs = op.sample(T=5, B=3, H=4)
+    raw, given = op.raw["forward"], [*inputs, *op.keep]
+    expected = raw(*given)
+    gaps = [torch.stack([x, x], -1)[..., 0] if is_real(x) else x for x in given]
+    for a, e in zip(raw(*gaps), expected, strict=True):
+        assert torch.equal(a, e)
+    for at in (i for i, x in enumerate(inputs) if is_real(x)):
+        for spoil in (lambda x: x[..., :-1], lambda x: x[None], lambda x: x.int()):
+            with pytest.raises((ValueError, TypeError), match=r"needs .*; got "):
+                raw(*(spoil(x) if i == at else x for i, x in enumerate(given)))
+    grads = list(_backward_inputs(op, inputs))
+    for at in range(len(inputs), len(grads)):
+        with pytest.raises(ValueError, match=r"needs in backward what it saved, .*; got "):
+            op.raw["backward"](*(x[..., :-1] if i == at else x for i, x in enumerate(grads)))
+
+
+@each_op
+def test_the_registered_op_has_gradients(op):
+    inputs = op.sample(T=5, B=3, H=4, dtype=torch.float64)
+    values, weights = run(op, getattr(ops, op.name), inputs)
+    raw = lambda *given: op.raw["forward"](*given, *op.keep)[: op.public]  # noqa: E731
+    for a, e in zip(run(op, raw, inputs, weights)[0], values, strict=True):
+        torch.testing.assert_close(a, e)

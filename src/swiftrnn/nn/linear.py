@@ -11,8 +11,8 @@ class Linear(nn.Linear):
 
     torch's own takes its default library for float32 on a CPU, which takes twice as long on some
     CPUs, those of AMD among them. Arguments, parameters and results are those of
-    `torch.nn.Linear`; few rows, other dtypes, other devices, autocast and graphs take its path. On
-    the fast path gradients have no gradients of their own.
+    `torch.nn.Linear`; few rows, other dtypes, other devices, autocast, graphs and gradients of
+    gradients take its path.
 
     Example:
         >>> import torch
