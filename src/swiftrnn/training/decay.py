@@ -336,9 +336,8 @@ def described(found: list[dict[str, Any]]) -> str:
     lines = []
     for group in found:
         count = sum(p.numel() for p in group["params"])
-        lines.append(
-            f"weight_decay {group['weight_decay']:g}: {count:,} numbers in {', '.join(group['names'])}"
-        )
+        decay, names = group["weight_decay"], ", ".join(group["names"])
+        lines.append(f"weight_decay {decay:g}: {count:,} numbers in {names}")
     return "\n".join(lines)
 
 

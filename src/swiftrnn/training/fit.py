@@ -18,6 +18,7 @@ folder.needs_extra("swiftrnn.training.fit", "train", "lightning")
 
 import lightning as L  # noqa: E402 (what is missing is said first)
 
+from swiftrnn.training import clip as clipping  # noqa: E402
 from swiftrnn.training.average import MovingAverage  # noqa: E402
 from swiftrnn.training.checkpoint import Checkpoints, last  # noqa: E402
 from swiftrnn.training.hooks import Budget, Fitted, Measure, Run  # noqa: E402
@@ -113,6 +114,7 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
+        clipping.sparse_too(trainer)
         trainer.fit(model, batches, ckpt_path=checkpoint, weights_only=True)
     bar.close()
     run.raise_if_told_to_stop()
