@@ -70,16 +70,22 @@ class ExactAccumulation(Callback):
             check_no_batch_norm(pl_module)
         clip.sparse_too(trainer)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Forget what a step said that returned None; what was said behind a loss is missing."""
         self._uncounted += self._gone and self._said is not None
         self._said, self._gone = None, False
 
-    def on_before_zero_grad(self, *_: Any) -> None:
+    def on_before_zero_grad(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Any
+    ) -> None:
         """A window begins: what is left of another one is zeroed, and its counts with it."""
         self.total, self._losses, self._uncounted = 0.0, 0, 0
 
-    def on_before_backward(self, *_: Any) -> None:
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
+    ) -> None:
         """The step has returned a loss: take in what was said of it."""
         self._losses += 1
         self._uncounted += self._said is None
@@ -114,4 +120,4 @@ class ExactAccumulation(Callback):
                 p.grad = None
             elif p.grad is not None:
                 p.grad.mul_(factor)
-        self.on_before_zero_grad()
+        self.on_before_zero_grad(trainer, pl_module, optimizer)

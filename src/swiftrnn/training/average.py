@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Self
 
 import lightning as L
 import torch
@@ -48,6 +49,13 @@ class MovingAverage(WeightAveraging):
             )
         self.longest = longest
         super().__init__(use_buffers=False, multi_avg_fn=partial(_lerp, longest))
+
+    @classmethod
+    def of_option(cls, average: bool | float) -> Self | None:
+        """None for False, the usual decay for True, else the one that is given."""
+        if average is False:
+            return None
+        return cls() if average is True else cls(average)
 
     def of(self, module: L.LightningModule) -> L.LightningModule:
         """The averaged copy of `module`, or `module` before there is one."""

@@ -94,9 +94,7 @@ def fit(
     """
     budget = Budget(steps, seconds)
     bar = Progress(name or type(model).__name__, shown=progress and folder.leads())
-    averaging = None
-    if average is not False:
-        averaging = MovingAverage() if average is True else MovingAverage(average)
+    averaging = MovingAverage.of_option(average)
     run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every)
     checkpoint = last(run.checkpoints) if resume else None
     with _quiet(), run.stopped_by_signals():
