@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from torch.nn.utils.rnn import pack_sequence
 
 from swiftrnn.training import mixup
+from swiftrnn.training import targets as checks
 from swiftrnn.training.mixup import Mix, draw, generator_of, manifold
 
 B, K = 6, 4
@@ -224,6 +225,87 @@ def test_accuracy_equals_a_loop(per, more):
             guess = output[(b, slice(None), *place)].argmax()
             total += w * bool(guess == y[(b, *place)]) + (1 - w) * bool(guess == y[(p, *place)])
     assert mix.accuracy(output, y).item() == pytest.approx(total / y.numel(), abs=1e-12)
+
+
+BINARY = torch.tensor([0, 1, 1, 0, 1, 0])
+
+
+@per_both
+@pytest.mark.parametrize("shape", [(B,), (B, 1)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bool, torch.int64])
+def test_accuracy_of_one_logit_is_that_of_two_scores(per, shape, kind):
+    mix = fixed(per)
+    for logits in (BINARY * 4.0 - 2, 2 - BINARY * 4.0, real(B)):
+        two = torch.stack([torch.zeros(B), logits], 1)
+        right = mix.accuracy(two, BINARY)
+        close(mix.accuracy(logits[:, None], BINARY.reshape(shape).to(kind)), right)
+        if kind != torch.int64:
+            close(mix.accuracy(logits, BINARY.to(kind)), right)
+
+
+def test_a_perfect_classifier_of_one_logit_is_right_as_often_as_lam_says():
+    same = Mix(torch.tensor(1.0), torch.arange(B).roll(1))
+    for output, targets in (
+        (BINARY * 2.0 - 1, BINARY.float()),
+        (BINARY[:, None] * 2.0 - 1, BINARY[:, None].float()),
+        (BINARY[:, None] * 2.0 - 1, BINARY),
+        ((BINARY * 2.0 - 1).view(B, 1, 1).expand(B, 1, 3), BINARY.view(B, 1).expand(B, 3)),
+    ):  # fmt: skip
+        assert same.accuracy(output, targets) == 1
+        assert same.accuracy(-output, targets) == 0
+
+
+def test_accuracy_takes_the_first_of_the_highest_scores_and_no_nan():
+    same, nan = Mix(torch.tensor(1.0), torch.tensor([0, 1])), torch.tensor(math.nan)
+    assert same.accuracy(torch.zeros(2, 3), torch.tensor([0, 1])) == 0.5
+    for y in (0, 1):
+        assert same.accuracy(nan.expand(2, 2), torch.tensor([y, y])) == 0
+        assert same.accuracy(torch.stack([nan, nan + 1])[:, None], torch.tensor([y, y])) == 0
+        assert same.accuracy(nan.expand(2), torch.tensor([y, y]).float()) == 0
+    assert same.accuracy(torch.zeros(2), torch.zeros(2)) == 1  # a logit of 0 is not above 0
+
+
+@per_both
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [((B, 3, 4, 5), torch.channels_last), ((B, 1, 4, 5), torch.channels_last),
+     ((B, 3, 2, 4, 5), torch.channels_last_3d), ((B, 3, 4, 5), torch.contiguous_format),
+     ((1, 3, 4, 5), torch.channels_last), ((B, 3, 1, 1), torch.channels_last)],
+)  # fmt: skip
+def test_the_memory_format_stays(per, shape, kind):
+    x = real(*shape).to(memory_format=kind)
+    mix = fixed(per) if shape[0] == B else draw(1, 1.0, per)
+    found = mix.inputs(x)
+    assert found.is_contiguous(memory_format=kind)
+    assert found.stride() == x.stride()
+    close(found, mix.inputs(x.contiguous()))
+    transposed = real(4, B, 3).transpose(0, 1)
+    assert fixed(per).inputs(transposed).stride() == transposed.stride()
+    close(fixed(per).inputs(transposed), by_hand(fixed(per), transposed))
+
+
+@pytest.mark.parametrize("view", [
+    lambda x: x[:, ::2], lambda x: x[:, :1].expand(B, 4), lambda x: x.flip(0), lambda x: x.t().t(),
+    lambda x: x[:, 2:3],
+])  # fmt: skip
+def test_what_is_not_contiguous_mixes_as_its_copy(view):
+    x = view(real(B, 6))
+    close(fixed().inputs(x), fixed().inputs(x.contiguous()))
+
+
+def test_a_squared_error_that_is_broadcast_gets_one_line():
+    mix, mse = fixed(), nn.MSELoss(reduction="none")
+    with pytest.warns(UserWarning, match="broadcasting"), pytest.raises(
+        ValueError, match=r"Mix.loss .* fit; got \(6, 1\) for \(6,\), and \(6, 6\) losses; give"
+    ):  # fmt: skip
+        mix.loss(mse, real(B, 1), real(B))
+    output, y = real(B, 1), real(B, 1)
+    close(mix.loss(mse, output, y), mix.loss(mse, output[:, 0], y[:, 0]))
+    weight = torch.tensor([3.0], dtype=torch.float64)
+    bce = nn.BCEWithLogitsLoss(reduction="none", pos_weight=weight)
+    y = BINARY[:, None].double()
+    right = binary_cross_entropy_with_logits(output, mix.targets(y), pos_weight=weight)
+    close(mix.loss(bce, output, y), right)
 
 
 def test_accuracy_of_perfect_guesses_is_the_weight_of_the_guessed_labels():
@@ -531,6 +613,14 @@ def test_what_is_of_another_kind_is_refused_by_its_name(call, message):
         (lambda: HALF.loss(cross_entropy, X, TWO), r'shape \(\); .* reduction="none"'),
         (lambda: HALF.accuracy(X, TWO[:1]), r"Mix\.accuracy needs 2 .* \(1,\); give"),
         (lambda: HALF.accuracy(X.t(), TWO), r"got \(3, 2\) for \(2,\); move K to"),
+        (lambda: HALF.accuracy(X, TWO + 2), r"targets from 0 to 2; got \(2,\) from 2 to 3; leave"),
+        (lambda: HALF.accuracy(X, TWO - 100), r"0 to 2; got \(2,\) from -100 to -99; leave out"),
+        (lambda: HALF.accuracy(X[:, :1], TWO + 1), r"0 to 1; got \(2,\) from 1 to 2; leave out"),
+        (
+            lambda: HALF.accuracy(X[:, 0], X[:, 0] + 0.3),
+            r"0 and 1 .* from 0\.3 to 0\.3 .*; r",
+        ),
+        (lambda: HALF.accuracy(X[:, :1], X), r"one logit .* got \(2, 1\) for \(2, 3\); reshape"),
         (lambda: HALF.accuracy(X[:, 0], TWO), r"got \(2,\) for \(2,\); move K to"),
         (lambda: draw(-1, 1), r"draw needs .* got -1, 1, 'batch', \(-1,\); alpha 0\.2"),
         (lambda: draw(2, -0.5), r"at least 0, .* got 2, -0\.5, 'batch', \(2,\)"),
@@ -547,5 +637,6 @@ def test_what_does_not_fit_is_refused_with_its_values(call, message):
 
 
 def test_the_examples_in_the_documentation_run():
+    assert doctest.testmod(checks).failed == 0
     found = doctest.testmod(mixup)
     assert (found.failed, found.attempted > 20) == (0, True)

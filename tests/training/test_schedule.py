@@ -1,5 +1,6 @@
 """Schedules against their formulas, at whole and broken steps."""
 
+import copy
 import doctest
 import math
 
@@ -56,11 +57,117 @@ def test_cycles_may_get_shorter_and_then_end():
 
 def test_a_cosine_and_a_line_rise_first_and_stay_at_the_floor():
     for rate in (cosine(110, warmup=10, floor=0.2), Line(110, warmup=10, floor=0.2)):
-        assert [rate(step) for step in range(10)] == [(step + 1) / 11 for step in range(10)]
+        assert [rate(step) for step in range(10)] == [step / 10 for step in range(10)]
         assert rate(10) == 1
         assert rate(60) == pytest.approx(0.6)
         assert rate(110) == pytest.approx(0.2)
         assert rate(10_000) == pytest.approx(0.2)
+
+
+def transformers_linear(step, warmup, total):
+    """get_linear_schedule_with_warmup of Transformers, as printed in its source."""
+    if step < warmup:
+        return float(step) / float(max(1, warmup))
+    return max(0.0, float(total - step) / float(max(1, total - warmup)))
+
+
+def transformers_cosine(step, warmup, total):
+    """get_cosine_schedule_with_warmup of Transformers, as printed in its source."""
+    if step < warmup:
+        return float(step) / float(max(1, warmup))
+    progress = float(step - warmup) / float(max(1, total - warmup))
+    return max(0.0, 0.5 * (1.0 + math.cos(math.pi * 0.5 * 2.0 * progress)))
+
+
+@pytest.mark.parametrize(("warmup", "total"), [(0, 7), (1, 7), (10, 110), (37, 41), (500, 1000)])
+def test_in_updates_warm_up_line_and_cosine_are_those_of_transformers(warmup, total):
+    for ours, theirs in ((Line, transformers_linear), (cosine, transformers_cosine)):
+        found = [ours(total, warmup)(step) for step in range(total + 1)]
+        right = [theirs(step, warmup, total) for step in range(total + 1)]
+        assert found == pytest.approx(right, abs=1e-12)
+
+
+@pytest.mark.parametrize("updates", [1, 4, 100, 391, 0.5])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda unit: cosine(7 * unit, warmup=2 * unit, floor=0.1),
+        lambda unit: Line(7 * unit, warmup=0.5 * unit),
+        lambda unit: Restarts(2.5 * unit, 1.5, warmup=unit, peak_decay=0.9),
+        lambda unit: Drops((2.5 * unit, 4 * unit)),
+    ],
+)
+def test_the_unit_of_a_step_does_not_matter(made, updates):
+    """Epochs, parts of epochs, updates: lengths and steps in one unit or in the other."""
+    small, large = made(1), made(updates)
+    for step in range(33):
+        assert large(step / 4 * updates) == pytest.approx(small(step / 4), abs=1e-9)
+
+
+def test_a_warm_up_of_an_epoch_rises_through_all_of_its_updates():
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=1e-3)
+    rates, found = scheduler(optimizer, Restarts(2.5, warmup=1), steps_per_unit=391), []
+    for _ in range(392):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        rates.step()
+    assert found == pytest.approx([1e-3 * update / 391 for update in range(392)])
+
+
+def test_every_group_keeps_its_own_rate_and_one_that_is_added_later_follows():
+    params = [torch.nn.Parameter(torch.ones(1)) for _ in range(3)]
+    groups = [{"params": params[:1], "lr": 1.0}, {"params": params[1:2], "lr": 0.1}]
+    optimizer = torch.optim.SGD(groups)
+    rates = scheduler(optimizer, Line(10))
+
+    def step():
+        optimizer.step()
+        rates.step()
+        return [group["lr"] for group in optimizer.param_groups]
+
+    assert step() == pytest.approx([0.9, 0.09])
+    optimizer.add_param_group({"params": params[2:], "lr": 10.0})
+    assert step() == pytest.approx([0.8, 0.08, 8.0])
+    assert step() == pytest.approx([0.7, 0.07, 7.0])
+    state = copy.deepcopy(rates.state_dict())
+    again = torch.optim.SGD([*groups[:1], *groups[1:], {"params": params[2:], "lr": 10.0}])
+    resumed = scheduler(again, Line(10))
+    again.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(state)
+    again.step()
+    resumed.step()
+    assert [group["lr"] for group in again.param_groups] == pytest.approx([0.6, 0.06, 6.0])
+
+
+def test_rates_that_are_tensors_follow_and_their_base_stays():
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.Adam([weight], lr=torch.tensor(0.5), capturable=False)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+    rates = scheduler(optimizer, Line(4, warmup=1))
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))],
+                               "lr": torch.tensor(4.0)})  # fmt: skip
+    found = []
+    for _ in range(4):
+        optimizer.step()
+        rates.step()
+        found.append([float(group["lr"]) for group in optimizer.param_groups])
+    right = [1.0, 2 / 3, 1 / 3, 0.0]
+    assert found == [pytest.approx([0.5 * f, 0.5 * f, 4 * f], abs=1e-6) for f in right]
+
+
+def test_schedules_follow_each_other_in_torchs_chains():
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    parts = [scheduler(optimizer, Line(8, warmup=4)), scheduler(optimizer, cosine(10))]
+    rates = torch.optim.lr_scheduler.SequentialLR(optimizer, parts, milestones=[6])
+    found = []
+    for _ in range(12):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        rates.step()
+    right = [Line(8, 4)(step) for step in range(6)] + [cosine(10)(step) for step in range(6)]
+    assert found == pytest.approx(right)
 
 
 def test_drops_multiply_from_their_step_on():
@@ -115,9 +222,18 @@ def test_a_scheduler_follows_the_function_and_resumes_to_the_bit():
         (lambda: Restarts(1, cycles=0), "cycles of at least 1; got 0"),
         (lambda: cosine(5, warmup=5), "cosine needs steps above warmup; got 5 and 5"),
         (lambda: Line(0), "Line needs steps above warmup; got 0 and 0.0"),
+        (lambda: Line(math.inf), "Line needs steps above warmup; got inf and 0.0"),
+        (lambda: Line(9, warmup=-1), "Line needs floor in 0..1 .* at least 0; got 0.0 and -1"),
+        (lambda: Line(9, floor=2), "Line needs floor in 0..1 .* at least 0; got 2 and 0.0"),
+        (lambda: cosine(math.inf), "cosine needs steps above warmup; got inf and 0.0"),
+        (lambda: Line(9)(-1), "Line needs a step of at least 0, finite; got -1"),
+        (lambda: Drops()(math.nan), "Drops needs a step of at least 0, finite; got nan"),
+        (lambda: Restarts(3, warmup=2)(-1), "Restarts needs a step of at least 0, .* got -1"),
         (lambda: Drops((2, 1)), r"steps that rise; got \(2, 1\)"),
         (lambda: Drops((2,), 0), "a factor above 0; got 0"),
+        (lambda: Drops((2,), math.inf), "a factor above 0; got inf"),
         (lambda: trained_by(0), "steps_per_unit above 0; got 0"),
+        (lambda: trained_by(math.inf), "steps_per_unit above 0; got inf"),
     ],
 )
 def test_numbers_out_of_range_get_one_line(make, said):

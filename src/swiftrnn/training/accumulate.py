@@ -8,6 +8,7 @@ Dropout draws anew for each micro-batch, as it would for each example of the lar
 gradient is as random as there, not the same.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -15,21 +16,29 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils import clip_grad_norm_
+
+from swiftrnn.training.clip import clip_norm, numbers_of
+
+HALF = (torch.bfloat16, torch.float16)
 
 
 class Accumulator:
     """Updates of an optimiser from windows of several micro-batches.
 
-    Until a window is full nothing of the optimiser moves: no moment, no step, no weight. `.grad` is
-    the buffer; parameters of 16 bits get one of 32 beside it, since sums in 16 bits lose what is
-    added last. Where processes train together, each with batches of its own, gradients and counts
-    are summed over all of them once a window, whether the model is wrapped in
-    DistributedDataParallel or not (then only its parameters must be the same everywhere).
+    Until a window is full nothing of the optimiser moves: no moment, no step, no weight. Between
+    micro-batches the gradients are kept here and `.grad` is None, so that nobody zeroes them; those
+    of parameters with 16 bits are summed in 32, since sums in 16 bits lose what is added last. The
+    optimiser's groups are read anew each time: parameters may be added and frozen. Whatever raises
+    inside `add` or `flush` (the optimiser's step, Ctrl-C) drops the window; the next micro-batch
+    starts another one.
+
+    Where processes train together, each with batches of its own, gradients and counts are summed
+    over all of them once a window, whether the model is wrapped in DistributedDataParallel or not
+    (then only its parameters must be the same everywhere).
 
     Args:
         model: what is trained; wrapped or not.
-        optimizer: of its parameters.
+        optimizer: of its parameters, dense or sparse gradients.
         window: micro-batches of an update, at least 1.
         clip: the largest norm of an update's gradient, all parameters together.
         scaler: a torch.amp.GradScaler; it unscales once a window, and a window with an overflow is
@@ -79,13 +88,17 @@ class Accumulator:
         self.updates = self.waiting = 0  # so many were made; so many micro-batches wait
         self.norm = torch.tensor(torch.nan)  # of the last update's gradient, before it was clipped
         self.loss = torch.tensor(torch.nan)  # the mean of the last window, over all processes
-        self._params = [p for g in optimizer.param_groups for p in g["params"]]
-        self._wide: dict[Tensor, Tensor] = {}
+        self._held: dict[Tensor, Tensor] = {}  # the window's gradients
+        self._known, self._stale = set(self._params()), set[Tensor]()
         self._nothing()
 
+    def _params(self) -> list[Tensor]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
     def _nothing(self) -> None:
-        device = self._params[0].device
+        device = self._params()[0].device
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)  # of losses, of counts
+        self._held.clear()
         self.waiting = 0
 
     @contextmanager
@@ -108,22 +121,31 @@ class Accumulator:
             Whether there was an update.
 
         Raises:
-            ValueError: the loss is no single number, or the count is negative.
+            ValueError: the loss is no single number or depends on no parameter, or the count is
+                negative or no single number.
+            RuntimeError: somebody else has put gradients there, or a parameter that was added
+                inside the window has some of before.
         """
-        if loss.numel() != 1 or not (isinstance(count, Tensor) or count >= 0):
+        if loss.numel() != 1 or not _counts(count):
             raise ValueError(
                 "Accumulator.add needs one summed loss and a count of at least 0; "
                 f"got {tuple(loss.shape)} and {count!r}; sum the losses"
             )
-        scaled = loss if self.scaler is None else self.scaler.scale(loss)
-        with self.micro_batch():
-            scaled.backward()
-        self._widen()
-        self._sums += torch.stack([loss.detach().double(), _number(count, loss)])
-        self.waiting += 1
-        if self.waiting < self.window:
-            return False
-        self._update()
+        if not loss.requires_grad and not (isinstance(count, float | int) and count == 0):
+            raise ValueError(
+                "Accumulator.add needs a loss with a gradient; got one of no trained parameter "
+                f"and a count of {count!r}; leave it out, or say that it counts 0"
+            )
+        params = self._look()
+        with self._or_drop():
+            if loss.requires_grad:
+                self._backward(loss if self.scaler is None else self.scaler.scale(loss), params)
+            both = torch.stack([loss.detach().double().reshape(()), _number(count, loss)])
+            self._sums += both.to(self._sums.device)
+            self.waiting += 1
+            if self.waiting < self.window:
+                return False
+            self._update()
         return True
 
     def flush(self) -> bool:
@@ -134,15 +156,63 @@ class Accumulator:
         """
         if not self.waiting and not _together():
             return False
-        self._update()
+        if self.waiting:
+            self._look()
+        with self._or_drop():
+            self._update()
         return True
 
-    def _widen(self) -> None:
-        for p in self._params:
-            if p.grad is not None and p.dtype in (torch.bfloat16, torch.float16):
-                known = self._wide.get(p)
-                grad = p.grad.float()
-                self._wide[p] = grad if known is None else known.add_(grad)
+    @contextmanager
+    def _or_drop(self) -> Iterator[None]:
+        """What raises inside leaves no part of a window behind."""
+        try:
+            yield
+        except BaseException:
+            for p in self._params():
+                p.grad = None
+            self._nothing()
+            raise
+
+    def _look(self) -> list[Tensor]:
+        """The parameters there are now, without gradients; a window begins where none is open."""
+        params = self._params()
+        new = [p for p in params if p not in self._known]
+        late = next((p for p in new if self.waiting and p in self._stale), None)
+        if late is not None:
+            raise RuntimeError(
+                "Accumulator needs parameters to be added between windows, or without a gradient; "
+                f"got one of shape {tuple(late.shape)} with a gradient of earlier windows; "
+                "call flush() before"
+            )
+        for p in new:
+            if self.waiting and p.grad is not None:  # all of it is of this window
+                self._held[p] = p.grad.float() if p.dtype in HALF else p.grad
+            p.grad = None
+        foreign = next((p for p in params if p.grad is not None), None)
+        if foreign is not None:
+            raise RuntimeError(
+                "Accumulator needs every gradient of its parameters to come from add; got one of "
+                f"another backward for a parameter of shape {tuple(foreign.shape)}; "
+                "call optimizer.zero_grad() before add, which loses nothing of the window"
+            )
+        self._known = set(params)
+        if not self.waiting:
+            self._nothing()
+            others = (p for p in self.model.parameters() if p.grad is not None)
+            self._stale = {p for p in others if p not in self._known}
+        return params
+
+    def _backward(self, loss: Tensor, params: list[Tensor]) -> None:
+        """Adds a micro-batch to what is held: in place, where torch does so."""
+        for p in params:
+            p.grad = None if p.dtype in HALF else self._held.get(p)
+        with self.micro_batch():
+            loss.backward()
+        for p in params:
+            if p.grad is not None:
+                known = self._held.get(p) if p.dtype in HALF else None
+                grad = p.grad.float() if p.dtype in HALF else p.grad
+                self._held[p] = grad if known is None else known + grad
                 p.grad = None
 
     @torch.no_grad()
@@ -151,22 +221,21 @@ class Accumulator:
             self._sum_over_processes()
         total, count = self._sums
         if count == 0:  # nothing to learn from
-            self.optimizer.zero_grad()
-            self._wide.clear()
             self._nothing()
             return
         self.loss = total / count
-        for p, wide in self._wide.items():
-            p.grad = (wide / count).to(p.dtype)
+        params = [p for p in self._params() if p in self._held and p.requires_grad]
+        for p in params:
+            held = self._held[p]
+            p.grad = (held / count).to(p.dtype) if p.dtype in HALF else held
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
-        grads = [p.grad for p in self._params if p.grad is not None and p not in self._wide]
+        grads = [numbers_of(p) for p in params if p.dtype not in HALF]
         if grads:
-            torch._foreach_div_(grads, float(count))  # pyright: ignore[reportPrivateImportUsage]
+            torch._foreach_div_(grads, float(count))  # pyright: ignore
         if self.clip is not None:
-            self.norm = clip_grad_norm_(self._params, self.clip)
+            self.norm = clip_norm(params, self.clip)
         self._step()
-        self._wide.clear()
         self._nothing()
 
     def _step(self) -> None:
@@ -179,6 +248,8 @@ class Accumulator:
             self.scaler.update()
             left_out = self.scaler.get_scale() < before  # there was an overflow
         self.optimizer.zero_grad()
+        for p in self._params():
+            p.grad = None
         if left_out:
             return
         if self.scheduler is not None:
@@ -187,16 +258,22 @@ class Accumulator:
 
     def _sum_over_processes(self) -> None:
         """Gradients, counts, and who has a gradient: who has none anywhere keeps none."""
-        has = [p.grad is not None or p in self._wide for p in self._params]
-        known = torch.tensor(has, dtype=torch.float64, device=self._sums.device)
-        for p, here in zip(self._params, has, strict=True):
-            if not here:
-                p.grad = torch.zeros_like(p)
-        grads = [g for p in self._params if (g := self._wide.get(p, p.grad)) is not None]
-        _all_reduce([self._sums, known, *grads])
-        for p, processes in zip(self._params, known.tolist(), strict=True):
-            if not processes:
-                p.grad = None
+        params, held = self._params(), self._held
+        here = [[p in held, p in held and held[p].is_sparse] for p in params]
+        known = torch.tensor(here, dtype=torch.float64, device=self._sums.device)
+        _all_reduce([self._sums, known])
+        kinds = [
+            (p, sparse) for p, (has, sparse) in zip(params, known.tolist(), strict=True) if has
+        ]
+        for p, _ in kinds:
+            if p not in held:
+                held[p] = torch.zeros_like(p, dtype=torch.float32 if p.dtype in HALF else None)
+            elif held[p].is_sparse:
+                held[p] = held[p].to_dense()
+        _all_reduce([held[p] for p, _ in kinds])
+        for p, sparse in kinds:
+            if sparse:
+                held[p] = held[p].to_sparse(1)
 
 
 def check_no_batch_norm(model: nn.Module) -> None:
@@ -216,6 +293,13 @@ def check_no_batch_norm(model: nn.Module) -> None:
                 f"{type(part).__name__} at {name or 'the top'}; use GroupNorm or LayerNorm, put it "
                 "into eval mode, or allow it with batch_norm=True, which is then not exact"
             )
+
+
+def _counts(count: Any) -> bool:
+    """Whether it is one number of at least 0; what lies on a GPU is not looked at."""
+    if not isinstance(count, Tensor):
+        return 0 <= count < math.inf
+    return count.numel() == 1 and (count.device.type != "cpu" or bool(count >= 0))
 
 
 def _number(count: Tensor | float, like: Tensor) -> Tensor:

@@ -14,28 +14,35 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
-from torch import nn
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor, nn
+
+from swiftrnn.training.attached import Attached
 
 Meaning = Literal["rate", "schedule"]
-DECAY = "decay"  # where a group keeps it; its own `weight_decay` is 0
+FIRST = "first_lr"  # of a group: the rate at which the factor of its schedule is 1
+LAST = "last_lr"  # of a group: the rate that its momentum is multiplied by
 
 
-def decoupled(optimizer: torch.optim.Optimizer, by: Meaning = "rate") -> RemovableHandle:
+def decoupled(optimizer: torch.optim.Optimizer, by: Meaning = "rate") -> "Decoupled":
     """Take the weight decay of an optimiser's groups out of its gradients.
 
-    Their `weight_decay` becomes 0 and from now on multiplies the weights, once in every step, those
-    that have a gradient. Nothing happens in a step that a GradScaler leaves out.
+    From now on each group's `weight_decay`, as it is at that step, multiplies the weights, once in
+    every step, those that have a gradient. Groups may be added and states loaded, and copies of the
+    optimiser do the same. Nothing happens in a step that a GradScaler leaves out. To call it again
+    changes nothing.
 
     Args:
         optimizer: any of torch.optim but LBFGS, or like them, with `weight_decay` in its groups.
-        by: what the decay is multiplied by: the learning rate, or that over the first one.
+        by: what the decay is multiplied by: the learning rate, or that over the first one. The
+            first one is a group's `max_lr` where OneCycleLR has put one; else its `initial_lr` if
+            there is a scheduler already, or the rate it has now, or when it is added.
 
     Returns:
-        A handle, whose `remove()` ends it.
+        A handle, whose `remove()` ends it: the decay is then the optimiser's own again.
 
     Raises:
-        ValueError: there is no such meaning, or no decay to take.
+        ValueError: there is no such meaning, or there is another one already; a group has no
+            decay to take, also later; or a first rate is not above 0.
         TypeError: the optimiser evaluates its loss several times in a step.
 
     Example:
@@ -56,44 +63,122 @@ def decoupled(optimizer: torch.optim.Optimizer, by: Meaning = "rate") -> Removab
             "decoupled needs an optimiser with one gradient in a step; got LBFGS; add to its loss"
         )
     for group in optimizer.param_groups:
-        if "weight_decay" not in group:
-            raise ValueError(
-                f"decoupled needs groups with weight_decay; got {', '.join(sorted(group))}; "
-                "give one to each group"
-            )
-        group[DECAY] = group.get(DECAY) or group["weight_decay"]
-        group["weight_decay"] = 0
-        group.setdefault("initial_lr", group["lr"])
+        _decay_of(group)
+    found = Decoupled.of(optimizer)
+    if found is None:
+        found = Decoupled(optimizer, by)
+        found.note_first()
+    if found.by != by:
+        raise ValueError(
+            f"decoupled needs one meaning for an optimiser; got {by!r} after {found.by!r}; "
+            "call remove() of the first handle before"
+        )
+    return found
 
-    def shrink(optimizer: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+
+class Decoupled(Attached):
+    """What `decoupled` attaches: shrinks the weights, and hides the decay while torch steps."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, by: Meaning) -> None:
+        super().__init__(optimizer, by)
+        self.by: Meaning = by
+        self._hidden: list[tuple[dict[str, Any], float]] = []
+        self._firsts: list[Any] = []
+
+    def note_first(self) -> None:
+        """Keep each group's first rate, where that is needed."""
+        for group in self.optimizer.param_groups if self.by == "schedule" else ():
+            if FIRST not in group:
+                group[FIRST] = _fixed(group.get("initial_lr", group["lr"]))
+
+    def before(self, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        """See `Attached`; the gradient of a closure comes before the decay, as Lightning steps."""
+        self.saving()  # the step before may have raised
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)  # args[0]: itself
         given = None
-        if closure is not None:  # as Lightning steps: the gradient comes before the decay
+        if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-            given = (optimizer, lambda: loss), {k: v for k, v in kwargs.items() if k != "closure"}
-        skipped = getattr(optimizer, "found_inf", None)  # set by a GradScaler
-        if skipped is None or not bool(skipped):
-            for group in optimizer.param_groups:
-                _shrink(group, by)
+            rest = {k: v for k, v in kwargs.items() if k != "closure"}
+            given = (self.optimizer, lambda: loss, *args[2:]), rest
+        self.note_first()
+        skipped, groups = self.skipped(), self.optimizer.param_groups
+        decays = [_decay_of(group) for group in groups]
+        for group, decay in zip(groups, decays, strict=True):
+            if decay and not skipped:
+                self._shrink(group, decay)
+        for group, decay in zip(groups, decays, strict=True):
+            self._hidden.append((group, decay))
+            group["weight_decay"] = 0
         return given
 
-    return optimizer.register_step_pre_hook(shrink)
+    def _shrink(self, group: dict[str, Any], decay: float) -> None:
+        weights = [p for p in group["params"] if p.grad is not None]
+        if not weights:
+            return
+        rate = group["lr"]
+        if self.by == "schedule":
+            first = group.get("max_lr", group[FIRST])
+            if not first > 0:
+                raise ValueError(
+                    "decoupled by schedule needs a first rate above 0 in each group; "
+                    f"got {float(first):g}; give one to the optimiser, and let a scheduler lower it"
+                )
+            rate = rate / first
+        with torch.set_grad_enabled(group.get("differentiable", False)):
+            torch._foreach_mul_(weights, 1 - rate * decay)  # pyright: ignore
+
+    def after(self) -> None:
+        """See `Attached`."""
+        self.saving()
+
+    def saving(self) -> None:
+        """See `Attached`: groups show their decay to all but the step."""
+        for group, decay in self._hidden:
+            group["weight_decay"] = decay
+        self._hidden.clear()
+
+    def loading(self) -> None:
+        """See `Attached`."""
+        self.saving()
+        self._firsts = [group.get(FIRST) for group in self.optimizer.param_groups]
+
+    def loaded(self) -> None:
+        """See `Attached`: states without a first rate, or of a version that moved the decay."""
+        for group, first in zip(self.optimizer.param_groups, self._firsts, strict=True):
+            if not group.get("weight_decay", True) and "decay" in group:
+                group["weight_decay"] = group.pop("decay")
+            if first is not None and FIRST not in group:
+                group[FIRST] = _fixed(group.get("initial_lr", first))
+
+    def remove(self) -> None:
+        """End it; the decay is the optimiser's own again."""
+        self.saving()
+        for group in self.optimizer.param_groups:
+            group.pop(FIRST, None)
+        super().remove()
 
 
-@torch.no_grad()
-def _shrink(group: dict[str, Any], by: Meaning) -> None:
-    weights = [p for p in group["params"] if p.grad is not None]
-    if group[DECAY] and weights:
-        rate = group["lr"] if by == "rate" else group["lr"] / group["initial_lr"]
-        torch._foreach_mul_(weights, 1 - rate * group[DECAY])  # pyright: ignore
+def _decay_of(group: dict[str, Any]) -> float:
+    if "weight_decay" not in group:
+        raise ValueError(
+            f"decoupled needs groups with weight_decay; got {', '.join(sorted(group))}; "
+            "give one to each group"
+        )
+    return group["weight_decay"]
 
 
-def carry_rate(optimizer: torch.optim.SGD) -> RemovableHandle:
+def _fixed(rate: Any) -> Any:
+    """A rate that a scheduler, which writes into tensors, does not change."""
+    return rate.clone() if isinstance(rate, Tensor) else rate
+
+
+def carry_rate(optimizer: torch.optim.SGD) -> "Carried":
     """Momentum as in the paper's SGDW: each gradient at the rate of its own step.
 
     torch's SGD sums gradients and multiplies the sum by the rate of today. At a constant rate the
-    two are one. A step at a rate of 0 moves nothing here, though the paper's momentum would.
+    two are one. At a rate of 0, where a warm-up starts, a gradient counts nothing, and the momentum
+    of before still moves the weights. To call it again changes nothing.
 
     Args:
         optimizer: torch.optim.SGD with momentum, without dampening and Nesterov's form.
@@ -102,33 +187,77 @@ def carry_rate(optimizer: torch.optim.SGD) -> RemovableHandle:
         A handle, whose `remove()` ends it.
 
     Raises:
-        TypeError: it is another optimiser, or with dampening or Nesterov's form.
+        TypeError: it is another optimiser, or with dampening or Nesterov's form, also later.
 
     Source: Loshchilov and Hutter (2019), "Decoupled Weight Decay Regularization", algorithm 1.
     """
-    groups = optimizer.param_groups
+    _need_plain(optimizer)
+    found = Carried.of(optimizer)
+    if found is None:
+        found = Carried(optimizer)
+        for group in optimizer.param_groups:
+            if group["lr"]:
+                group.setdefault(LAST, float(group["lr"]))
+    return found
+
+
+def _need_plain(optimizer: torch.optim.Optimizer) -> None:
     known = isinstance(optimizer, torch.optim.SGD)
-    if not known or any(g["dampening"] or g["nesterov"] for g in groups):
+    if not known or any(g["dampening"] or g["nesterov"] for g in optimizer.param_groups):
         raise TypeError(
             "carry_rate needs torch.optim.SGD without dampening and nesterov; "
             f"got {type(optimizer).__name__}; choose that"
         )
 
-    @torch.no_grad()
-    def rescale(optimizer: Any, *_: Any) -> None:
-        for group in optimizer.param_groups:
-            now, before = group["lr"], group.get("last_lr", group["lr"])
-            if now == before or not now:
-                continue
-            group["last_lr"] = now
-            for p in group["params"]:
-                moved = optimizer.state[p].get("momentum_buffer")
-                if moved is not None:
-                    moved *= before / now
 
-    for group in groups:
-        group.setdefault("last_lr", group["lr"])
-    return optimizer.register_step_pre_hook(rescale)
+class Carried(Attached):
+    """What `carry_rate` attaches: momentum in units of the rate that it is multiplied by."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(optimizer)
+        self._still: list[tuple[dict[str, Any], list[Tensor | None]]] = []
+
+    @torch.no_grad()
+    def before(self, args: tuple, kwargs: dict) -> None:  # noqa: ARG002
+        """See `Attached`."""
+        _need_plain(self.optimizer)
+        self._still.clear()
+        for group in self.optimizer.param_groups:
+            now, moved = float(group["lr"]), [self._momentum(p) for p in group["params"]]
+            if not now:
+                if not self.skipped():
+                    kept = [None if each is None else each.clone() for each in moved]
+                    self._still.append((group, kept))
+                continue
+            last = group.get(LAST, now)
+            group[LAST] = now
+            for each in moved if last != now else ():
+                if each is not None:
+                    each *= last / now
+
+    @torch.no_grad()
+    def after(self) -> None:
+        """See `Attached`: at a rate of 0 torch moves nothing, and its momentum takes a gradient."""
+        for group, kept in self._still:
+            for p, before in zip(group["params"], kept, strict=True):
+                moved = self._momentum(p)
+                if p.grad is None or moved is None:
+                    continue
+                if before is None:
+                    moved.zero_()
+                    continue
+                moved.copy_(before * group["momentum"])
+                p.sub_(moved * group.get(LAST, 0.0))
+        self._still.clear()
+
+    def _momentum(self, p: Tensor) -> Tensor | None:
+        return self.optimizer.state[p].get("momentum_buffer") if p in self.optimizer.state else None
+
+    def remove(self) -> None:
+        """End it."""
+        for group in self.optimizer.param_groups:
+            group.pop(LAST, None)
+        super().remove()
 
 
 def decaying(module: nn.Module) -> dict[str, bool]:
@@ -207,8 +336,8 @@ def described(found: list[dict[str, Any]]) -> str:
     lines = []
     for group in found:
         count = sum(p.numel() for p in group["params"])
-        decay = group.get(DECAY) or group["weight_decay"]
-        lines.append(f"weight_decay {decay:g}: {count:,} numbers in {', '.join(group['names'])}")
+        decay, names = group["weight_decay"], ", ".join(group["names"])
+        lines.append(f"weight_decay {decay:g}: {count:,} numbers in {names}")
     return "\n".join(lines)
 
 

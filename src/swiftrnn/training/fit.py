@@ -18,6 +18,7 @@ folder.needs_extra("swiftrnn.training.fit", "train", "lightning")
 
 import lightning as L  # noqa: E402 (what is missing is said first)
 
+from swiftrnn.training import clip as clipping  # noqa: E402
 from swiftrnn.training.average import MovingAverage  # noqa: E402
 from swiftrnn.training.checkpoint import Checkpoints, last  # noqa: E402
 from swiftrnn.training.hooks import Budget, Fitted, Measure, Run  # noqa: E402
@@ -35,7 +36,7 @@ def fit(
     seconds: float | None = None,
     valid: Measure | None = None,
     every: float = 1 / 8,
-    average: bool = False,
+    average: bool | float = False,
     snapshots: int | None = None,
     clip: float | None = None,
     resume: bool = False,
@@ -67,7 +68,8 @@ def fit(
         valid: measures a model; called without gradients, in eval mode, outside the budget, and
             without touching the random state.
         every: the part of the budget between two measurements.
-        average: keep a moving average of the weights, to measure, to snapshot and to return.
+        average: keep a moving average of the weights, to measure, to snapshot and to return; a
+            number is its decay, from 0 to below 1, and True is 0.99.
         snapshots: write the weights every so many updates, thinned out as they become many.
         clip: the largest norm of the gradient.
         resume: go on from the last checkpoint in `out`, if there is one.
@@ -92,7 +94,7 @@ def fit(
     """
     budget = Budget(steps, seconds)
     bar = Progress(name or type(model).__name__, shown=progress and folder.leads())
-    averaging = MovingAverage() if average else None
+    averaging = MovingAverage.of_option(average)
     run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every)
     checkpoint = last(run.checkpoints) if resume else None
     with _quiet(), run.stopped_by_signals():
@@ -113,6 +115,7 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
+        clipping.sparse_too(trainer)
         trainer.fit(model, batches, ckpt_path=checkpoint, weights_only=True)
     bar.close()
     run.raise_if_told_to_stop()

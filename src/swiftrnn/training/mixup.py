@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 from torch.nn.utils.rnn import PackedSequence
 
+from swiftrnn.training.targets import between, guessed, need_integers, summary
+
 
 @dataclass(frozen=True, eq=False)
 class Mix:
@@ -56,10 +58,10 @@ class Mix:
                 f"got {kinds[0]} and {kinds[1]}; convert them, or use draw"
             )
         fits = partner.dim() == 1 and lam.shape in ((), partner.shape)
-        if not (fits and _between(lam, 0, 1) and _between(partner, 0, len(partner) - 1)):
+        if not (fits and between(lam, 0, 1) and between(partner, 0, len(partner) - 1)):
             raise ValueError(
                 "Mix needs lam () or (B) from 0 to 1 and partner (B) from 0 to B - 1; got lam "
-                f"{_summary(lam)} and partner {_summary(partner)}; use draw"
+                f"{summary(lam)} and partner {summary(partner)}; use draw"
             )
 
     def inputs(self, x: Any, batch_dim: int = 0) -> Any:
@@ -118,14 +120,14 @@ class Mix:
         Source: Guo et al. (2019), "Augmenting Data with Mixup for Sentence Classification: An
         Empirical Study", arXiv:1905.08941: wordMixup, of padded embeddings.
         """
-        _need_integers("Mix.sequences", "lengths", lengths, "convert them")
+        need_integers("Mix.sequences", "lengths", lengths, "convert them")
         along = tuple(x.shape[batch_dim : batch_dim + 1]) if batch_dim in (0, 1) else ()
         fits = x.dim() > 1 and along == lengths.shape == self.partner.shape
-        if not (fits and _between(lengths, 0, x.shape[1 - batch_dim])):
+        if not (fits and between(lengths, 0, x.shape[1 - batch_dim])):
             raise ValueError(
                 "Mix.sequences needs x (T, B, ...) with batch_dim 1 or (B, T, ...) with 0, and "
                 f"lengths (B) from 0 to T; got {tuple(x.shape)} with {batch_dim} and lengths "
-                f"{_summary(lengths)}; check batch_dim"
+                f"{summary(lengths)}; check batch_dim"
             )
         times = torch.arange(x.shape[1 - batch_dim], device=x.device)
         inside = (times < lengths.to(x.device)[:, None]).transpose(0, batch_dim)
@@ -150,12 +152,12 @@ class Mix:
             >>> mix.soft(torch.tensor([0, 2]), num_classes=3).tolist()
             [[0.75, 0.0, 0.25], [0.25, 0.0, 0.75]]
         """
-        _need_integers("Mix.soft", "targets", targets, "use targets for what is no class number")
+        need_integers("Mix.soft", "targets", targets, "use targets for what is no class number")
         self._check_batch("soft", targets, 0, "give the targets of the drawn batch")
-        if not (_between(targets, 0, num_classes - 1) and 0 <= smoothing <= 1):
+        if not (between(targets, 0, num_classes - 1) and 0 <= smoothing <= 1):
             raise ValueError(
                 f"Mix.soft needs targets from 0 to {num_classes - 1} and smoothing from 0 to 1; "
-                f"got {_summary(targets)} and {smoothing}; check num_classes"
+                f"got {summary(targets)} and {smoothing}; check num_classes"
             )
         hard = one_hot(targets.long(), num_classes).to(self.lam.dtype)
         return (1 - smoothing) * self.targets(hard) + smoothing / num_classes
@@ -173,7 +175,7 @@ class Mix:
             targets: (B, ...), not mixed.
 
         Raises:
-            ValueError: there are not B targets, or not a loss for each.
+            ValueError: there are not B targets, or not a loss for each (shapes were broadcast).
 
         Example:
             >>> mix = Mix(torch.tensor(0.75), torch.tensor([1, 0]))
@@ -184,32 +186,39 @@ class Mix:
         self._check_batch("loss", targets, 0, "give the targets of the drawn batch")
         own, other = (criterion(output, t) for t in (targets, self._partners(targets, 0)))
         self._check_batch("loss", own, 0, 'give the criterion reduction="none"')
+        if isinstance(output, Tensor) and own.numel() > max(output.numel(), targets.numel()):
+            raise ValueError(
+                "Mix.loss needs output and targets of shapes that fit; got "
+                f"{tuple(output.shape)} for {tuple(targets.shape)}, and {tuple(own.shape)} losses; "
+                "give both the same shape"
+            )
         return self._blend(own, other, 0).mean()
 
     def accuracy(self, output: Tensor, targets: Tensor) -> Tensor:
         """Expected accuracy, (): mean of lam [right] + (1 - lam) [right for the partner].
 
+        The guess is the class of the highest score, the first of several; of one logit it is 1
+        above 0, else 0. A score of NaN is never right.
+
         Args:
-            output: (B, K, ...) scores of classes, for mixed inputs.
-            targets: (B, ...) class numbers, not mixed.
+            output: (B, K, ...) scores of classes, for mixed inputs; K of 1 is the logit of class 1.
+            targets: (B, ...) class numbers, not mixed. For one logit also in the shape of output,
+                which may be (B) as well, and 0.0 and 1.0 or bool, as for binary cross entropy.
 
         Raises:
-            TypeError, ValueError: targets are no integers, or shapes do not fit.
+            TypeError, ValueError: targets are no integers or out of range, or shapes do not fit.
 
         Example:
             >>> mix = Mix(torch.tensor(0.75), torch.tensor([1, 0]))
             >>> mix.accuracy(torch.tensor([[9.0, 0.0], [9.0, 0.0]]), torch.tensor([0, 1])).item()
             0.5
+            >>> mix.accuracy(torch.tensor([[-9.0], [9.0]]), torch.tensor([[0.0], [1.0]])).item()
+            0.75
         """
-        _need_integers("Mix.accuracy", "targets", targets, "take the largest of soft ones")
         self._check_batch("accuracy", targets, 0, "give the targets of the drawn batch")
-        if output.dim() < 2 or output.shape[:1] + output.shape[2:] != targets.shape:
-            raise ValueError(
-                "Mix.accuracy needs output (B, K, ...) for targets (B, ...); got "
-                f"{tuple(output.shape)} for {tuple(targets.shape)}; move K to dimension 1"
-            )
+        guess, targets = guessed("Mix.accuracy", output, targets)
         both = torch.stack([targets, self._partners(targets, 0)])
-        own, other = (output.argmax(1) == both).to(self.lam.dtype)
+        own, other = (guess == both).to(self.lam.dtype)
         return self._blend(own, other, 0).mean()
 
     def _mixed(self, who: str, x: Any, batch_dim: int, advice: str) -> Any:
@@ -227,7 +236,11 @@ class Mix:
         return self._blend(x, self._partners(x, batch_dim), batch_dim)
 
     def _partners(self, x: Tensor, dim: int) -> Tensor:
-        return x.index_select(dim, self.partner.to(x.device))
+        """In the memory format of x, channels last, say, which index_select alone loses."""
+        order = sorted(range(x.dim()), key=lambda d: (-x.stride(d), -x.shape[d]))
+        partner, place = self.partner.to(x.device), order.index(dim % x.dim())
+        chosen = x.permute(order).index_select(place, partner)
+        return chosen.permute([order.index(d) for d in range(x.dim())])
 
     def _blend(self, own: Tensor, other: Tensor, dim: int) -> Tensor:
         lam = self.lam.to(own)
@@ -287,7 +300,7 @@ def draw(
         lam = torch.sigmoid(gammas[0] - gammas[1] + (logs[0] - logs[1]) / alpha)
     partner = torch.randperm(batch_size, generator=generator, device="cpu")
     if groups is not None:
-        _need_integers("draw", "groups", groups, "number them")
+        need_integers("draw", "groups", groups, "number them")
         # group after group, once in order and once at random: equal places belong together
         groups = groups.cpu()
         shuffled = partner[groups[partner].argsort(stable=True)]
@@ -380,20 +393,6 @@ def manifold(
             f"manifold needs a place that forward reaches; got no value at {place!r}; "
             "name what forward calls, with a positional argument and not compiled before"
         )
-
-
-def _need_integers(who: str, what: str, x: Tensor, advice: str) -> None:
-    if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
-        raise TypeError(f"{who} needs {what} of integers; got {x.dtype}; {advice}")
-
-
-def _between(x: Tensor, low: int, high: int) -> bool:
-    """Whether all are; True without a look where that would make a GPU wait."""
-    return x.device.type != "cpu" or bool(((x >= low) & (x <= high)).all())
-
-
-def _summary(x: Tensor) -> str:
-    return f"{tuple(x.shape)}" + (f" from {x.min():g} to {x.max():g}" if x.numel() else "")
 
 
 def _rebuilt(like: tuple | list, values: list) -> Any:

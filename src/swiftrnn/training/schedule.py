@@ -2,14 +2,17 @@
 
 A schedule here is a frozen object that is called with a step, whole or not, and gives a factor. It
 remembers nothing, so a run that goes on after a checkpoint is at the same rate. The unit of a step
-is what the schedule was made with: updates, or epochs with their fractions.
+is what the schedule was made with: updates, or epochs with their fractions. Only ratios of steps
+count, so a schedule in epochs is the same schedule in updates with every length multiplied; a
+warm-up goes from 0 along step / warmup.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 
@@ -19,6 +22,18 @@ class Schedule(Protocol):
     def __call__(self, step: float) -> float:
         """The factor at a step."""
         ...
+
+
+def _needs_step(who: str, step: float) -> None:
+    if not 0 <= step < math.inf:
+        raise ValueError(f"{who} needs a step of at least 0, finite; got {step!r}")
+
+
+def _needs_ends(who: str, floor: float, warmup: float) -> None:
+    if not 0 <= floor <= 1 or not 0 <= warmup < math.inf:
+        raise ValueError(
+            f"{who} needs floor in 0..1 and warmup of at least 0; got {floor!r} and {warmup!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Restarts:
     Args:
         first: steps of the first cycle, above 0; need not be whole, nor need the others.
         multiplier: of the length from cycle to cycle, above 0; below 1 they get shorter.
-        warmup: steps before the first cycle in which the factor rises along a line.
+        warmup: steps before the first cycle, in which the factor is step / warmup.
         peak_decay: of the peak from cycle to cycle, above 0.
         floor: the least factor, in 0..1.
         cycles: how many; the floor afterwards. None for no end.
@@ -62,11 +77,7 @@ class Restarts:
         for name in ("first", "multiplier", "peak_decay"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"Restarts needs {name} above 0; got {getattr(self, name)!r}")
-        if not 0 <= self.floor <= 1 or not 0 <= self.warmup < math.inf:
-            raise ValueError(
-                "Restarts needs floor in 0..1 and warmup of at least 0; "
-                f"got {self.floor!r} and {self.warmup!r}"
-            )
+        _needs_ends("Restarts", self.floor, self.warmup)
         if self.cycles is None and self.multiplier < 1:
             raise ValueError(
                 f"Restarts needs cycles where they get shorter; got multiplier {self.multiplier!r} "
@@ -77,8 +88,9 @@ class Restarts:
 
     def __call__(self, step: float) -> float:
         """The factor at a step of at least 0."""
+        _needs_step("Restarts", step)
         if step < self.warmup:
-            return (step + 1) / (self.warmup + 1)
+            return step / self.warmup
         cycle = self.cycle(step)
         if self.cycles is not None and cycle >= self.cycles:
             return self.floor
@@ -119,15 +131,22 @@ class Restarts:
 def cosine(steps: float, warmup: float = 0.0, floor: float = 0.0) -> Restarts:
     """One cosine from 1 to the floor in so many steps, the warm-up among them.
 
+    Without a floor it is the cosine schedule with warm-up of Transformers.
+
+    Args:
+        steps: of both together, finite.
+        warmup: steps in which the factor is step / warmup.
+        floor: the least factor after the warm-up, in 0..1.
+
     Raises:
-        ValueError: the warm-up leaves no step.
+        ValueError: the warm-up leaves no step, or a number is out of its range.
 
     Example:
         >>> rate = cosine(100)
         >>> rate(0), rate(50), rate(100)
         (1.0, 0.5, 0.0)
     """
-    if not steps > warmup:
+    if not warmup < steps < math.inf:
         raise ValueError(f"cosine needs steps above warmup; got {steps!r} and {warmup!r}")
     return Restarts(steps - warmup, warmup=warmup, floor=floor, cycles=1)
 
@@ -155,11 +174,12 @@ class Drops:
     def __post_init__(self) -> None:
         if list(self.at) != sorted(set(self.at)):
             raise ValueError(f"Drops needs steps that rise; got {self.at!r}; sort them")
-        if not self.factor > 0:
+        if not 0 < self.factor < math.inf:
             raise ValueError(f"Drops needs a factor above 0; got {self.factor!r}")
 
     def __call__(self, step: float) -> float:
-        """The factor at a step."""
+        """The factor at a step of at least 0."""
+        _needs_step("Drops", step)
         return float(self.factor ** sum(step >= each for each in self.at))
 
 
@@ -167,8 +187,15 @@ class Drops:
 class Line:
     """A factor that falls from 1 along a line to the floor, in so many steps after a warm-up.
 
+    Without a floor it is the linear schedule with warm-up of Transformers.
+
+    Args:
+        steps: of warm-up and line together, finite.
+        warmup: steps in which the factor is step / warmup.
+        floor: the least factor after the warm-up, in 0..1.
+
     Raises:
-        ValueError: the warm-up leaves no step.
+        ValueError: the warm-up leaves no step, or a number is out of its range.
 
     Example:
         >>> rate = Line(100)
@@ -181,33 +208,50 @@ class Line:
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.steps > self.warmup:
+        _needs_ends("Line", self.floor, self.warmup)
+        if not self.warmup < self.steps < math.inf:
             raise ValueError(
                 f"Line needs steps above warmup; got {self.steps!r} and {self.warmup!r}"
             )
 
     def __call__(self, step: float) -> float:
-        """The factor at a step."""
+        """The factor at a step of at least 0."""
+        _needs_step("Line", step)
         if step < self.warmup:
-            return (step + 1) / (self.warmup + 1)
+            return step / self.warmup
         left = 1 - (step - self.warmup) / (self.steps - self.warmup)
         return self.floor + (1 - self.floor) * max(0.0, left)
 
 
+class Following(LambdaLR):
+    """torch's LambdaLR with one factor for all groups, those that are added later among them."""
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The rate of every group that there is now."""
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            rate: Any = group.setdefault("initial_lr", group["lr"])
+            group["initial_lr"] = rate.clone() if isinstance(rate, Tensor) else rate
+            self.base_lrs.append(group["initial_lr"])
+        factor = self.lr_lambdas[0](self.last_epoch)
+        return [base * factor for base in self.base_lrs]
+
+
 def scheduler(
     optimizer: torch.optim.Optimizer, schedule: Schedule, steps_per_unit: float = 1.0
-) -> LambdaLR:
+) -> Following:
     """A schedule as torch and Lightning take one; `step()` once after every update.
 
     In Lightning: `{"scheduler": scheduler(...), "interval": "step"}` from `configure_optimizers`.
+    A group that is added to the optimiser later follows as well, from the next `step()` on.
 
     Args:
-        optimizer: its rates now are those at factor 1.
+        optimizer: the rates of its groups, or `initial_lr` where another scheduler left that in
+            them, are those at factor 1.
         schedule: one of this module, or any function of a step.
         steps_per_unit: updates in one step of the schedule: those of an epoch, if it counts epochs.
 
     Raises:
-        ValueError: `steps_per_unit` is not above 0.
+        ValueError: `steps_per_unit` is not above 0 and finite.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(2))
@@ -219,6 +263,6 @@ def scheduler(
         >>> round(optimizer.param_groups[0]["lr"], 6)
         0.05
     """
-    if not steps_per_unit > 0:
+    if not 0 < steps_per_unit < math.inf:
         raise ValueError(f"scheduler needs steps_per_unit above 0; got {steps_per_unit!r}")
-    return LambdaLR(optimizer, lambda step: schedule(step / steps_per_unit))
+    return Following(optimizer, lambda step: schedule(step / steps_per_unit))
