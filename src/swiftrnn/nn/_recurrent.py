@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from swiftrnn.nn import _stream
 from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._options import SHARED, Check, real, set_option, shapes_of, shown
 from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
 from swiftrnn.ops._stack import Cell
 
@@ -45,6 +46,9 @@ class Recurrent(nn.Module, ABC):
     cell_options: tuple[str, ...] = ()  # attributes that `cell` looks at
     returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
 
+    checks: ClassVar[dict[str, Check]] = SHARED
+    built = False  # from then on options have to fit the parameters
+
     def __init__(
         self,
         input_size: int,
@@ -54,23 +58,35 @@ class Recurrent(nn.Module, ABC):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, size in sizes.items():
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{self._name()} needs {name} of at least 1; got {size!r}")
-        self.probability("dropout", dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional = bidirectional
+        self.check_options()
+        dtype = real(self._name(), dtype)
         for suffix, size in zip(self._suffixes(), self._input_sizes(), strict=True):
             for name, shape in self.parameter_shapes(size).items():
                 empty = torch.empty(shape, device=device, dtype=dtype)
                 self.register_parameter(name + suffix, nn.Parameter(empty))
         self.reset_parameters()
+        self.built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.checks:
+            set_option(self, name, value, super().__setattr__)
+        else:
+            super().__setattr__(name, value)
+
+    def check_options(self) -> None:
+        """ValueError unless the options fit one another; nothing to check by default."""
+
+    def all_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What the options make of the parameters: their full names and shapes, and the sizes."""
+        return shapes_of(self)
 
     @abstractmethod
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
@@ -245,18 +261,7 @@ class Recurrent(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""
-        flags = ("bias", True), ("batch_first", False), ("dropout", 0.0), ("bidirectional", False)
-        shown = [f"{name}={getattr(self, name)}" for name, usual in flags
-                 if getattr(self, name) != usual]  # fmt: skip
-        sizes = [f"{self.input_size}, {self.hidden_size}"]
-        layers = [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
-        return ", ".join(sizes + layers + shown)
-
-    def probability(self, name: str, value: float) -> float:
-        """The value; ValueError unless it lies in 0..1."""
-        if not 0 <= value <= 1:
-            raise ValueError(f"{self._name()} needs {name} in 0..1; got {value}")
-        return float(value)
+        return shown(self)
 
     def check_shape(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
         """ValueError or TypeError unless x is a tensor of this shape."""
