@@ -18,6 +18,7 @@ from swiftrnn.ops.gated_scan import OP, Cell
 class Minimal(Recurrent):
     """Layers whose state is their output, and whose gates see one step of the input."""
 
+    state_is_output = True
     cell_options = ("zoneout",)
     checks: ClassVar[dict[str, Check]] = SHARED | {"zoneout": probability}
     kind: ClassVar[Cell]

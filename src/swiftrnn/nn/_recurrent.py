@@ -45,6 +45,8 @@ class Recurrent(nn.Module, ABC):
     recompute = False
     cell_options: tuple[str, ...] = ()  # attributes that `cell` looks at
     returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
+    state_is_output = False  # whether h is the state, so that a layer goes on from it
+    state_is_tensor: bool = True  # whether the state is a tensor, and nothing lies beside it
 
     checks: ClassVar[dict[str, Check]] = SHARED
     built = False  # from then on options have to fit the parameters

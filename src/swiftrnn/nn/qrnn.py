@@ -82,6 +82,11 @@ class QRNN(Recurrent):
             device=device, dtype=dtype,
         )  # fmt: skip
 
+    @property
+    def state_is_tensor(self) -> bool:
+        """Whether c is the whole state: no gate looks back."""
+        return self.window == 1
+
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""
         rows = (1 + len(self.pooling)) * self.hidden_size

@@ -55,6 +55,7 @@ class RGLRU(Recurrent):
     Efficient Language Models", arXiv:2402.19427, section 2.4.
     """
 
+    state_is_output = True
     checks: ClassVar[dict[str, Check]] = SHARED | {"num_heads": at_least(1)}
 
     def __init__(

@@ -110,6 +110,11 @@ class SRUPlusPlus(SRU):
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(empty))
         self.reset_parameters()
 
+    @property
+    def state_is_tensor(self) -> bool:
+        """Whether c is the whole state: there is no memory."""
+        return not self.causal
+
     def check_options(self) -> None:
         """See `Recurrent`."""
         name, P, heads = self._name(), self.projection_size, self.num_heads
