@@ -497,3 +497,18 @@ def test_a_learned_h0_is_refused_at_the_call_and_not_by_ddp():
     convert(model)
     with pytest.raises(ValueError, match=r"at rnn has no h0; got h that requires grad; pass c"):
         model(torch.randn(5, 3, 4))
+
+
+def test_transforms_look_at_h0_where_they_can():
+    lstm, x, zeros = placed("LSTM"), torch.randn(5, 3, 4), torch.zeros(2, 3, 6)
+    _, hx = lstm(x)
+    hx = tuple(s.detach() for s in hx)
+    slope = torch.func.grad(lambda x: lstm(x, hx)[0].sum())(x)
+    y = x.clone().requires_grad_()
+    torch.testing.assert_close(slope, torch.autograd.grad(lstm(y, hx)[0].sum(), y)[0])
+    many = torch.func.vmap(lambda x: lstm(x, (zeros, zeros))[0])(torch.stack([x, x]))
+    torch.testing.assert_close(many[0], lstm(x)[0])
+    with pytest.raises(ValueError, match=r"got h that is not zero"):
+        torch.func.grad(lambda x: lstm(x, (zeros + 1, zeros))[0].sum())(x)
+    with pytest.raises(ValueError, match=r"got h under vmap, which cannot be looked at; pass c"):
+        torch.func.vmap(lambda h: lstm(x, (h, zeros))[0])(torch.zeros(2, 2, 3, 6))

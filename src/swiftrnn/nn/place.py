@@ -128,6 +128,8 @@ class Place(Recurrent):
         message = f"{who}; got {name} that is not zero; {told}"
         if _traced():
             torch._assert_async(~x.any(), message)
+        elif torch._C._functorch.is_batchedtensor(x):
+            raise ValueError(f"{who}; got {name} under vmap, which cannot be looked at; {told}")
         elif not (x.is_meta or isinstance(x, FakeTensor)) and bool(x.any()):
             raise ValueError(message)
 
@@ -277,15 +279,13 @@ def _first(state: Any) -> Tensor:
 
 
 def _traced() -> bool:
-    """Whether tensors stand for others, whose memory and numbers are not there to be looked at."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return True
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    """Whether a graph is made, which will meet other numbers."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def _remember(place: Place, h: Tensor) -> None:
     """Keep in mind, as long as it lives, that a tensor is a state that a layer returned."""
-    if _traced():
+    if _traced() or torch._C._functorch.is_functorch_wrapped_tensor(h):
         return
     known = _returned.setdefault(place, {})
     storage = h.untyped_storage()
@@ -296,4 +296,6 @@ def _remember(place: Place, h: Tensor) -> None:
 
 def _is_known(place: Place, h: Tensor) -> bool:
     """Whether h lies in the memory of a state that a layer returned."""
-    return not _traced() and h.untyped_storage()._cdata in _returned.get(place, ())
+    if _traced() or torch._C._functorch.is_functorch_wrapped_tensor(h):
+        return False
+    return h.untyped_storage()._cdata in _returned.get(place, ())
