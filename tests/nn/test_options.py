@@ -9,7 +9,21 @@ import torch
 from tests.nn.test_layers import each_layer, each_plain_layer, make
 from torch import nn
 
-from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, MinLSTM, SRUPlusPlus
+from swiftrnn.nn import (
+    HGRN,
+    QRNN,
+    RGLRU,
+    SRU,
+    CausalConv,
+    Encoder,
+    MinGRU,
+    MinLSTM,
+    NgramEmbedding,
+    SRUPlusPlus,
+    StackLSTM,
+    TokenEmbedding,
+    weight_drop,
+)
 
 NAMED = [SRU, QRNN, MinGRU, MinLSTM, RGLRU, HGRN, SRUPlusPlus]
 each_named = pytest.mark.parametrize("kind", NAMED, ids=lambda kind: kind.__name__)
@@ -212,3 +226,31 @@ def test_matrices_are_told_from_vectors_by_their_dimensions(kind):
         if "weight" in name and parameter.dim() > 1:
             nn.init.orthogonal_(parameter)
     assert layer(torch.randn(5, 3, 6, dtype=torch.float64))[0].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: CausalConv(4, 6, 2, 3), TypeError, "positional"),
+        (lambda: CausalConv(4, 6, True), TypeError, "CausalConv needs num_layers as an integer"),
+        (lambda: CausalConv(4, 6, kernel_size=2.0), TypeError, "CausalConv needs kernel_size as"),
+        (lambda: Encoder("sru", 4, 6, 2, "no"), TypeError, "Encoder needs bidirectional as True"),
+        (lambda: Encoder("lstm", 4, 6, dropout="0.1"), TypeError, "Encoder needs dropout as a num"),
+        (lambda: Encoder("gru", 4, 6, dropout=1.5), ValueError, r"Encoder needs dropout in 0\.\.1"),
+        (lambda: Encoder("lstm", 4, 6.0), TypeError, "Encoder needs hidden_size as an integer"),
+        (lambda: Encoder("lstm", 4, 6, packed=1), TypeError, "Encoder needs packed as True"),
+        (lambda: Encoder("lstm", 4, 6, 0), ValueError, "Encoder needs num_layers of at least 1"),
+        (lambda: StackLSTM("sru", 4, 6, 0), ValueError, "StackLSTM needs num_types of at least 1"),
+        (lambda: StackLSTM("sru", 4, 6, 2, dropout="x"), TypeError, "StackLSTM needs dropout as"),
+        (lambda: StackLSTM("sru", 4, 6, 2, action_size=2.5), TypeError, "StackLSTM needs action_s"),
+        (lambda: NgramEmbedding(9, 4, longest=2.0), TypeError, "sizes as integers; got float"),
+        (lambda: NgramEmbedding(9, 4, longest=True), TypeError, "sizes as integers; got bool"),
+        (lambda: TokenEmbedding("sru", 9, 4, replaced=2), ValueError, "needs replaced in 0..1"),
+        (lambda: TokenEmbedding("sru", 9, 4, bigrams="no"), TypeError, "needs bigrams as True or"),
+        (lambda: weight_drop(SRU(4, 4), "weight_ih", p="0.5"), TypeError, "p as a number in 0..1"),
+        (lambda: weight_drop(SRU(4, 4), "weight_ih", p=True), TypeError, "p as a number in 0..1"),
+    ],
+)  # fmt: skip
+def test_other_modules_check_their_arguments(make, error, said):
+    with pytest.raises(error, match=said):
+        make()

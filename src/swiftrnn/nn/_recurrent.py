@@ -14,7 +14,9 @@ from swiftrnn.nn import _stream
 from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._options import SHARED, Check, real, set_option, shapes_of, shown
-from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
+from swiftrnn.nn._pair import refuse_pair, refuse_tuple
+from swiftrnn.nn._ragged import forward_ragged
+from swiftrnn.ops._check import check_lengths, check_reset
 from swiftrnn.ops._stack import Cell
 
 
@@ -170,7 +172,9 @@ class Recurrent(nn.Module, ABC):
         count, H = self._count(), self.hidden_size
         if state is None:
             return [None] * count
-        self.check_shape("a state", state, (count, batch, H), "(layers * directions, B, H)")
+        letters = "(layers * directions, B, H)"
+        refuse_tuple(self, state, letters)
+        self.check_shape("a state", state, (count, batch, H), letters)
         return state.unbind(0)
 
     def join_state(self, states: Sequence[Any]) -> Any:
@@ -181,6 +185,8 @@ class Recurrent(nn.Module, ABC):
         """A function of tensors, over every tensor of a state; the batch is dimension 1."""
         if state is None or isinstance(state, Tensor):
             return state if state is None else function(state)
+        if not isinstance(state, tuple | list):
+            return state  # which `split_state` refuses
         return tuple(self.map_state(function, part) for part in state)
 
     def forward(
@@ -212,8 +218,17 @@ class Recurrent(nn.Module, ABC):
                 layers. In float32 where the input has 16 bits.
 
         Raises:
-            ValueError, TypeError: shapes or dtypes do not fit; the message says which.
+            ValueError, TypeError: shapes or dtypes do not fit; the message says which; or the state
+                is unpacked as `output, (h, c) = layer(x)`, which it is not.
         """
+        found = self._forward(input, hx, lengths, reset, cu_seqlens)
+        if self._count() == 2 and isinstance(found[1], Tensor):
+            refuse_pair(self)
+        return found
+
+    def _forward(
+        self, input: Any, hx: Any, lengths: Any, reset: Any, cu_seqlens: Any
+    ) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError(
@@ -223,7 +238,7 @@ class Recurrent(nn.Module, ABC):
             return self._forward_packed(input, hx, reset)
         batched = self._check_input(input)
         if cu_seqlens is not None:
-            return self._forward_ragged(input, hx, lengths, reset, cu_seqlens)
+            return forward_ragged(self, input, hx, lengths, reset, cu_seqlens)
         x, reset = (self._time_first(each, batched) for each in (input, reset))
         state = hx if batched else self.map_state(lambda s: s.unsqueeze(1), hx)
         output, state = self._run(x, state, lengths, reset)
@@ -336,24 +351,6 @@ class Recurrent(nn.Module, ABC):
             state = self.map_state(lambda s: s.index_select(1, back), state)
         data = pack_padded_sequence(output, lengths).data
         return PackedSequence(data, sizes, order, back), state
-
-    def _forward_ragged(
-        self, x: Tensor, state: Any, lengths: Any, reset: Any, cu_seqlens: Any
-    ) -> tuple[Tensor, Any]:
-        starts = check_cu_seqlens(self._name(), cu_seqlens, x)
-        if lengths is not None:
-            raise ValueError(
-                f"{self._name()} needs lengths or cu_seqlens, not both; got both; "
-                "leave lengths away"
-            )
-        lengths = starts.diff()
-        times = torch.arange(int(lengths.max()) if len(lengths) else 0, device=x.device)[:, None]
-        inside = times < lengths
-        rows = torch.where(inside, starts[:-1] + times, 0)
-        if isinstance(reset, Tensor):
-            reset = reset[rows] if reset.shape == x.shape[:1] else reset
-        output, state = self._run(x[rows], state, lengths, reset)
-        return output.transpose(0, 1)[inside.t()], state
 
     def _weights(self, i: int, input_size: int) -> dict[str, Tensor]:
         suffix = self._suffixes()[i]
