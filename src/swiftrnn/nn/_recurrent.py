@@ -24,7 +24,9 @@ class Recurrent(nn.Module, ABC):
     """A stack of recurrent layers in one or two directions, with the contract of torch.nn.GRU.
 
     A subclass names its parameters and runs one layer in one direction. The parameters of layer k
-    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end.
+    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end. Some that are
+    called `weight_*` are vectors: code that initialises matrices by name has to look at `dim()`.
+    Options may be set later, if the parameters stay what they are: `layer.dropout = 0.3`.
 
     Args:
         input_size: I, features of the input.
@@ -35,8 +37,11 @@ class Recurrent(nn.Module, ABC):
             states are not affected.
         dropout: probability of zeroing an element between two layers, while training.
         bidirectional: whether a second stack runs from the end; its outputs are appended.
-        device: where the parameters lie.
+        device: where the parameters lie; by name only, as what follows.
         dtype: of the parameters.
+
+    Raises:
+        ValueError, TypeError: an option is out of range, or of another kind, such as 1 for True.
 
     Attributes:
         recompute: False; set it to True to keep, of each layer, nothing but its input until
