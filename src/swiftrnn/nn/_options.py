@@ -43,7 +43,7 @@ def probability(who: str, name: str, value: Any) -> float:
     """A number in 0..1."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{who} needs {name} as a number in 0..1; got {value!r}")
-    if not 0 <= value <= 1:
+    if not 0 <= float(value) <= 1:
         raise ValueError(f"{who} needs {name} in 0..1; got {value}")
     return float(value)
 

@@ -24,8 +24,8 @@ class Recurrent(nn.Module, ABC):
     """A stack of recurrent layers in one or two directions, with the contract of torch.nn.GRU.
 
     A subclass names its parameters and runs one layer in one direction. The parameters of layer k
-    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end. Some that are
-    called `weight_*` are vectors: code that initialises matrices by name has to look at `dim()`.
+    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end. Some
+    called `weight_*` are vectors: code that initialises matrices by name must look at `dim()`.
     Options may be set later, if the parameters stay what they are: `layer.dropout = 0.3`.
 
     Args:
@@ -52,8 +52,8 @@ class Recurrent(nn.Module, ABC):
     recompute = False
     cell_options: tuple[str, ...] = ()  # attributes that `cell` looks at
     returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
+    state_is_tensor: bool = True  # whether nothing lies beside it, so that it fits (h, c)
     state_is_output = False  # whether h is the state, so that a layer goes on from it
-    state_is_tensor: bool = True  # whether the state is a tensor, and nothing lies beside it
 
     checks: ClassVar[dict[str, Check]] = SHARED
     built = False  # from then on options have to fit the parameters

@@ -21,6 +21,7 @@ ABSENT = re.compile(  # what torch's layers have and ours cannot have
     r"_(init|update)_flat_weights|_weights_have_changed|get_expected_(hidden|cell)_size|"
     r"check_(input|hidden_size|forward_args)"
 )
+_functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
 FEW = 16  # states that are remembered before those that are gone are looked for
 _returned: WeakKeyDictionary[Any, dict[int, StorageWeakRef]] = WeakKeyDictionary()
 
@@ -127,8 +128,8 @@ class Place(Recurrent):
             raise ValueError(f"{who}; got {name} that requires grad; {told}")
         message = f"{who}; got {name} that is not zero; {told}"
         if _traced():
-            torch._assert_async(~x.any(), message)
-        elif torch._C._functorch.is_batchedtensor(x):
+            torch._assert_async(~x.any(), message)  # pyright: ignore[reportPrivateImportUsage]
+        elif _functorch.is_batchedtensor(x):
             raise ValueError(f"{who}; got {name} under vmap, which cannot be looked at; {told}")
         elif not (x.is_meta or isinstance(x, FakeTensor)) and bool(x.any()):
             raise ValueError(message)
@@ -280,12 +281,12 @@ def _first(state: Any) -> Tensor:
 
 def _traced() -> bool:
     """Whether a graph is made, which will meet other numbers."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 def _remember(place: Place, h: Tensor) -> None:
     """Keep in mind, as long as it lives, that a tensor is a state that a layer returned."""
-    if _traced() or torch._C._functorch.is_functorch_wrapped_tensor(h):
+    if _traced() or _functorch.is_functorch_wrapped_tensor(h):
         return
     known = _returned.setdefault(place, {})
     storage = h.untyped_storage()
@@ -296,6 +297,6 @@ def _remember(place: Place, h: Tensor) -> None:
 
 def _is_known(place: Place, h: Tensor) -> bool:
     """Whether h lies in the memory of a state that a layer returned."""
-    if _traced() or torch._C._functorch.is_functorch_wrapped_tensor(h):
+    if _traced() or _functorch.is_functorch_wrapped_tensor(h):
         return False
     return h.untyped_storage()._cdata in _returned.get(place, ())

@@ -253,18 +253,18 @@ def load_qrnn(
     options = agreed("load_qrnn", {"window": window, "output_gate": output_gate}, found)
     sides = _sides(state)
     weights = [weight for _, (weight, _) in sides[0]]
-    gates, window = _gates(weights, options["output_gate"]), options["window"]
+    gates, steps = _gates(weights, options["output_gate"]), options["window"]
     H = len(weights[0]) // gates
-    if window is None:
-        window = weights[1].shape[1] // H if len(weights) > 1 else 1
-    window = at_least(1)("load_qrnn", "window", window)
-    if len(weights[0]) % gates or weights[0].shape[1] % window:
+    if steps is None:
+        steps = weights[1].shape[1] // H if len(weights) > 1 else 1
+    steps = at_least(1)("load_qrnn", "window", steps)
+    if len(weights[0]) % gates or weights[0].shape[1] % steps:
         raise ValueError(
-            f"load_qrnn needs weights for {gates} gates and a window of {window}; "
+            f"load_qrnn needs weights for {gates} gates and a window of {steps}; "
             f"got {tuple(weights[0].shape)}; say what they are"
         )
     layer = QRNN(
-        weights[0].shape[1] // window,
+        weights[0].shape[1] // steps,
         H,
         len(weights),
         batch_first=bool(found.get("batch_first")) if batch_first is None else batch_first,
@@ -272,7 +272,7 @@ def load_qrnn(
         bidirectional=bool(sides[1]),
         device=weights[0].device,
         dtype=weights[0].dtype,
-        window=window,
+        window=steps,
         pooling="fo" if gates == 3 else "f",
         zoneout=found.get("zoneout", 0.0),
     )

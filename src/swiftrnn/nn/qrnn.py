@@ -83,7 +83,7 @@ class QRNN(Recurrent):
         )  # fmt: skip
 
     @property
-    def state_is_tensor(self) -> bool:
+    def state_is_tensor(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether c is the whole state: no gate looks back."""
         return self.window == 1
 

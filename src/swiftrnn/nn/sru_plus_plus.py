@@ -111,7 +111,7 @@ class SRUPlusPlus(SRU):
         self.reset_parameters()
 
     @property
-    def state_is_tensor(self) -> bool:
+    def state_is_tensor(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether c is the whole state: there is no memory."""
         return not self.causal
 
