@@ -191,7 +191,7 @@ def test_causal_conv_streams():
         (lambda: CausalConv(4, 4)(torch.zeros(5, 2, 3)), "I = 4; got"),
         (lambda: CausalConv(4, 4, 1)(torch.zeros(5, 2, 4), (torch.zeros(2, 2, 4),)), "cache 0 of"),
         (lambda: QRNN(4, 4, window=0), "window of at least 1; got 0"),
-        (lambda: SRU(4, 4, version=3), "version 1 or 2; got 3"),
+        (lambda: SRU(4, 4, version=3), "version of 1, 2; got 3"),
         (lambda: SRU(4, 4, variational_dropout=-1.0), "variational_dropout in 0..1; got -1.0"),
     ],
 )

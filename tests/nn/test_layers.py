@@ -41,8 +41,8 @@ class TransformedSRU(SRU):
             for size in sizes
         ]
         super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype, transform=transforms,
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
+            device=device, dtype=dtype, transform=transforms,
         )  # fmt: skip
 
 

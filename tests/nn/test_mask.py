@@ -151,3 +151,47 @@ def test_normalisation_and_losses_see_only_what_is_there():
     torch.testing.assert_close(loss / count, rows)
     nothing = SequenceMask.of_bool(torch.zeros(2, 2, dtype=torch.bool))
     assert not nothing.normalize(draw(2, 2, 3)).any()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: SequenceMask.of_lengths(torch.tensor([3, 9]), 5), ValueError, "in 0..5; got 3..9"),
+        (lambda: SequenceMask.of_lengths(torch.tensor([-1, 2])), ValueError, "in 0..2; got -1..2"),
+        (lambda: SequenceMask.of_lengths(torch.tensor([2.5])), TypeError, "integer lengths"),
+        (lambda: SequenceMask.of_lengths(torch.tensor([[3]])), ValueError, r"got \(1, 1\)"),
+        (lambda: SequenceMask.of_lengths(torch.tensor([3]), 3.0), TypeError, "T as an integer"),
+        (lambda: SequenceMask.of_bool(torch.tensor([[0.5]])), TypeError, "got torch.float32"),
+        (lambda: SequenceMask.of_cu_seqlens(torch.tensor([0, 3, 2])), ValueError, "that rise from"),
+        (lambda: SequenceMask.of_cu_seqlens(torch.tensor([1, 3])), ValueError, "that rise from 0"),
+        (
+            lambda: SequenceMask.of_cu_seqlens(torch.tensor([0.0, 3.0])),
+            TypeError,
+            "integer cu_s",
+        ),
+        (lambda: SequenceMask(torch.ones(2, 2, dtype=torch.complex64)), ValueError, "of integers"),
+        (lambda: SequenceMask([[1, 0]]), TypeError, "got list"),
+    ],
+)
+def test_what_is_no_mask_is_refused(make, error, said):
+    with pytest.raises(error, match=f"^SequenceMask.* needs .*{said}"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "name", ["clear", "sum", "mean", "std", "max", "min", "softmax", "logsumexp", "reverse", "last",
+             "pack", "normalize"],
+)  # fmt: skip
+@pytest.mark.parametrize("shape", [(1, 2), (3, 1), (4, 2), (3,)])
+def test_x_has_the_steps_of_the_mask(name, shape):
+    """One step, or one sequence, was spread over all."""
+    mask = SequenceMask.of_lengths(torch.tensor([3, 1]))
+    with pytest.raises(ValueError, match=r"needs x \(T, B, \.\.\.\) with \(T, B\) = \(3, 2\); got"):
+        getattr(mask, name)(torch.ones(shape))
+
+
+def test_rows_are_as_many_as_steps():
+    mask = SequenceMask.of_lengths(torch.tensor([3, 1]))
+    for count in (3, 5):
+        with pytest.raises(ValueError, match=f"a row for each of 4 steps; got {count}"):
+            mask.unpack(torch.ones(count, 2))

@@ -156,7 +156,7 @@ def test_convert_gives_every_place_its_copy_and_one_line():
     lines = convert(model, SRU, transform=nn.Linear(4, 12))
     assert len(lines) == 2
     assert not any("\n" in line for line in lines)
-    assert model["a"].transform[0] is not model["b"].layer.transform[0]
+    assert model["a"].transform[0] is not model["b"].transform[0]
     assert model["a"](torch.randn(3, 2, 4))[0].shape == (3, 2, 4)
 
 

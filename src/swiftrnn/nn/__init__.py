@@ -1,7 +1,7 @@
 """Layers: drop-in replacements for torch.nn.LSTM and torch.nn.GRU, and their rivals."""
 
 from swiftrnn.nn.causal_conv import CausalConv
-from swiftrnn.nn.convert import InPlaceOfLSTM, convert
+from swiftrnn.nn.convert import convert
 from swiftrnn.nn.crf import CRF, Allowed
 from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.hgrn import HGRN
@@ -10,6 +10,7 @@ from swiftrnn.nn.mask import SequenceMask
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
+from swiftrnn.nn.place import InPlaceOfGRU, InPlaceOfLSTM
 from swiftrnn.nn.published import load_qrnn, load_sru, load_sru_plus_plus
 from swiftrnn.nn.qrnn import QRNN
 from swiftrnn.nn.rglru import RGLRU
@@ -28,6 +29,7 @@ __all__ = [
     "Allowed",
     "CausalConv",
     "Encoder",
+    "InPlaceOfGRU",
     "InPlaceOfLSTM",
     "Linear",
     "MinGRU",

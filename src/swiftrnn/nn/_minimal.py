@@ -8,6 +8,7 @@ from torch import Tensor
 from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import gated_cell, gated_layer, zoned
+from swiftrnn.nn._options import SHARED, Check, probability
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops import _stack
 from swiftrnn.ops._blocked import multiplies_alone
@@ -17,7 +18,9 @@ from swiftrnn.ops.gated_scan import OP, Cell
 class Minimal(Recurrent):
     """Layers whose state is their output, and whose gates see one step of the input."""
 
+    state_is_output = True
     cell_options = ("zoneout",)
+    checks: ClassVar[dict[str, Check]] = SHARED | {"zoneout": probability}
     kind: ClassVar[Cell]
     count: ClassVar[int]  # of the gates, with what they let in
 
@@ -30,15 +33,15 @@ class Minimal(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        *,
         zoneout: float = 0.0,
     ) -> None:
-        self.zoneout = self.probability("zoneout", zoneout)
+        self.zoneout = zoneout
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device, dtype,
+            device=device, dtype=dtype,
         )  # fmt: skip
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:

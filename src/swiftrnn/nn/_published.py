@@ -9,24 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn._source import used
 from swiftrnn.nn.sru import Norm
 
 State = Mapping[str, Tensor]
-TELLING = {  # attributes of the package's module -> arguments
-    "bidirectional": "bidirectional", "use_tanh": "tanh", "has_skip_term": "skip",
-    "normalize_after": "norm_after", "dropout": "variational_dropout",
+KNOWN = {  # what a layer of the package has, after names of 3.0.dev have been turned into others
+    "weight", "weight_proj", "bias", "weight_c", "scale_x", "layer_norm.weight", "layer_norm.bias",
+    "after.weight", "after.bias",
 }  # fmt: skip
-
-
-def options_of(module: nn.Module) -> dict[str, Any]:
-    """What a module of the package says of itself; its layers know some of it."""
-    cells = [*_modules(module), module]
-    found: dict[str, Any] = {}
-    for where in (cells[0], module):
-        found |= {ours: getattr(where, a) for a, ours in TELLING.items() if hasattr(where, a)}
-    if hasattr(cells[0], "activation_type"):
-        found["tanh"] = cells[0].activation_type == 1
-    return found
+INSIDE = {f"linear{k}.weight" for k in (1, 2, 3)} | {
+    "alpha", "layer_norm.weight", "layer_norm.bias",
+}  # fmt: skip
 
 
 @dataclass
@@ -72,7 +65,7 @@ class PublishedCell:
         return found | {f"{name}_norm_l{k}": value for name, value in self.norm.items()}
 
 
-def _modules(source: Any) -> list[nn.Module]:
+def modules_of(source: Any) -> list[nn.Module]:
     """The package's modules, one for each layer; none where there is only a dict."""
     if not isinstance(source, nn.Module):
         return []
@@ -92,7 +85,9 @@ def cells_of(state: State, source: Any) -> list[PublishedCell]:
             "load_sru needs weights named rnn_lst.0.weight and so on; got none; "
             "pass the state dict of an sru.SRU"
         )
-    modules = _modules(source) or [None] * len(parts)
+    whole = tuple(f"{name}.{k}." for k in range(len(parts)) for name in ("rnn_lst", "ln_lst"))
+    used("load_sru", state, {n for n in state if n.startswith(whole)} | {"input_to_hidden.weight"})
+    modules = modules_of(source) or [None] * len(parts)
     return [_cell(k, part, modules[k]) for k, part in enumerate(parts)]
 
 
@@ -118,7 +113,11 @@ def _cell(k: int, part: dict[str, Tensor], module: Any) -> PublishedCell:
             f"load_sru needs weight and bias of layer {k}, without weight norm; "
             f"got {', '.join(part)}; build an SRU and copy what you can"
         )
+    used("load_sru", part, KNOWN | {name for name in part if name.startswith("custom_m.")})
     after, width = under(part, "after."), len(part["bias"]) // 2
+    weight_c, scale = part.get("weight_c"), float(part.get("scale_x", torch.ones(())))
+    if getattr(module, "v1", False) and weight_c is not None and not weight_c.any():
+        weight_c = None  # there and never used
     return PublishedCell(
         weight,
         part["bias"],
@@ -126,8 +125,8 @@ def _cell(k: int, part: dict[str, Tensor], module: Any) -> PublishedCell:
         module.num_matrices if weight is None else weight.shape[1] // width,
         custom,
         proj,
-        part.get("weight_c"),
-        float(part.get("scale_x", torch.ones(()))),
+        weight_c,
+        scale if getattr(module, "rescale", True) else 1.0,
         after or under(part, "layer_norm."),
         True if after else None,
     )
@@ -231,6 +230,8 @@ def attention_cells(state: State) -> tuple[list[dict[str, Tensor]], list[Publish
         scale, norm = float(part.get("scale_x", torch.ones(()))), under(part, "layer_norm.")
         proj = inside["linear1.weight"].t()
         parts.append(inside)
+        prefixed = {f"transform_module.{name}" for name in INSIDE}
+        used("load_sru_plus_plus", part, (KNOWN - {"weight", "weight_proj"}) | prefixed)
         gates = len(last) // (len(part["bias"]) // 2)
         cells.append(
             PublishedCell(
@@ -242,6 +243,9 @@ def attention_cells(state: State) -> tuple[list[dict[str, Tensor]], list[Publish
             "load_sru_plus_plus needs weights named rnn_lst.0.transform_module and so on; "
             "got none; pass the state dict of an sru.SRUpp"
         )
+    whole = tuple(f"rnn_lst.{k}." for k in range(len(parts)))
+    known = {name for name in state if name.startswith(whole)}
+    used("load_sru_plus_plus", state, known | {"input_to_hidden.weight"})
     return parts, cells
 
 

@@ -3,20 +3,23 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.checkpoint import checkpoint
 
 from swiftrnn.nn import _stream
-from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._graphs import one_call, refuse_script
-from swiftrnn.ops._check import check_cu_seqlens, check_lengths, check_reset
-from swiftrnn.ops._native import state_dtype
+from swiftrnn.nn._inputs import check_input, check_state, check_step
+from swiftrnn.nn._options import SHARED, Check, real, set_option, shapes_of, shown
+from swiftrnn.nn._pair import refuse_pair, refuse_tuple
+from swiftrnn.nn._ragged import forward_packed, forward_ragged
+from swiftrnn.nn._weights import weights_of
+from swiftrnn.ops._check import check_lengths, check_reset
 from swiftrnn.ops._plain import fixed_size, untraced
 from swiftrnn.ops._stack import Cell
 
@@ -25,7 +28,9 @@ class Recurrent(nn.Module, ABC):
     """A stack of recurrent layers in one or two directions, with the contract of torch.nn.GRU.
 
     A subclass names its parameters and runs one layer in one direction. The parameters of layer k
-    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end.
+    are called `{name}_l{k}`, and `{name}_l{k}_reverse` for the direction from the end. Some
+    called `weight_*` are vectors: code that initialises matrices by name must look at `dim()`.
+    Options may be set later, if the parameters stay what they are: `layer.dropout = 0.3`.
 
     Args:
         input_size: I, features of the input.
@@ -36,8 +41,11 @@ class Recurrent(nn.Module, ABC):
             states are not affected.
         dropout: probability of zeroing an element between two layers, while training.
         bidirectional: whether a second stack runs from the end; its outputs are appended.
-        device: where the parameters lie.
+        device: where the parameters lie; by name only, as what follows.
         dtype: of the parameters.
+
+    Raises:
+        ValueError, TypeError: an option is out of range, or of another kind, such as 1 for True.
 
     Attributes:
         recompute: False; set it to True to keep, of each layer, nothing but its input until
@@ -48,6 +56,11 @@ class Recurrent(nn.Module, ABC):
     recompute = False
     cell_options: tuple[str, ...] = ()  # attributes that `cell` looks at
     returns_h = False  # whether the state comes with h, every layer's last output: (state, h)
+    state_is_tensor: bool = True  # whether nothing lies beside it, so that it fits (h, c)
+    state_is_output = False  # whether h is the state, so that a layer goes on from it
+
+    checks: ClassVar[dict[str, Check]] = SHARED
+    built = False  # from then on options have to fit the parameters
 
     def __init__(
         self,
@@ -58,23 +71,35 @@ class Recurrent(nn.Module, ABC):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, size in sizes.items():
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{self._name()} needs {name} of at least 1; got {size!r}")
-        self.probability("dropout", dropout)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bias, self.batch_first, self.dropout = bias, batch_first, dropout
         self.bidirectional = bidirectional
+        self.check_options()
+        dtype = real(self._name(), dtype)
         for suffix, size in zip(self._suffixes(), self._input_sizes(), strict=True):
             for name, shape in self.parameter_shapes(size).items():
                 empty = torch.empty(shape, device=device, dtype=dtype)
                 self.register_parameter(name + suffix, nn.Parameter(empty))
         self.reset_parameters()
+        self.built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.checks:
+            set_option(self, name, value, super().__setattr__)
+        else:
+            super().__setattr__(name, value)
+
+    def check_options(self) -> None:
+        """ValueError unless the options fit one another; nothing to check by default."""
+
+    def all_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What the options make of the parameters: their full names and shapes, and the sizes."""
+        return shapes_of(self)
 
     @abstractmethod
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
@@ -113,7 +138,7 @@ class Recurrent(nn.Module, ABC):
 
     def cells(self, like: Tensor | None = None) -> list[Cell | None]:
         """What `cell` says of every layer, where its parameters fit it and `like`, if given."""
-        return [self.cell(self._weights(i, n, like)) for i, n in enumerate(self._input_sizes())]
+        return [self.cell(weights_of(self, i, n, like)) for i, n in enumerate(self._input_sizes())]
 
     def sees_padding(self, x: Tensor) -> bool:  # noqa: ARG002
         """Whether products of x (T, B, I) take in what lies beyond lengths; so by default."""
@@ -156,7 +181,9 @@ class Recurrent(nn.Module, ABC):
         count, H = self._count(), self.hidden_size
         if state is None:
             return [None] * count
-        self.check_state("a state", state, (count, batch, H), "(layers * directions, B, H)")
+        letters = "(layers * directions, B, H)"
+        refuse_tuple(self, state, letters)
+        self.check_state("a state", state, (count, batch, H), letters)
         return state.unbind(0)
 
     def join_state(self, states: Sequence[Any]) -> Any:
@@ -167,6 +194,8 @@ class Recurrent(nn.Module, ABC):
         """A function of tensors, over every tensor of a state; the batch is dimension 1."""
         if state is None or isinstance(state, Tensor):
             return state if state is None else function(state)
+        if not isinstance(state, tuple | list):
+            return state  # which `split_state` refuses
         return tuple(self.map_state(function, part) for part in state)
 
     def forward(
@@ -198,20 +227,29 @@ class Recurrent(nn.Module, ABC):
                 layers. In float32 where the input has 16 bits.
 
         Raises:
-            ValueError, TypeError: shapes or dtypes do not fit; the message says which.
+            ValueError, TypeError: shapes or dtypes do not fit; the message says which; or the state
+                is unpacked as `output, (h, c) = layer(x)`, which it is not.
         """
+        found = self._forward(input, hx, lengths, reset, cu_seqlens)
+        if self._count() == 2 and isinstance(found[1], Tensor):
+            refuse_pair(self)
+        return found
+
+    def _forward(
+        self, input: Any, hx: Any, lengths: Any, reset: Any, cu_seqlens: Any
+    ) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError(
                     f"{self._name()} needs lengths or a PackedSequence, not both; got both; "
                     "leave lengths away"
                 )
-            return self._forward_packed(input, hx, reset)
+            return forward_packed(self, input, hx, reset)
         if isinstance(input, Proxy):
             return one_call(self, input, hx, lengths, reset, cu_seqlens)
-        batched = self._check_input(input)
+        batched = check_input(self, input)
         if cu_seqlens is not None:
-            return self._forward_ragged(input, hx, lengths, reset, cu_seqlens)
+            return forward_ragged(self, input, hx, lengths, reset, cu_seqlens)
         x, reset = (self._time_first(each, batched) for each in (input, reset))
         state = hx if batched else self.map_state(lambda s: s.unsqueeze(1), hx)
         output, state = self._run(x, state, lengths, reset)
@@ -242,7 +280,7 @@ class Recurrent(nn.Module, ABC):
             )
         if (stepped := _stream.step(self, input, state)) is not None:
             return stepped
-        self._check_step(input)
+        check_step(self, input)
         output, state = self._run(input[None], state, None, None)
         return output[0], state
 
@@ -253,23 +291,7 @@ class Recurrent(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """The arguments that are not at their defaults."""
-        flags = ("bias", True), ("batch_first", False), ("dropout", 0.0), ("bidirectional", False)
-        shown = [f"{name}={getattr(self, name)}" for name, usual in flags
-                 if getattr(self, name) != usual]  # fmt: skip
-        sizes = [f"{self.input_size}, {self.hidden_size}"]
-        layers = [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
-        return ", ".join(sizes + layers + shown)
-
-    def probability(self, name: str, value: float) -> float:
-        """The value; ValueError unless it lies in 0..1."""
-        if not 0 <= value <= 1:
-            raise ValueError(f"{self._name()} needs {name} in 0..1; got {value}")
-        return float(value)
-
-    @untraced
-    def _check_step(self, x: Any) -> None:
-        batch = x.shape[0] if isinstance(x, Tensor) and x.dim() else 0
-        self.check_shape("step input", x, (batch, self.input_size), "(B, I)")
+        return shown(self)
 
     @untraced
     def check_shape(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
@@ -285,17 +307,7 @@ class Recurrent(nn.Module, ABC):
     def check_state(self, what: str, x: Any, shape: tuple[int, ...], letters: str) -> None:
         """As `check_shape`, and the dtype has to be floating, the device that of the layer."""
         self.check_shape(what, x, shape, letters)
-        weight = self._first(x)
-        if not x.is_floating_point():
-            raise TypeError(
-                f"{self._name()} needs {what} of a floating-point dtype; got {x.dtype}; "
-                "convert it with .to()"
-            )
-        if x.device != weight.device:
-            raise ValueError(
-                f"{self._name()} needs {what} on {weight.device}, as its parameters; "
-                f"got {x.device}; move one of the two with .to()"
-            )
+        check_state(self, what, x)
 
     def _time_first(self, x: Any, batched: bool) -> Any:
         """A tensor with time before batch; anything else as it is, for the checks that follow."""
@@ -320,7 +332,7 @@ class Recurrent(nn.Module, ABC):
             outputs, first = [], directions * layer
             found = self.start_layer(x, layer, states[first : first + directions], forwards)
             for direction in range(directions):
-                weights = self._weights(first + direction, fixed_size(x), x) | found
+                weights = weights_of(self, first + direction, fixed_size(x), x) | found
                 here = ends[direction], layer, direction
                 output, last = self._run_one(x, states[first + direction], weights, *here)
                 outputs.append(output)
@@ -345,117 +357,6 @@ class Recurrent(nn.Module, ABC):
         if not (self.recompute and torch.is_grad_enabled()):
             return self.run_layer(*inputs)
         return checkpoint(self.run_layer, *inputs, use_reentrant=False)  # pyright: ignore
-
-    def _forward_packed(
-        self, packed: PackedSequence, state: Any, reset: Any
-    ) -> tuple[PackedSequence, Any]:
-        data, sizes, order, back = packed
-        ordered = PackedSequence(data, sizes)  # the longest sequence first
-        x, lengths = pad_packed_sequence(ordered)
-        self._check_input(x)
-        reset = self._time_first(reset, batched=True)
-        if order is not None:
-            state = self.map_state(lambda s: s.index_select(1, order), state)
-            reset = reset.index_select(1, order) if isinstance(reset, Tensor) else reset
-        output, state = self._run(x, state, lengths.to(x.device), reset)
-        if back is not None:
-            state = self.map_state(lambda s: s.index_select(1, back), state)
-        data = pack_padded_sequence(output, lengths).data
-        return PackedSequence(data, sizes, order, back), state
-
-    def _forward_ragged(
-        self, x: Tensor, state: Any, lengths: Any, reset: Any, cu_seqlens: Any
-    ) -> tuple[Tensor, Any]:
-        starts = check_cu_seqlens(self._name(), cu_seqlens, x)
-        if lengths is not None:
-            raise ValueError(
-                f"{self._name()} needs lengths or cu_seqlens, not both; got both; "
-                "leave lengths away"
-            )
-        lengths = starts.diff()
-        times = torch.arange(int(lengths.max()) if len(lengths) else 0, device=x.device)[:, None]
-        inside = times < lengths
-        rows = torch.where(inside, starts[:-1] + times, 0)
-        if isinstance(reset, Tensor):
-            reset = reset[rows] if reset.shape == x.shape[:1] else reset
-        output, state = self._run(x[rows], state, lengths, reset)
-        return output.transpose(0, 1)[inside.t()], state
-
-    def _weights(self, i: int, input_size: int, like: Tensor | None) -> dict[str, Tensor]:
-        """The parameters of one layer in one direction, where they fit it and `like`, if given."""
-        layer, end = divmod(i, 2) if self.bidirectional else (i, 0)
-        suffix, shapes = f"_l{layer}{'_reverse' * end}", self.parameter_shapes(input_size)
-        weights = {name: getattr(self, name + suffix) for name in shapes}
-        if like is not None:
-            self._check_weights(suffix, weights, shapes, like)
-        return weights
-
-    @untraced
-    def _check_weights(
-        self,
-        suffix: str,
-        weights: dict[str, Tensor],
-        shapes: dict[str, tuple[int, ...]],
-        like: Tensor,
-    ) -> None:
-        dtype, device = like.dtype, like.get_device()
-        for name, weight in weights.items():
-            if (
-                weight.shape != shapes[name]
-                or weight.dtype != dtype
-                or weight.get_device() != device
-                or weight.is_meta
-            ):
-                self._check_weight(name + suffix, weight, shapes[name], like)
-
-    def _check_weight(
-        self, name: str, weight: Tensor, shape: tuple[int, ...], like: Tensor
-    ) -> None:
-        self.check_shape(name, weight, shape, "with its shape")
-        if weight.device != like.device:
-            raise ValueError(
-                f"{self._name()} needs {name} on {like.device}, as its input; got {weight.device}; "
-                "move one of the two with .to(), or load all of its parameters"
-            )
-        vector = weight.dim() == 1 or not name.startswith("weight")  # computed in that of states
-        fits = weight.dtype in (like.dtype, state_dtype(like.dtype)) if vector else False
-        if not fits and not (weight.is_floating_point() and under_autocast(like)):
-            raise TypeError(
-                f"{self._name()} needs {name} in {like.dtype}, as its input; got {weight.dtype}; "
-                "convert the whole layer with .to()"
-            )
-
-    @untraced
-    def _check_input(self, x: object) -> bool:
-        """Whether the input has a batch dimension; raises if it does not fit."""
-        letters = "(B, T, I)" if self.batch_first else "(T, B, I)"
-        wanted = f"input {letters} or (T, I) with I = {self.input_size}"
-        if not isinstance(x, Tensor):
-            raise TypeError(f"{self._name()} needs {wanted}; got {type(x).__name__}")
-        if x.dim() not in (2, 3) or x.shape[-1] != self.input_size:
-            raise ValueError(f"{self._name()} needs {wanted}; got {tuple(x.shape)}")
-        if x.layout is not torch.strided:
-            raise TypeError(
-                f"{self._name()} needs a dense input; got {x.layout}; convert it with .to_dense()"
-            )
-        weight = self._first(x)
-        if x.dtype != weight.dtype and not under_autocast(x):
-            raise TypeError(
-                f"{self._name()} needs input in {weight.dtype}, as its parameters; got {x.dtype}; "
-                "convert one of the two with .to()"
-            )
-        if x.device != weight.device:
-            raise ValueError(
-                f"{self._name()} needs input on {weight.device}, as its parameters; "
-                f"got {x.device}; move one of the two with .to()"
-            )
-        return x.dim() == 3
-
-    def _first(self, x: Tensor) -> Tensor:
-        """A parameter; x if a module in the place of all weights has none."""
-        for own in self._parameters.values():
-            return own  # pyright: ignore
-        return next(self.parameters(), x)
 
     def _name(self) -> str:
         return type(self).__name__.removeprefix("Parametrized")  # torch puts it before

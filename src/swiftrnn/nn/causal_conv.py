@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn._options import at_least, real
 from swiftrnn.nn.linear import Linear
 
 
@@ -43,18 +44,17 @@ class CausalConv(nn.Module):
         input_size: int,
         hidden_size: int,
         num_layers: int = 5,
+        *,
         kernel_size: int = 4,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"CausalConv needs {name} of at least 1; got {size}")
-        if kernel_size < 2:
-            raise ValueError(f"CausalConv needs kernel_size of at least 2; got {kernel_size}")
-        where: dict[str, Any] = {"device": device, "dtype": dtype}
+        input_size = at_least(1)("CausalConv", "input_size", input_size)
+        hidden_size = at_least(1)("CausalConv", "hidden_size", hidden_size)
+        num_layers = at_least(1)("CausalConv", "num_layers", num_layers)
+        kernel_size = at_least(2)("CausalConv", "kernel_size", kernel_size)
+        where: dict[str, Any] = {"device": device, "dtype": real("CausalConv", dtype)}
         self.input_size, self.hidden_size = input_size, hidden_size
         self.num_layers, self.kernel_size = num_layers, kernel_size
         same = input_size == hidden_size

@@ -1,70 +1,44 @@
 """Puts our layers in the places of torch.nn.LSTM and torch.nn.GRU in a model that exists."""
 
-from typing import Any
+from typing import Any, get_args
 
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils import parametrize
 
+from swiftrnn.nn._options import one_of
 from swiftrnn.nn._recurrent import Recurrent
+from swiftrnn.nn._sites import Site, check_site, sites_of
+from swiftrnn.nn.place import H0, InPlaceOfGRU, InPlaceOfLSTM, Place
 from swiftrnn.nn.sru import SRU
 
-
-class InPlaceOfLSTM(nn.Module):
-    """One of our layers behind the interface of torch.nn.LSTM, whose state is a pair (h, c).
-
-    c is the layer's own state: a tensor as LSTM's, but in QRNN, where it has windows beside it. h
-    is what every layer put out last; of an h that is passed in nothing is used, because our layers
-    find their outputs from c. Other attributes are the layer's.
-
-    Args:
-        layer: a recurrent layer of ours; it is changed, do not use it on its own.
-
-    Example:
-        >>> import torch
-        >>> lstm = InPlaceOfLSTM(SRU(4, 8))
-        >>> output, (h, c) = lstm(torch.randn(5, 2, 4))
-        >>> torch.equal(h[0], output[-1]), c.shape
-        (True, torch.Size([1, 2, 8]))
-    """
-
-    proj_size = 0
-
-    def __init__(self, layer: Recurrent) -> None:
-        super().__init__()
-        layer.returns_h = True
-        self.layer = layer
-
-    def forward(self, input: Any, hx: tuple[Tensor, Any] | None = None) -> tuple[Any, Any]:
-        """As torch.nn.LSTM's: output and (h, c); `hx` is such a pair.
-
-        Raises:
-            ValueError: `hx` is no pair, or something does not fit the layer.
-        """
-        if hx is not None and not (isinstance(hx, tuple) and len(hx) == 2):
-            raise ValueError(
-                f"a layer in place of an LSTM needs hx as a pair (h, c); got {type(hx).__name__}; "
-                "pass what an earlier call returned"
-            )
-        output, (c, h) = self.layer(input, None if hx is None else hx[1])
-        return output, (h, c)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(super().__getattr__("layer"), name)
+PLACES = {nn.LSTM: InPlaceOfLSTM, nn.GRU: InPlaceOfGRU}
 
 
-def convert(model: nn.Module, kind: type[Recurrent] = SRU, **options: Any) -> list[str]:
+def convert(
+    model: nn.Module, kind: type[Recurrent] = SRU, *, h0: H0 = "refuse", **options: Any
+) -> list[str]:
     """Replace every torch.nn.LSTM and torch.nn.GRU inside a model, in place, by a layer of ours.
 
     The model's forward keeps running: sizes, directions, layers, bias, batch_first, dropout,
-    device, dtype and mode are taken over, and where an LSTM was, states stay pairs (h, c). The new
-    weights are drawn anew: the model has to be trained. Cells (LSTMCell, GRUCell) and subclasses
-    stay as they are.
+    device, dtype and mode are taken over, and states are those of torch: (h, c) where an LSTM was,
+    h where a GRU was, h the last output, of the shape and dtype that the model knows. The new
+    weights are drawn anew: the model has to be trained. Convert before an optimizer, a wrapper such
+    as DistributedDataParallel, or a hook gets hold of the old weights.
+
+    Each new layer is one of `kind`, and an `InPlaceOfLSTM` or `InPlaceOfGRU`, whose documentation
+    says which states it goes on from. Its parameters are called as in `model.encoder = SRU(...)`,
+    `encoder.weight_ih_l0` for instance; there is no `weight_hh`.
+
+    Left as they are: cells (LSTMCell, GRUCell), torch.nn.RNN, classes made from LSTM or GRU, and
+    quantized ones. A layer that a model keeps outside of its modules, in a function's closure for
+    instance, is not found.
 
     Args:
         model: whose parts are replaced; itself neither an LSTM nor a GRU.
         kind: what to put there.
+        h0: what a new layer does with a given state that it has no use for, such as an LSTM's h0,
+            which may be learned: "refuse" unless it is zero, "ignore", or, for a GRU's, take it for
+            its own "state"; see `InPlaceOfLSTM` and `InPlaceOfGRU`.
         **options: for every new layer, such as `highway_bias`.
 
     Returns:
@@ -72,8 +46,11 @@ def convert(model: nn.Module, kind: type[Recurrent] = SRU, **options: Any) -> li
         untrained. Empty where there was nothing to replace.
 
     Raises:
-        ValueError: the model itself is an LSTM or a GRU, or an LSTM has a `proj_size`; nothing has
-            been changed then.
+        ValueError: the model itself is an LSTM or a GRU, an option does not fit, or a place cannot
+            be taken, for a reason that is named: an LSTM has a `proj_size`, is frozen, has hooks or
+            parametrizations, shares weights, is also kept outside the model's modules, or the
+            model's forward reads weights that ours have not. Nothing has been changed then.
+        TypeError: `kind` or an option is none.
 
     Example:
         >>> from torch import nn
@@ -81,45 +58,50 @@ def convert(model: nn.Module, kind: type[Recurrent] = SRU, **options: Any) -> li
         >>> convert(model)
         ['encoder: LSTM(8, 16, batch_first=True) -> SRU(8, 16, batch_first=True), untrained']
     """
-    everything = list(model.named_modules(remove_duplicate=False))
-    places: list[tuple[str, Any]] = [(n, m) for n, m in everything if type(m) in (nn.LSTM, nn.GRU)]
-    if type(model) in (nn.LSTM, nn.GRU):
+    if not (isinstance(kind, type) and issubclass(kind, Recurrent)) or issubclass(kind, Place):
+        raise TypeError(f"convert needs a kind such as SRU, a class of layers; got {kind!r}")
+    one_of(*get_args(H0))("convert", "h0", h0)
+    if parametrize.type_before_parametrizations(model) in PLACES:
         raise ValueError(
             f"convert needs a model that holds LSTMs or GRUs; got {model}; "
             f"write {kind.__name__} in its place"
         )
-    for name, old in places:
-        if old.proj_size:
-            raise ValueError(
-                f"convert needs LSTMs without proj_size; got {old.proj_size} at {name}; "
-                "put a torch.nn.Linear behind the layer instead"
-            )
-    new = {old: _like(old, kind, options) for old in {id(m): m for _, m in places}.values()}
-    for name, old in places:
-        parent, _, last = name.rpartition(".")
-        setattr(model.get_submodule(parent), last, new[old])
-    return [f"{name}: {old} -> {_shown(new[old])}, untrained" for name, old in places]
+    sites = sites_of(model, tuple(PLACES))
+    for site in sites:
+        check_site(model, site, sites, kind.__name__)
+    new: dict[nn.Module, Place] = {}
+    for site in sites:
+        if site.old not in new:
+            new[site.old] = _like(site, kind, h0, options)
+    for site in sites:
+        setattr(model.get_submodule(site.parent), site.last, new[site.old])
+    return [f"{site.name}: {site.old} -> {_shown(new[site.old])}, untrained" for site in sites]
 
 
-def _like(rnn: Any, kind: type[Recurrent], options: dict[str, Any]) -> nn.Module:
+def _like(site: Site, kind: type[Recurrent], h0: H0, options: dict[str, Any]) -> Place:
     """A layer of ours with the arguments of one of torch's."""
+    rnn: Any = site.old
     weight = next(rnn.parameters())
-    layer = kind(
-        rnn.input_size,
-        rnn.hidden_size,
-        rnn.num_layers,
-        rnn.bias,
-        rnn.batch_first,
-        rnn.dropout,
-        rnn.bidirectional,
-        device=weight.device,
-        dtype=weight.dtype,
-        **options,
-    )
-    return (InPlaceOfLSTM(layer) if isinstance(rnn, nn.LSTM) else layer).train(rnn.training)
+    try:
+        layer = kind(
+            rnn.input_size,
+            rnn.hidden_size,
+            rnn.num_layers,
+            rnn.bias,
+            rnn.batch_first,
+            rnn.dropout,
+            rnn.bidirectional,
+            device=weight.device,
+            dtype=weight.dtype,
+            **options,
+        )
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"convert cannot replace {site.name}: {error}") from error
+    place = PLACES[type(rnn)](layer, h0)
+    place.site = site.name
+    return place.train(rnn.training)
 
 
-def _shown(module: nn.Module) -> str:
-    """The layer in one line."""
-    layer = module.layer if isinstance(module, InPlaceOfLSTM) else module
-    return " ".join(str(layer).split())
+def _shown(place: Place) -> str:
+    """The layer in one line, by the name of its kind."""
+    return " ".join(str(place).split()).replace(type(place).__name__, place._name(), 1)

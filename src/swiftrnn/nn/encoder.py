@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from swiftrnn.nn._options import at_least, flag, probability
 from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.mingru import MinGRU
 from swiftrnn.nn.minlstm import MinLSTM
@@ -38,7 +39,8 @@ class Encoder(nn.Module):
         packed: whether lstm and gru get a PackedSequence.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError, TypeError: there is no such kind, or an argument is out of range or of another
+            kind.
 
     Example:
         >>> import torch
@@ -61,6 +63,12 @@ class Encoder(nn.Module):
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"Encoder needs a kind of {', '.join(KINDS)}; got {kind!r}")
+        input_size = at_least(1)("Encoder", "input_size", input_size)
+        hidden_size = at_least(1)("Encoder", "hidden_size", hidden_size)
+        num_layers = at_least(1)("Encoder", "num_layers", num_layers)
+        bidirectional = flag("Encoder", "bidirectional", bidirectional)
+        dropout = probability("Encoder", "dropout", dropout)
+        packed = flag("Encoder", "packed", packed)
         self.hidden_size, self.bidirectional = hidden_size, bidirectional
         self.dropout, self.packed = dropout, packed and kind in TORCHS
         self.output_size = hidden_size * (2 if bidirectional else 1)

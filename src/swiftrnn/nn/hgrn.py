@@ -48,12 +48,13 @@ class HGRN(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device, dtype,
+            device=device, dtype=dtype,
         )  # fmt: skip
         floors = torch.zeros(num_layers, hidden_size, device=device, dtype=dtype)
         self.lower_bound = nn.Parameter(floors)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from swiftrnn.nn._options import at_least
+from swiftrnn.ops._check import check_cu_seqlens, check_lengths
 from swiftrnn.ops.crf.reference import log_sum_exp
 
 
@@ -37,8 +39,10 @@ class SequenceMask:
     """
 
     def __init__(self, segments: Tensor) -> None:
-        integers = not (segments.is_floating_point() or segments.dtype == torch.bool)
-        if segments.dim() != 2 or not integers:
+        if not isinstance(segments, Tensor):
+            raise TypeError(f"SequenceMask needs segments (T, B); got {type(segments).__name__}")
+        real = segments.is_floating_point() or segments.is_complex()
+        if segments.dim() != 2 or real or segments.dtype == torch.bool:
             raise ValueError(
                 f"SequenceMask needs segments (T, B) of integers; got {tuple(segments.shape)} of "
                 f"{segments.dtype}; use of_lengths or of_bool for what is no number"
@@ -47,20 +51,32 @@ class SequenceMask:
 
     @classmethod
     def of_lengths(cls, lengths: Tensor, T: int | None = None) -> "SequenceMask":
-        """From (B) lengths; T is the longest unless given."""
-        T = int(lengths.max()) if T is None and len(lengths) else T or 0
+        """From (B) integer lengths in 0..T; T is the longest unless given."""
+        lengths, who = torch.as_tensor(lengths), "SequenceMask.of_lengths"
+        if T is not None:
+            T = at_least(0)(who, "T", T)
+        most = int(lengths.max()) if T is None and lengths.numel() else T or 0
+        found = check_lengths(who, lengths, most, lengths.numel(), lengths.device)
+        assert found is not None
+        lengths, T = found, most
         times = torch.arange(T, device=lengths.device)
         return cls((times[:, None] < lengths).long())
 
     @classmethod
     def of_bool(cls, inside: Tensor) -> "SequenceMask":
         """From (T, B) booleans, with gaps or without: all steps of a column are one sequence."""
+        if not isinstance(inside, Tensor) or inside.dtype != torch.bool:
+            got = inside.dtype if isinstance(inside, Tensor) else type(inside).__name__
+            raise TypeError(f"SequenceMask.of_bool needs booleans (T, B); got {got}; compare first")
         return cls(inside.bool().long())
 
     @classmethod
     def of_cu_seqlens(cls, cu_seqlens: Tensor) -> "SequenceMask":
         """From (S + 1) starts of sequences in one row (N, 1), and N last."""
-        times = torch.arange(int(cu_seqlens[-1]), device=cu_seqlens.device)
+        whole = int(cu_seqlens[-1]) if isinstance(cu_seqlens, Tensor) and cu_seqlens.numel() else 0
+        row = torch.empty(max(0, whole), 0, device=getattr(cu_seqlens, "device", None))
+        cu_seqlens = check_cu_seqlens("SequenceMask.of_cu_seqlens", cu_seqlens, row)
+        times = torch.arange(whole, device=cu_seqlens.device)
         return cls(torch.searchsorted(cu_seqlens.contiguous(), times, right=True)[:, None])
 
     # ------------------------------------------------------------------- other forms
@@ -113,11 +129,17 @@ class SequenceMask:
 
     def pack(self, x: Tensor) -> Tensor:
         """The rows that are there, (N, ...), of x (T, B, ...), column by column."""
+        self._check(x)
         return x.transpose(0, 1)[self.inside.t()]
 
     def unpack(self, rows: Tensor) -> Tensor:
         """The inverse of `pack`, with 0 where nothing is."""
         T, B = self.segments.shape
+        if not torch.compiler.is_compiling() and len(rows) != int(self.inside.sum()):
+            raise ValueError(
+                f"SequenceMask.unpack needs a row for each of {int(self.inside.sum())} steps; "
+                f"got {len(rows)}; pass what comes of pack"
+            )
         found = rows.new_zeros(B, T, *rows.shape[1:])
         return found.masked_scatter(self._like(self.inside.t(), found), rows).transpose(0, 1)
 
@@ -162,6 +184,7 @@ class SequenceMask:
 
     def clear(self, x: Tensor, value: float = 0.0) -> Tensor:
         """x with a value where nothing is."""
+        self._check(x)
         return torch.where(self._like(self.inside, x), x, value)
 
     def sum(self, x: Tensor) -> Tensor:
@@ -210,6 +233,7 @@ class SequenceMask:
 
     def reverse(self, x: Tensor) -> Tensor:
         """Each sequence turned round in its place; the rest stays."""
+        self._check(x)
         times = torch.arange(len(x), device=x.device)[:, None]
         ends = torch.cat([self.starts[1:], torch.ones_like(self.starts[:1])])
         gap = torch.cat([~self.inside[1:], torch.ones_like(ends[:1])])
@@ -221,6 +245,7 @@ class SequenceMask:
 
     def last(self, x: Tensor) -> Tensor:
         """The last step that is there of each column: (B, ...)."""
+        self._check(x)
         if not len(x):
             return x.new_zeros(x.shape[1:])
         times = torch.arange(len(x), device=x.device)[:, None]
@@ -239,6 +264,14 @@ class SequenceMask:
             return x.new_zeros(x.shape[1:])
         found = reduce(self.clear(x, worst), 0)
         return torch.where(self._like(self.counts, found) > 0, found, 0)
+
+    def _check(self, x: Tensor) -> None:
+        """ValueError unless x has the steps of this mask; torch would spread one of them."""
+        if x.shape[:2] != self.segments.shape:
+            raise ValueError(
+                f"SequenceMask needs x (T, B, ...) with (T, B) = {tuple(self.segments.shape)}; "
+                f"got {tuple(x.shape)}"
+            )
 
     @staticmethod
     def _like(mask: Tensor, x: Tensor) -> Tensor:

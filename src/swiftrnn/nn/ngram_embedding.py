@@ -59,6 +59,9 @@ class NgramEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         sizes = num_embeddings, embedding_dim, longest, rows, size
+        kinds = [type(each) for each in sizes if not isinstance(each, int) or each is True]
+        if kinds:
+            raise TypeError(f"NgramEmbedding needs sizes as integers; got {kinds[0].__name__}")
         if min(sizes) < 1 or rows & (rows - 1) or rows > 1 << BITS:
             raise ValueError(
                 "NgramEmbedding needs sizes of at least 1 and a power of two of rows; got "

@@ -1,13 +1,14 @@
 """QRNN, convolutions over time with a recurrent pooling."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from swiftrnn.nn._ends import Ends
 from swiftrnn.nn._gated import gated_cell, gated_layer, zoned
+from swiftrnn.nn._options import SHARED, Check, at_least, one_of, probability
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops import _stack
 from swiftrnn.ops._plain import fixed_size
@@ -55,6 +56,9 @@ class QRNN(Recurrent):
     """
 
     cell_options = ("zoneout",)
+    checks: ClassVar[dict[str, Check]] = SHARED | {
+        "window": at_least(1), "pooling": one_of(*CELLS), "zoneout": probability,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -65,26 +69,24 @@ class QRNN(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        *,
         window: int = 2,
         pooling: Pooling = "fo",
         zoneout: float = 0.0,
     ) -> None:
-        if pooling not in get_args(Pooling):
-            raise ValueError(
-                f"QRNN needs pooling of {', '.join(get_args(Pooling))}; got {pooling!r}"
-            )
-        if not isinstance(window, int) or window < 1:
-            raise ValueError(f"QRNN needs window of at least 1; got {window!r}")
-        self.window, self.pooling = window, pooling
+        self.window, self.pooling, self.zoneout = window, pooling, zoneout
         self._cell: Cell = CELLS[pooling]
-        self.zoneout = self.probability("zoneout", zoneout)
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device, dtype,
+            device=device, dtype=dtype,
         )  # fmt: skip
+
+    @property
+    def state_is_tensor(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether c is the whole state: no gate looks back."""
+        return self.window == 1
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""

@@ -1,7 +1,7 @@
 """RG-LRU, the real-gated linear recurrent unit of Griffin and RecurrentGemma."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn.functional import softplus
 from swiftrnn import ops
 from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._options import SHARED, Check, at_least
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._blocked import project
 from swiftrnn.ops._native import state_dtype
@@ -55,6 +56,9 @@ class RGLRU(Recurrent):
     Efficient Language Models", arXiv:2402.19427, section 2.4.
     """
 
+    state_is_output = True
+    checks: ClassVar[dict[str, Check]] = SHARED | {"num_heads": at_least(1)}
+
     def __init__(
         self,
         input_size: int,
@@ -64,20 +68,24 @@ class RGLRU(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        *,
         num_heads: int = 1,
     ) -> None:
-        if num_heads < 1 or hidden_size % num_heads:
-            raise ValueError(
-                f"RGLRU needs num_heads that divide hidden_size {hidden_size}; got {num_heads!r}"
-            )
         self.num_heads = num_heads
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device, dtype,
+            device=device, dtype=dtype,
         )  # fmt: skip
+
+    def check_options(self) -> None:
+        """See `Recurrent`."""
+        if self.hidden_size % self.num_heads:
+            raise ValueError(
+                f"RGLRU needs num_heads that divide hidden_size {self.hidden_size}; "
+                f"got {self.num_heads}"
+            )
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from swiftrnn import ops
 from swiftrnn.nn._autocast import for_product, under_autocast
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._options import SHARED, Check, at_least, flag, number, one_of, probability
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._blocked import multiplies_alone, project
 from swiftrnn.ops._native import state_dtype
@@ -78,6 +79,11 @@ class SRU(Recurrent):
     """
 
     cell_options = ("tanh", "skip", "rescale", "highway_bias", "norm")
+    checks: ClassVar[dict[str, Check]] = SHARED | {
+        "version": one_of(1, 2), "tanh": flag, "highway_bias": number, "rescale": flag,
+        "variational_dropout": probability, "skip": flag, "projection_size": at_least(0),
+        "norm": one_of(*get_args(Norm)), "project_input": flag,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -88,9 +94,9 @@ class SRU(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        *,
         version: int = 2,
         tanh: bool = False,
         highway_bias: float = 0.0,
@@ -102,23 +108,14 @@ class SRU(Recurrent):
         project_input: bool = False,
         transform: nn.Module | Sequence[nn.Module] | None = None,
     ) -> None:
-        if version not in (1, 2):
-            raise ValueError(f"SRU needs version 1 or 2; got {version!r}")
-        if norm not in get_args(Norm):
-            raise ValueError(f"SRU needs norm of {', '.join(get_args(Norm))}; got {norm!r}")
-        if projection_size < 0:
-            raise ValueError(f"SRU needs projection_size of at least 0; got {projection_size!r}")
-        if projection_size and transform is not None:
-            raise ValueError("SRU needs projection_size or transform, not both; got both")
         self.skip, self.projection_size, self.norm = skip, projection_size, norm
         self.transforms = transform is not None
         self.project_input = project_input
         self.version, self.tanh, self.rescale = version, tanh, rescale
-        self.highway_bias = float(highway_bias)
-        self.variational_dropout = self.probability("variational_dropout", variational_dropout)
+        self.highway_bias, self.variational_dropout = highway_bias, variational_dropout
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device, dtype,
+            device=device, dtype=dtype,
         )  # fmt: skip
         self.transform = None if transform is None else _for_layers(transform, num_layers)
         if self._projects():
@@ -129,6 +126,17 @@ class SRU(Recurrent):
             for name, value in (("weight", 1.0), ("bias", 0.0)):
                 whole = torch.full((size,), value, device=device, dtype=dtype)
                 self.register_parameter(f"{name}_norm_l{layer}", nn.Parameter(whole))
+
+    def check_options(self) -> None:
+        """See `Recurrent`."""
+        if self.projection_size and self.transforms:
+            raise ValueError("SRU needs projection_size or transform, not both; got both")
+
+    def all_shapes(self) -> dict[str, tuple[int, ...]]:
+        """See `Recurrent`."""
+        return super().all_shapes() | {
+            "norm": tuple(self._norm_sizes()), "weight_input": (self._projects(),),
+        }  # fmt: skip
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""

@@ -1,7 +1,7 @@
 """SRU++, the simple recurrent unit with attention in place of its product."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,12 @@ from torch import Tensor, nn
 from swiftrnn.nn._attention import Memory, allowed, attend, remember
 from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._options import Check, at_least, flag, or_none, probability
 from swiftrnn.nn.sru import SRU, Norm
 from swiftrnn.ops._product import linear
+
+LEAST_RANK = 4  # of projections by default
+LEAST_NORMED = 3  # numbers: normed, one is 0 and two are 1 and -1, whatever they were
 
 
 class SRUPlusPlus(SRU):
@@ -32,7 +36,8 @@ class SRUPlusPlus(SRU):
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
             dtype, variational_dropout, highway_bias, rescale, norm, project_input: see `SRU`.
-        projection_size: P; a fourth of directions * H, at least 1, by default.
+        projection_size: P; a fourth of directions * H, at least 4, by default. At least 3 with
+            `inner_norm`: normed, one or two numbers are the same whatever they were.
         num_heads: of attention; divides P.
         causal: whether a step looks at itself and the past only. Not with two directions.
         memory_size: how many steps before it a step looks at, if causal; None for all of them, so
@@ -54,6 +59,12 @@ class SRUPlusPlus(SRU):
     Compute", arXiv:2102.12459, section 3; the package's branch 3.0.0-dev.
     """
 
+    checks: ClassVar[dict[str, Check]] = SRU.checks | {
+        "num_heads": at_least(1), "causal": flag, "memory_size": or_none(at_least(0)),
+        "attention_every": at_least(1), "attention_last": or_none(at_least(0)),
+        "inner_norm": flag, "attention_dropout": probability, "projection_dropout": probability,
+    }  # fmt: skip
+
     def __init__(
         self,
         input_size: int,
@@ -63,9 +74,9 @@ class SRUPlusPlus(SRU):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        *,
         projection_size: int | None = None,
         num_heads: int = 1,
         causal: bool = False,
@@ -84,42 +95,56 @@ class SRUPlusPlus(SRU):
         self.num_heads, self.causal, self.memory_size = num_heads, causal, memory_size
         self.attention_every, self.attention_last = attention_every, attention_last
         self.inner_norm = inner_norm
-        width = hidden_size * (2 if bidirectional else 1)
-        P = max(1, width // 4) if projection_size is None else projection_size
-        self._check_options(P, bidirectional)
-        self.attention_dropout = self.probability("attention_dropout", attention_dropout)
-        self.projection_dropout = self.probability("projection_dropout", projection_dropout)
+        self.attention_dropout, self.projection_dropout = attention_dropout, projection_dropout
+        self.hidden_size, self.bidirectional = hidden_size, bidirectional
+        P = max(LEAST_RANK, self._width() // 4) if projection_size is None else projection_size
         super().__init__(
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-            device, dtype, variational_dropout=variational_dropout, highway_bias=highway_bias,
-            rescale=rescale, norm=norm, project_input=project_input, projection_size=P,
+            device=device, dtype=dtype, variational_dropout=variational_dropout,
+            highway_bias=highway_bias, rescale=rescale, norm=norm,
+            project_input=project_input, projection_size=P,
         )  # fmt: skip
-        for layer, size in enumerate(self._input_sizes()[:: width // hidden_size]):
+        for layer, size in enumerate(self._input_sizes()[:: 2 if bidirectional else 1]):
             for name, shape in self._shared_shapes(layer, size).items():
                 empty = torch.empty(shape, device=device, dtype=dtype)
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(empty))
         self.reset_parameters()
 
-    def _check_options(self, P: int, bidirectional: bool) -> None:
-        name = self._name()
-        if P < 1 or self.num_heads < 1 or P % self.num_heads:
+    @property
+    def state_is_tensor(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether c is the whole state: there is no memory."""
+        return not self.causal
+
+    def check_options(self) -> None:
+        """See `Recurrent`."""
+        name, P, heads = self._name(), self.projection_size, self.num_heads
+        if P < 1 or P % heads:
             raise ValueError(
-                f"{name} needs num_heads that divide projection_size; got {self.num_heads} and {P}"
+                f"{name} needs num_heads that divide projection_size; got {heads} and {P}"
             )
-        if self.causal and bidirectional:
+        if self.inner_norm and P < LEAST_NORMED:
+            raise ValueError(
+                f"{name} needs projection_size of at least {LEAST_NORMED} with inner_norm, since a "
+                f"norm of so few numbers has no gradient; got {P}; take more, or inner_norm=False"
+            )
+        if self.causal and self.bidirectional:
             raise ValueError(
                 f"{name} needs either causal or bidirectional; got both; the second direction "
                 "comes from the end"
             )
-        for option in ("memory_size", "attention_every", "attention_last"):
-            value, least = getattr(self, option), 1 if option == "attention_every" else 0
-            if value is not None and value < least:
-                raise ValueError(f"{name} needs {option} of at least {least}; got {value}")
         if self.memory_size is not None and not self.causal:
             raise ValueError(
                 f"{name} needs causal=True for a memory; got memory_size={self.memory_size}; "
                 "leave it away"
             )
+
+    def all_shapes(self) -> dict[str, tuple[int, ...]]:
+        """See `Recurrent`."""
+        shapes = super().all_shapes()
+        for layer, size in enumerate(self._input_sizes()[:: 2 if self.bidirectional else 1]):
+            shared = self._shared_shapes(layer, size)
+            shapes |= {f"{name}_l{layer}": shape for name, shape in shared.items()}
+        return shapes
 
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """See `Recurrent`."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from swiftrnn.nn._options import at_least, probability
 from swiftrnn.nn.encoder import Encoder
 from swiftrnn.ops._reverse import reverse
 
@@ -80,6 +81,9 @@ class StackLSTM(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        num_types = at_least(1)("StackLSTM", "num_types", num_types)
+        action_size = at_least(1)("StackLSTM", "action_size", action_size)
+        dropout = probability("StackLSTM", "dropout", dropout)
         I, H, self.num_types = input_size, hidden_size, num_types
         sizes = {"stack": I, "words": I, "outputs": I, "actions": action_size}
         self.layers = nn.ModuleDict(
@@ -147,8 +151,7 @@ class StackLSTM(nn.Module):
     @torch.no_grad()
     def n_best(self, x: Tensor, lengths: Tensor, beam: int) -> list[list[Way]]:
         """Of each sentence all ways that a beam ends with, the likeliest first; as `decode`."""
-        if beam < 1:
-            raise ValueError(f"StackLSTM needs a beam of at least 1; got {beam}")
+        beam = at_least(1)("StackLSTM", "a beam", beam)
         return _Search(self, x, lengths, beam).run()
 
     # ------------------------------------------------------------------------ parts

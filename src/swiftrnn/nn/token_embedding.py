@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn._options import at_least, flag, probability
 from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.ngram_embedding import NgramEmbedding
 
@@ -57,6 +58,9 @@ class TokenEmbedding(nn.Module):
         replaced: float = 0.5,
     ) -> None:
         super().__init__()
+        replaced = probability("TokenEmbedding", "replaced", replaced)
+        char_size = at_least(0)("TokenEmbedding", "char_size", char_size)
+        bigrams = flag("TokenEmbedding", "bigrams", bigrams)
         self.word = NgramEmbedding(num_words, word_size, 2 if bigrams else 1, BUCKETS)
         self.char = self.spelling = None
         self.output_size, self.replaced = word_size, replaced

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from swiftrnn.nn._options import probability
+
 M = TypeVar("M", bound=nn.Module)
 OF_LAYER = r"_l\d+(_reverse)?$"  # how names of parameters end
 
@@ -56,6 +58,7 @@ def weight_drop(module: M, *names: str, p: float = 0.5) -> M:
         The module. `remove_weight_drop` takes the masks away again.
 
     Raises:
+        TypeError: p is no number.
         ValueError: p is out of range, a name is unknown, or its weight is dropped already; nothing
             has been changed then.
 
@@ -70,8 +73,7 @@ def weight_drop(module: M, *names: str, p: float = 0.5) -> M:
     arXiv:1708.02182, section 2; Wan et al. (2013), "Regularization of Neural Networks using
     DropConnect".
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"weight_drop needs p in 0..1; got {p}")
+    p = probability("weight_drop", "p", p)
     chosen = _chosen(module, names)
     for name in chosen:
         if any(isinstance(each, WeightDrop) for each in _parametrizations(module, name)):
@@ -80,7 +82,7 @@ def weight_drop(module: M, *names: str, p: float = 0.5) -> M:
                 "call remove_weight_drop first"
             )
     for name in chosen:
-        parametrize.register_parametrization(module, name, WeightDrop(float(p)))
+        parametrize.register_parametrization(module, name, WeightDrop(p))
     module.register_load_state_dict_pre_hook(_load_plain)
     return module
 

@@ -37,7 +37,7 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
         )
     if name == "conv":
         blocks, kernel = CONV_SHAPES[min(depth, len(CONV_SHAPES)) - 1]
-        return swift.CausalConv(hidden, hidden, max(blocks, depth), kernel)
+        return swift.CausalConv(hidden, hidden, max(blocks, depth), kernel_size=kernel)
     ours: dict[str, Any] = {"sru": swift.SRU, "qrnn": swift.QRNN, "mingru": swift.MinGRU}
     kinds = ours | {"lstm": nn.LSTM, "gru": nn.GRU}
     return kinds[name](hidden, hidden, num_layers=depth)
