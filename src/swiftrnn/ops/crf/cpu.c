@@ -346,7 +346,7 @@ static void spoil(io *d_emissions, int64_t row, int64_t K, int64_t n, const sums
     for (int64_t t = 0; t < n; t++)
         for (int64_t j = 0; j < K; j++)
             put(d_emissions + t * row + j, (real)NAN);
-    for (int64_t i = 0; n > 1 && i < K * K; i++)
+    for (int64_t i = 0; i < K * K; i++)
         s->terms[i] = NAN;
     for (int64_t j = 0; j < K; j++)
         s->start[j] = s->end[j] = NAN;

@@ -96,8 +96,9 @@ def forward_scores(
         if t == 0:
             rows.append(start + now)
             continue
-        here = log_sum_exp(rows[-1][:, :, None] + transitions, 1) + now
         inside = True if lengths is None else (t < lengths)[:, None]
+        before = rows[-1] if inside is True else torch.where(inside, rows[-1], 0)
+        here = log_sum_exp(before[:, :, None] + transitions, 1) + now
         rows.append(here if inside is True else torch.where(inside, here, rows[-1]))
     return torch.stack(rows) if rows else emissions
 
