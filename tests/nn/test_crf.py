@@ -1,5 +1,6 @@
 """nn.CRF, against all sequences of tags one by one."""
 
+import math
 from itertools import pairwise, product
 
 import pytest
@@ -134,7 +135,7 @@ def test_trains_towards_its_tags():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: CRF(0), "CRF needs num_tags of at least 1; got 0"),
+        (lambda: CRF(0), "CRF needs num_tags of at least 1, an integer; got 0"),
         (
             lambda: CRF(2, allowed=some_allowed()),
             r"CRF needs allowed.transitions of shape \(2, 2\); got \(3, 3\)",
@@ -143,9 +144,107 @@ def test_trains_towards_its_tags():
             lambda: CRF(2)(torch.zeros(1, 1, 2), torch.zeros(1, 1).long(), reduction="all"),
             "CRF needs reduction of none, sum, mean or token_mean; got 'all'",
         ),
-        (lambda: CRF(2).n_best(torch.zeros(1, 1, 2), 0), "n_best needs n of at least 1; got 0"),
+        (lambda: CRF(2).n_best(torch.zeros(1, 1, 2), 0), "n_best needs n of at least 1, an integer; got 0"),
     ],
 )
 def test_bad_input_gets_one_clear_line(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("call", ["forward", "decode", "n_best", "marginals", "span_probabilities"])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_too_few_features_are_said_of_emissions_and_of_num_tags(call, batch_first):
+    layer, x, tags = CRF(10, batch_first), torch.randn(4, 2, 3), torch.zeros(4, 2).long()
+    more = {"forward": (tags,), "n_best": (2,), "span_probabilities": (tags, [])}.get(call, ())
+    message = (
+        rf"CRF\(10\) needs emissions \({'B, T' if batch_first else 'T, B'}, K\) with K = num_tags "
+        r"= 10; got \(4, 2, 3\); give a score for each tag, or build CRF\(3\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        getattr(layer, call)(x, *more)
+    with pytest.raises(ValueError, match=r"CRF needs emissions of shape \(T, B, K\); got \(4, 2\)"):
+        getattr(layer, call)(x[..., 0], *more)
+    with pytest.raises(TypeError, match=r"CRF needs a floating-point emissions; got torch.int64"):
+        getattr(layer, call)(x.long(), *more)
+
+
+NEVER_MORE = Allowed(torch.ones(2, 2).bool(), torch.zeros(2).bool(), torch.ones(2).bool())
+NUMBERS = Allowed(torch.zeros(2, 2), torch.zeros(2), torch.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: CRF(True), ValueError, "num_tags of at least 1, an integer; got True"),
+        (lambda: CRF(2.0), ValueError, "num_tags of at least 1, an integer; got 2.0"),
+        (lambda: CRF(2, "False"), TypeError, "batch_first of True or False; got 'False'"),
+        (lambda: CRF(2, allowed=[1, 1]), TypeError, "allowed of the kind nn.Allowed; got list"),
+        (lambda: CRF(2, allowed=NUMBERS), TypeError, "transitions of torch.bool; got torch.float"),
+        (lambda: CRF(2, allowed=NEVER_MORE), ValueError, "allowed.start with a tag that is allo"),
+        (lambda: CRF(2).n_best(torch.zeros(1, 1, 2), 1.5), ValueError, "an integer; got 1.5"),
+        (
+            lambda: CRF(2)(torch.zeros(3, 1, 2), torch.zeros(1, 3).long()),
+            ValueError,
+            r"one tag for each step, of shape \(3, 1\) .*; got \(1, 3\); they are \(T, B\)",
+        ),
+        (lambda: CRF(2)(torch.zeros(3, 1, 2), [0]), TypeError, "a tensor of tags; got list"),
+    ],
+)
+def test_what_does_not_fit_gets_one_clear_line(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_no_best_path_is_an_error_and_no_path():
+    never = Allowed(
+        torch.eye(2).bool(), torch.tensor([True, False]), torch.tensor([False, True])
+    )
+    x = torch.zeros(3, 2, 2)
+    with pytest.raises(ValueError, match=r"CRF.decode needs .* got -inf for sequence 0; allow a"):
+        CRF(2, allowed=never).decode(x)
+    x[1, 1, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"CRF.decode needs .* got nan for sequence 1"):
+        CRF(2).decode(x)
+    assert CRF(2).decode(x, [3, 1]).shape == (3, 2)  # beyond the length
+
+
+def test_nan_is_no_probability():
+    layer, x = CRF(2), torch.zeros(3, 2, 2)
+    x[1, 1, 0] = torch.nan
+    tags = torch.zeros(3, 2).long()
+    sure, unknown = layer.span_probabilities(x, tags, [(0, 0, 1), (1, 0, 1)])
+    assert 0 < sure < 1
+    assert math.isnan(unknown)
+    assert layer.marginals(x)[:, 1].isnan().all()
+    assert layer.n_best(x, 2)[1][:, 1].isnan().all()
+
+
+def test_probabilities_of_long_sequences_keep_their_digits():
+    torch.manual_seed(0)
+    layer, T = CRF(5), 2000
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=10)
+    x = 10 * torch.randn(T, 1, 5)
+    tags = layer.decode(x)
+    exact = CRF(5, dtype=torch.float64)
+    exact.load_state_dict(layer.state_dict())
+    spans = [(0, 0, 2), (0, 999, 1004), (0, T - 1, T), (0, 0, T)]
+    found = layer.span_probabilities(x, tags, spans)
+    assert found == pytest.approx(exact.span_probabilities(x.double(), tags, spans), rel=1e-6)
+    marginal = exact.marginals(x.double())[-1, 0, tags[-1, 0]]
+    assert found[2] == pytest.approx(float(marginal), rel=1e-6)
+    paths, odds = layer.n_best(x, 3)
+    loss = [exact(x.double(), path).exp().item() for path in paths]
+    assert [1 / q for q in loss] == pytest.approx(odds[:, 0].tolist(), rel=1e-5)
+    torch.testing.assert_close(layer.marginals(x).double(), exact.marginals(x.double()),
+                               rtol=2e-6, atol=2e-6)  # fmt: skip
+
+
+def test_lengths_may_be_a_list(crf, emissions):
+    tags = crf.decode(emissions, LENGTHS)
+    loss = crf(emissions, tags, LENGTHS, "token_mean")
+    assert crf(emissions, tags.int(), LENGTHS.tolist(), "token_mean") == loss
+    right = crf.n_best(emissions, 2, LENGTHS)
+    for a, e in zip(crf.n_best(emissions, 2, LENGTHS.tolist()), right, strict=True):
+        assert torch.equal(a, e)

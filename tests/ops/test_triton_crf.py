@@ -25,7 +25,7 @@ compiles = pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles noth
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 6e-2, torch.float16: 1e-2}
 TARGETS = [("cuda", 80, 32), ("cuda", 90, 32), ("cuda", 100, 32), ("hip", "gfx942", 64)]
 IO = ("emissions", "d_emissions")
-WHOLE = {"lengths": "*i64", "tags": "*i64", "back": "*i32", "path": "*i64"}
+WHOLE = {"lengths": "*i64", "tags": "*i64", "back": "*i32", "path": "*i64", "arrived_at": "*fp64"}
 
 
 def drawn(case, dtype):

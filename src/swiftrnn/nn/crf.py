@@ -1,14 +1,15 @@
 """A layer that reads tag sequences as a whole: a linear-chain conditional random field."""
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from swiftrnn import ops
+from swiftrnn.ops._check import check_tensor
+from swiftrnn.ops._op import transformed
 from swiftrnn.ops.crf import NEVER
-from swiftrnn.ops.crf.reference import path_scores
+from swiftrnn.ops.crf.reference import exact, path_scores
 
 
 class Allowed(NamedTuple):
@@ -35,7 +36,8 @@ class CRF(nn.Module):
         dtype: of the parameters.
 
     Raises:
-        ValueError: `num_tags` is below 1, or `allowed` has other shapes.
+        ValueError: `num_tags` is below 1, or `allowed` has other shapes or allows nothing.
+        TypeError: an argument is of another kind.
 
     Example:
         >>> import torch
@@ -57,8 +59,15 @@ class CRF(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(num_tags, int) or num_tags < 1:
-            raise ValueError(f"CRF needs num_tags of at least 1; got {num_tags!r}")
+        if not isinstance(num_tags, int) or isinstance(num_tags, bool) or num_tags < 1:
+            raise ValueError(f"CRF needs num_tags of at least 1, an integer; got {num_tags!r}")
+        if not isinstance(batch_first, bool):
+            raise TypeError(f"CRF needs batch_first of True or False; got {batch_first!r}")
+        if allowed is not None and not isinstance(allowed, Allowed):
+            raise TypeError(
+                f"CRF needs allowed of the kind nn.Allowed; got {type(allowed).__name__}; "
+                "give Allowed(transitions, start, end)"
+            )
         K, self.num_tags, self.batch_first = num_tags, num_tags, batch_first
         made = {"device": device, "dtype": dtype}
         self.transitions = nn.Parameter(torch.empty(K, K, **made))
@@ -67,11 +76,9 @@ class CRF(nn.Module):
         shapes = {"transitions": (K, K), "start": (K,), "end": (K,)}
         for name, shape in shapes.items():
             given = None if allowed is None else getattr(allowed, name)
-            if given is not None and tuple(given.shape) != shape:
-                raise ValueError(
-                    f"CRF needs allowed.{name} of shape {shape}; got {tuple(given.shape)}"
-                )
-            forbidden = None if given is None else ~given.bool().to(device=device)
+            if given is not None:
+                _check_rule(name, given, shape)
+            forbidden = None if given is None else ~given.to(device=device)
             self.register_buffer(f"_no_{name}", forbidden, persistent=False)
         self.reset_parameters()
 
@@ -105,10 +112,18 @@ class CRF(nn.Module):
             raise ValueError(
                 f"CRF needs reduction of none, sum, mean or token_mean; got {reduction!r}"
             )
-        x, tags = self._time_first(emissions), self._time_first(tags)
-        loss = ops.crf(x, *self.scores(), lengths, tags)
+        x = self._emissions(emissions)
+        if not isinstance(tags, Tensor):
+            raise TypeError(f"CRF needs a tensor of tags; got {type(tags).__name__}")
+        if tags.shape != emissions.shape[:2]:
+            raise ValueError(
+                f"CRF needs one tag for each step, of shape {tuple(emissions.shape[:2])} beside "
+                f"emissions {tuple(emissions.shape)}; got {tuple(tags.shape)}; they are "
+                f"{self._letters()[:-4]}) as batch_first is {self.batch_first}"
+            )
+        loss = ops.crf(x, *self.scores(), lengths, self._time_first(tags))
         if reduction == "token_mean":
-            steps = x.shape[0] * x.shape[1] if lengths is None else lengths.sum()
+            steps = x.shape[0] * x.shape[1] if lengths is None else torch.as_tensor(lengths).sum()
             return loss.sum() / steps
         return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
 
@@ -121,8 +136,16 @@ class CRF(nn.Module):
         return found[0], found[1], found[2]
 
     def decode(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The likeliest tags, (T, B) or (B, T) of int64; 0 beyond a length."""
-        path = ops.crf_viterbi(self._time_first(emissions), *self.scores(), lengths)[1]
+        """The likeliest tags, (T, B) or (B, T) of int64; 0 beyond a length.
+
+        Raises:
+            ValueError: emissions do not fit, or a sequence has no best path: no path is allowed,
+                or a score is nan or infinite. In code that is compiled or exported it has one of
+                zeros.
+        """
+        score, path = ops.crf_viterbi(self._emissions(emissions), *self.scores(), lengths)
+        if type(score) is Tensor and not torch.compiler.is_compiling() and not transformed():
+            _check_scores(score)
         return path.t() if self.batch_first else path
 
     @torch.no_grad()
@@ -133,7 +156,7 @@ class CRF(nn.Module):
 
         Args:
             emissions: as in `forward`.
-            n: how many, at least 1.
+            n: how many, an integer of at least 1.
             lengths: as in `forward`.
 
         Returns:
@@ -145,16 +168,18 @@ class CRF(nn.Module):
 
         Source: Seshadri and Sundberg (1994), "List Viterbi decoding algorithms".
         """
-        if n < 1:
-            raise ValueError(f"CRF.n_best needs n of at least 1; got {n!r}")
-        x = self._time_first(emissions)
-        score, paths = _n_best(x.to(self.transitions.dtype), *self.scores(), n, lengths)
-        odds = (score - ops.crf(x, *self.scores(), lengths)).exp()
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"CRF.n_best needs n of at least 1, an integer; got {n!r}")
+        inputs = [exact(x) for x in (self._emissions(emissions), *self.scores())]
+        total = ops.crf(*inputs, lengths)
+        score, paths = _n_best(*inputs, n, lengths)
+        odds = (score - total).exp().to(self.transitions.dtype)
         return (paths.transpose(1, 2) if self.batch_first else paths), odds
 
     def marginals(self, emissions: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Probability of each tag at each step, in the shape of emissions; 0 beyond a length."""
         with torch.enable_grad():
+            self._emissions(emissions)
             x = emissions.detach().requires_grad_()
             A, start, end = self.scores()
             total = ops.crf(self._time_first(x), A, start, end, lengths).sum()
@@ -177,10 +202,10 @@ class CRF(nn.Module):
             lengths: as in `forward`.
 
         Returns:
-            A probability for each span.
+            A probability for each span; nan in a sequence that has none, as emissions are nan.
         """
-        x, tags = self._time_first(emissions), self._time_first(tags)
-        A, start, end = self.scores()
+        x, tags = exact(self._emissions(emissions)), self._time_first(tags)
+        A, start, end = map(exact, self.scores())
         before, after = ops.crf_scores(x, A, start, end, lengths)
         total, none = ops.crf(x, A, start, end, lengths), torch.zeros_like(start)
         found = []
@@ -190,8 +215,22 @@ class CRF(nn.Module):
             head, tail = path[0, 0], path[-1, 0]
             inner = later[0] - x[first, b, head]  # which `before` counts already
             score = before[first, b, head] + inner + after[last, b, tail] - total[b]
-            found.append(min(1.0, math.exp(float(score))))
+            found.append(float(score.clamp(max=0).exp()))  # of nan it stays nan
         return found
+
+    def _emissions(self, x: Tensor) -> Tensor:
+        """Time first; the one place that says what does not fit."""
+        check_tensor("CRF", "emissions", x, ("T", "B", "K"), (None,) * 3, None)
+        if x.shape[2] != self.num_tags:
+            raise ValueError(
+                f"CRF({self.num_tags}) needs emissions {self._letters()} with K = num_tags = "
+                f"{self.num_tags}; got {tuple(x.shape)}; give a score for each tag, or build "
+                f"CRF({x.shape[2]})"
+            )
+        return self._time_first(x)
+
+    def _letters(self) -> str:
+        return "(B, T, K)" if self.batch_first else "(T, B, K)"
 
     def _time_first(self, x: Tensor) -> Tensor:
         return x.transpose(0, 1) if self.batch_first and x.dim() > 1 else x
@@ -202,12 +241,33 @@ class CRF(nn.Module):
         return ", ".join([str(self.num_tags), *shown])
 
 
+def _check_rule(name: str, given: Tensor, shape: tuple[int, ...]) -> None:
+    if not isinstance(given, Tensor) or given.dtype != torch.bool:
+        got = given.dtype if isinstance(given, Tensor) else type(given).__name__
+        raise TypeError(f"CRF needs allowed.{name} of torch.bool; got {got}; True allows")
+    if tuple(given.shape) != shape:
+        raise ValueError(f"CRF needs allowed.{name} of shape {shape}; got {tuple(given.shape)}")
+    if name != "transitions" and not given.any():
+        raise ValueError(f"CRF needs allowed.{name} with a tag that is allowed; got none")
+
+
+def _check_scores(score: Tensor) -> None:
+    wrong = (~score.isfinite()).nonzero()
+    if len(wrong):
+        b = int(wrong[0])
+        raise ValueError(
+            f"CRF.decode needs a path with a score for each sequence; got {float(score[b])} for "
+            f"sequence {b}; allow a path of its length, and look for nan in the emissions"
+        )
+
+
 def _n_best(
     x: Tensor, transitions: Tensor, start: Tensor, end: Tensor, n: int, lengths: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Scores (n, B), -inf where there is no such path, and paths (n, T, B)."""
     T, B, K = x.shape
-    lengths = torch.full((B,), T, device=x.device) if lengths is None else lengths
+    whole = torch.full((B,), T) if lengths is None else torch.as_tensor(lengths)
+    lengths = whole.to(x.device)
     if not T:
         score = x.new_full((n, B), NEVER)
         score[0] = 0

@@ -44,7 +44,8 @@ def _sample(
 def _fake_forward(emissions: Tensor, transitions: Tensor, *rest: object) -> tuple[Tensor, ...]:
     (T, B, K), keep = emissions.shape, rest[-1]
     totals = transitions.new_empty(B)
-    return totals, torch.empty_like(totals), transitions.new_empty(T if keep else 0, B, K)
+    arrived = transitions.new_empty((T if keep else 0, B, K), dtype=torch.float64)
+    return totals, torch.empty_like(totals), arrived
 
 
 def _fake_backward(
@@ -78,7 +79,7 @@ _INPUTS = f"{_SCORES}, Tensor? tags"
 OP = Op(
     package=__name__,
     forward_schema=f"({_INPUTS}, bool keep) -> (Tensor, Tensor, Tensor)",
-    backward_schema=f"({_INPUTS}, Tensor totals, Tensor alphas, Tensor grad) "
+    backward_schema=f"({_INPUTS}, Tensor totals, Tensor arrived, Tensor grad) "
     "-> (Tensor, Tensor, Tensor, Tensor)",
     reference=reference.forward,
     prepare=_prepare,
@@ -237,23 +238,42 @@ def crf_scores(
     )
     if transformed() or not _has_kernel(x.device.type, x.dtype):
         before = reference.forward_scores(x, transitions, start, lengths)
-        return before, reference.backward_scores(x, transitions, end, lengths)
+        after = reference.backward_scores(x, transitions, end, lengths)
+        return before.to(transitions.dtype), after.to(transitions.dtype)
     run = OP.raw["forward"]
-    before = run(x, transitions, start, end, lengths, None, True)[2]
+    arrived = _added_up(run(x, transitions, start, end, lengths, None, True)[2], x)
     whole = torch.full((x.shape[1],), len(x), device=x.device) if lengths is None else lengths
     turned = reverse(x, whole)
     back = run(turned, transitions.t().contiguous(), end, start, lengths, None, True)[2]
-    return before, reverse(back - turned, whole)  # it counts the emission of its own step
+    after = reverse(_added_up(back, turned), whole)
+    return (arrived + x).to(transitions.dtype), after.to(transitions.dtype)
+
+
+def _added_up(arrived: Tensor, x: Tensor) -> Tensor:
+    """What a kernel keeps is relative to the best score of each step before: see `cpu.c`."""
+    if not arrived.numel():
+        return arrived
+    top = (arrived + x).amax(2, keepdim=True)
+    top = torch.where(top.isfinite(), top, 0)
+    return arrived + (top.cumsum(0) - top)
 
 
 def _checked_tags(
     tags: Tensor, T: int, B: int, K: int, emissions: Tensor, lengths: Tensor | None
 ) -> Tensor:
-    """As int64. On the CPU their values are looked at, by the kernel where it runs."""
-    if tags.is_floating_point() or tags.dtype == torch.bool or tags.shape != (T, B):
+    """As int64, of our own. On the CPU their values are looked at, by the kernel where it runs."""
+    if not isinstance(tags, Tensor):
+        raise TypeError(f"crf needs a tensor of tags; got {type(tags).__name__}; use torch.tensor")
+    kinds = tags.is_floating_point() or tags.is_complex() or tags.dtype == torch.bool
+    if kinds or tags.shape != (T, B):
         raise ValueError(
             f"crf needs tags (T, B) of integers with T = {T}, B = {B}; got {tuple(tags.shape)} of "
             f"{tags.dtype}; give one tag for each step"
+        )
+    if tags.device != emissions.device:
+        raise ValueError(
+            f"crf needs tags on {emissions.device}; got {tags.device}; move one of the two with "
+            ".to()"
         )
     tags = tags.to(torch.int64, copy=True).contiguous()  # see `check_lengths`
     if torch.compiler.is_compiling() or tags.device.type != "cpu":

@@ -1,22 +1,29 @@
 /* A linear-chain conditional random field on the CPU: emissions (T, B, K), transitions (K, K).
  *
- *   forward    alpha[0] = start + e[0],  alpha[t][j] = e[t][j] + log sum_i exp(alpha[t-1][i] + A[i][j])
- *              total = log sum_j exp(alpha[last][j] + end[j])
- *   backward   beta[last] = end,  beta[t-1][i] = log sum_j exp(A[i][j] + e[t][j] + beta[t][j])
- *              d_e[t] = exp(alpha[t] + beta[t] - total), and so for pairs
+ *   forward    arrived[0] = start,  arrived[t][j] = log sum_i exp(alpha[t-1][i] + A[i][j]) - top[t-1]
+ *              alpha[t] = arrived[t] + e[t],  top[t] = max_j alpha[t][j]
+ *              total = log sum_j exp(alpha[last][j] + end[j]) + sum of top before the last
+ *   backward   beta[last] = end,  v[t] = e[t] + beta[t]
+ *              beta[t-1][i] = log sum_j exp(A[i][j] + v[t][j]) - max_j v[t][j]
+ *              p[t] = softmax(arrived[t] + v[t]), the gradient of e[t]; of a pair from i to j:
+ *              p[t-1][i] * exp(A[i][j] + v[t][j]) / sum_j exp(A[i][j] + v[t][j])
  *
  * With tags (T, B) the loss is the total less the score of that path, else the total.
  *
- * Scores stay logarithms from step to step; within a step the sum over i is a product of
- * exp(alpha - max) with `odds` = exp(A - shift), so that a step takes K exponentials, not K * K.  What
- * lies more than FAR below the largest counts as 0 there.  Where that could matter, because a sum is
- * TINY (rules that forbid all likely paths), that sum is computed again, term by term.
+ * Scores of long sequences are large and what is wanted are their differences, so scores are double,
+ * relative to the best one of the step before, and every probability is normalised in its own step.
+ * Within a step the sum over i is a product of exp(alpha - max) with `odds` = exp(A - shift), so that
+ * a step takes K exponentials, not K * K, and of `real`.  What lies more than FAR below the largest
+ * counts as 0 there.  Where that could matter, because a sum is TINY (rules that forbid all likely
+ * paths), and where a number is NaN or infinite, that sum is computed again, term by term.
  *
- * Rows of `odds` (by i), `turned` (by j) and of the room of a thread are WIDE numbers long, a multiple
- * of 16, filled up with 0.  The tables lie at the beginning of the room.  Sequences are shared out
+ * Rows of `odds` (by i), `turned` (by j) and of the rooms of a thread are WIDE numbers long, a multiple
+ * of LANES, filled up with 0.  The tables lie at the beginning of the room.  Sequences are shared out
  * over parts in turn, parts over threads: sums do not depend on the number of threads. */
 
 #include "../_kernel.h"
+
+enum { LANES = 16, FLUSH = 128 }; /* FLUSH: steps whose pairs are added in `real` */
 
 #if defined(FLOAT64)
 #define TINY 5e-131 /* e^-300: what is left out, below e^-350, is lost in rounding beside it */
@@ -25,7 +32,7 @@
 #endif
 
 /* log x for x in 2^-126 .. 2^126: of the mantissa by 2 artanh((m - 1) / (m + 1)) as a series. */
-INLINE real logarithm(real x)
+INLINE double logarithm(real x)
 {
     const ubits half = to_bits((real)0.70710678118654752440); /* a mantissa is in sqrt(1/2)..sqrt 2 */
     const ubits shifted = to_bits(x) - half + ((ubits)1 << (8 * sizeof(real) - 2));
@@ -48,7 +55,7 @@ INLINE real logarithm(real x)
     p = p * z + (real)1 / 7;
     p = p * z + (real)1 / 5;
     p = p * z + (real)1 / 3;
-    return n * LN2_HIGH + (n * LN2_LOW + (2 * s + 2 * s * z * p));
+    return (double)n * LN2_HIGH + ((double)n * LN2_LOW + (double)(2 * s + 2 * s * z * p));
 }
 
 /* e^x for x at most about 0; 0 below -FAR. */
@@ -56,28 +63,36 @@ INLINE real small_exponential(real x) { return choose(x < -FAR, 0, exponential(w
 
 typedef struct {
     const real *scores, *odds, *turned; /* (K, K), (K, WIDE), (K, WIDE) or none */
-    real shift;
+    double shift;
     int64_t K, wide;
 } chain;
 
-INLINE real largest(const real *x, int64_t n)
+/* 0 where there is nothing above -infinity. */
+INLINE double largest(const double *x, int64_t n)
 {
-    real most = -INFINITY;
+    double most = -INFINITY;
     for (int64_t i = 0; i < n; i++)
         most = x[i] > most ? x[i] : most;
     return most > -INFINITY ? most : 0;
 }
 
-/* Makes the tables: odds = exp(A - shift), and where there is room for it the same turned round. */
+/* Makes the tables: odds = exp(A - shift), and where there is room for it the same turned round.  Of
+ * +infinity they are NaN, so that its sums are computed term by term. */
 static EVERY_CPU chain KERNEL(tables)(const real *scores, real *odds, real *turned, int64_t K,
                                       int64_t wide)
 {
-    const real most = largest(scores, K * K), shift = most < INFINITY ? most : 0;
+    real most = -INFINITY;
+    for (int64_t i = 0; i < K * K; i++)
+        most = scores[i] > most ? scores[i] : most;
+    const double shift = most > -INFINITY && most < INFINITY ? (double)most : 0;
     const chain c = {scores, odds, turned, shift, K, wide};
     for (int64_t i = 0; i < K; i++) {
         real *row = odds + i * wide;
-        for (int64_t j = 0; j < K; j++)
-            row[j] = small_exponential(scores[i * K + j] - shift);
+        for (int64_t j = 0; j < K; j++) {
+            const double exact = (double)scores[i * K + j] - shift;
+            const real x = (real)exact, rest = (real)choose(x > -FAR, (real)(exact - (double)x), 0);
+            row[j] = choose(x > 0, (real)NAN, small_exponential(x) * (1 + rest));
+        }
         for (int64_t j = K; j < wide; j++)
             row[j] = 0;
     }
@@ -88,87 +103,106 @@ static EVERY_CPU chain KERNEL(tables)(const real *scores, real *odds, real *turn
 }
 
 /* log sum exp of K numbers x[i] + y[i * step], one by one. */
-static real sum_of_terms(const real *x, const real *y, int64_t step, int64_t K)
+static double sum_of_terms(const double *x, const real *y, int64_t step, int64_t K)
 {
-    real most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < K; i++)
-        most = x[i] + y[i * step] > most ? x[i] + y[i * step] : most;
-    if (most == -INFINITY)
+    double most = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < K; i++) {
+        const double term = x[i] + (double)y[i * step];
+        if (term != term)
+            return term;
+        most = term > most ? term : most;
+    }
+    if (most == -INFINITY || most == INFINITY)
         return most;
     for (int64_t i = 0; i < K; i++)
-        sum += (real)exp((double)(x[i] + y[i * step] - most));
-    return most + (real)log((double)sum);
+        sum += exp(x[i] + (double)y[i * step] - most);
+    return most + log(sum);
 }
 
-/* to[j] = log sum_i exp(x[i] + A[i][j]), or with `turned` of A[j][i]; `factors` gets exp(x - max), which
- * is returned.  `to` and `factors` are WIDE long; x is K. */
-INLINE real mix(const chain *c, const real *x, const int turned, real *factors, real *to)
+/* to[j] = sum_i f[i] * rows[i][j].  Sixteen sums of float stay in registers; of so many doubles the
+ * compiler makes slow code, and memory is faster. */
+INLINE void products(const real *f, const real *rows, int64_t K, int64_t wide, real *to)
 {
-    const int64_t K = c->K, wide = c->wide;
-    const real *odds = turned ? c->turned : c->odds, most = largest(x, K);
-    for (int64_t i = 0; i < K; i++)
-        factors[i] = small_exponential(x[i] - most);
+#if defined(FLOAT64)
     memset(to, 0, (size_t)wide * sizeof(real));
     for (int64_t i = 0; i < K; i++) {
-        const real f = factors[i], *row = odds + i * wide;
+        const real factor = f[i], *row = rows + i * wide;
 #pragma GCC ivdep
         for (int64_t j = 0; j < wide; j++)
-            to[j] += f * row[j];
+            to[j] += factor * row[j];
     }
-    const real offset = most + c->shift;
+#else
+    for (int64_t j = 0; j < wide; j += LANES) {
+        real sum[LANES] = {0};
+        for (int64_t i = 0; i < K; i++)
+            for (int64_t k = 0; k < LANES; k++)
+                sum[k] += f[i] * rows[i * wide + j + k];
+        memcpy(to + j, sum, sizeof sum);
+    }
+#endif
+}
+
+/* logs[j] = log sum_i exp(x[i] + A[i][j]) - top, or with `turned` of A[j][i]; gives top, the largest x.
+ * `factors` gets exp(x - top) and `to` the sums that the logs are taken of, which are TINY or NaN where
+ * they are not.  `factors` and `to` are WIDE long, the others K. */
+INLINE double mix(const chain *c, const double *x, const int turned, real *factors, real *to,
+                  double *logs)
+{
+    const int64_t K = c->K, wide = c->wide;
+    const real *odds = turned ? c->turned : c->odds;
+    const double most = largest(x, K), top = most < INFINITY ? most : 0;
+    for (int64_t i = 0; i < K; i++)
+        factors[i] = small_exponential((real)(x[i] - most)); /* NaN where x is infinite */
+    products(factors, odds, K, wide, to);
     int exact = 1;
     for (int64_t j = 0; j < K; j++) {
-        const int large = to[j] >= TINY; /* not so either where a number is NaN */
-        exact &= large;
-        to[j] = choose(large, logarithm(to[j]) + offset, -INFINITY);
+        exact &= to[j] >= TINY; /* not so either where a number is NaN */
+        logs[j] = logarithm(to[j]) + c->shift;
     }
     for (int64_t j = 0; !exact && j < K; j++)
-        if (to[j] == -INFINITY)
-            to[j] = turned ? sum_of_terms(x, c->scores + j * K, 1, K)
-                           : sum_of_terms(x, c->scores + j, K, K);
-    return most;
+        if (!(to[j] >= TINY))
+            logs[j] = (turned ? sum_of_terms(x, c->scores + j * K, 1, K)
+                              : sum_of_terms(x, c->scores + j, K, K)) - top;
+    return top;
 }
 
+/* The total and the loss of n steps.  `rooms`: 2 WIDE of `real` and 2 WIDE of double. */
 static EVERY_CPU void KERNEL(forward_sequence)(const chain *c, const io *emissions, int64_t row,
-                                               const real *start, const real *end, int64_t n,
-                                               int64_t T, real *alphas, int64_t alphas_row,
-                                               real *room, real *total)
+                                               const real *start, const real *end,
+                                               const int64_t *tags, int64_t B, int64_t n,
+                                               double *arrived, real *room, double *wide_room,
+                                               real *total, real *loss)
 {
     const int64_t K = c->K;
-    real *factors = room, *to = room + c->wide;
+    double *alpha = wide_room, *logs = wide_room + c->wide, tops = 0, ahead = 0;
     for (int64_t t = 0; t < n; t++) {
         const io *e = emissions + t * row;
-        real *alpha = alphas + t * alphas_row;
-        if (t)
-            mix(c, alpha - alphas_row, 0, factors, to);
+        const double top = t ? mix(c, alpha, 0, room, room + c->wide, logs) : 0;
+        for (int64_t j = 0; !t && j < K; j++)
+            logs[j] = (double)start[j];
         for (int64_t j = 0; j < K; j++)
-            alpha[j] = get(e + j) + (t ? to[j] : start[j]);
+            alpha[j] = (double)get(e + j) + logs[j];
+        if (arrived)
+            memcpy(arrived + t * row, logs, (size_t)K * sizeof(double));
+        tops += top;
+        if (tags) {
+            const int64_t tag = tags[t * B];
+            const real pair = t ? c->scores[tags[(t - 1) * B] * K + tag] : start[tag];
+            ahead += top - ((double)get(e + tag) + (double)pair);
+        }
     }
-    for (int64_t t = n; alphas_row && t < T; t++)
-        memset(alphas + t * alphas_row, 0, (size_t)K * sizeof(real));
-    *total = n ? sum_of_terms(alphas + (n - 1) * alphas_row, end, 1, K) : 0;
+    const double last = n ? sum_of_terms(alpha, end, 1, K) : 0;
+    *total = (real)(tops + last);
+    *loss = tags && n ? (real)(ahead + (last - (double)end[tags[(n - 1) * B]])) : *total;
 }
 
-/* The score of a path of n tags, which lie B apart. */
-static real score_of(const chain *c, const io *emissions, int64_t row, const real *start,
-                     const real *end, const int64_t *tags, int64_t B, int64_t n)
-{
-    real sum = 0;
-    for (int64_t t = 0; t < n; t++) {
-        const int64_t tag = tags[t * B];
-        sum += get(emissions + t * row + tag);
-        sum += t ? c->scores[tags[(t - 1) * B] * c->K + tag] : start[tag];
-    }
-    return n ? sum + end[tags[(n - 1) * B]] : 0;
-}
-
-/* `range` gets the least and the largest tag; does nothing where one is not in 0..K-1.  `room`: K WIDE
- * numbers, and 3 WIDE for each thread. */
+/* `range` gets the least and the largest tag; does nothing where one is not in 0..K-1.  `arrived`: or
+ * none.  `room`: K WIDE numbers, and 2 WIDE for each thread, as `wide_room`. */
 EXPORT void KERNEL(crf_forward)(const io *emissions, const real *scores, const real *start,
                                 const real *end, const int64_t *lengths, const int64_t *tags,
-                                int64_t *range, real *alphas, real *totals, real *loss, real *room,
-                                int64_t T, int64_t B, int64_t K, int64_t wide, int64_t keep,
-                                int64_t n_threads)
+                                int64_t *range, double *arrived, real *totals, real *loss,
+                                real *room, double *wide_room, int64_t T, int64_t B, int64_t K,
+                                int64_t wide, int64_t n_threads)
 {
     range[0] = range[1] = 0;
     for (int64_t t = 0; tags && t < T; t++)
@@ -185,197 +219,192 @@ EXPORT void KERNEL(crf_forward)(const io *emissions, const real *scores, const r
     for (int64_t thread = 0; thread < n_threads; thread++)
         for (int64_t b = B * thread / n_threads; b < B * (thread + 1) / n_threads; b++) {
             const int64_t n = lengths ? lengths[b] : T;
-            const io *e = emissions + b * K;
-            real *own = rooms + thread * 3 * wide;
-            KERNEL(forward_sequence)(&c, e, B * K, start, end, n, T,
-                                     keep ? alphas + b * K : own + 2 * wide, keep ? B * K : 0, own,
-                                     totals + b);
-            const real score = tags ? score_of(&c, e, B * K, start, end, tags + b, B, n) : 0;
-            loss[b] = totals[b] - score;
+            KERNEL(forward_sequence)(&c, emissions + b * K, B * K, start, end,
+                                     tags ? tags + b : 0, B, n, arrived ? arrived + b * K : 0,
+                                     rooms + thread * 2 * wide, wide_room + thread * 2 * wide,
+                                     totals + b, loss + b);
+            for (int64_t t = n; arrived && t < T; t++)
+                memset(arrived + (t * B + b) * K, 0, (size_t)K * sizeof(double));
         }
 }
 
 typedef struct {
-    real *product, *terms, *start, *end; /* (K, WIDE), to be times the odds; (K, K); (K); (K) */
+    real *product;              /* (K, WIDE), to be times the odds and `scale` */
+    double *terms, *start, *end; /* (K, K), (K), (K) */
+    int64_t steps;              /* that are in `product` */
+    double scale;
 } sums;
 
-/* Adds scale * exp(alpha[i] + A[i][j] + v[j] - total) of all pairs; u and w are exp(alpha - most_u) and
- * exp(v - most_v). */
-INLINE void add_pairs(const chain *c, const sums *s, const real *alpha, const real *v, const real *u,
-                      const real *w, real most, real total, real scale)
+INLINE void flush(const chain *c, sums *s)
 {
     const int64_t K = c->K, wide = c->wide;
-    if (most + c->shift - total <= FAR / 2) {
-        const real factor = scale * (real)exp((double)(most + c->shift - total));
-        for (int64_t i = 0; i < K; i++) {
-            const real f = factor * u[i];
-            real *row = s->product + i * wide;
-#pragma GCC ivdep
-            for (int64_t j = 0; j < wide; j++)
-                row[j] += f * w[j];
-        }
-        return;
-    }
-    for (int64_t i = 0; i < K; i++)
+    for (int64_t i = 0; s->steps && i < K; i++)
         for (int64_t j = 0; j < K; j++)
-            s->terms[i * K + j] +=
-                scale * (real)exp((double)(alpha[i] + c->scores[i * K + j] + v[j] - total));
+            s->terms[i * K + j] += s->scale * ((double)s->product[i * wide + j]
+                                               * (double)c->odds[i * wide + j]);
+    if (s->steps)
+        memset(s->product, 0, (size_t)(K * wide) * sizeof(real));
+    s->steps = 0;
 }
 
-static EVERY_CPU void KERNEL(backward_sequence)(const chain *c, const io *emissions, int64_t row,
-                                                const real *alphas, const real *end, real total,
-                                                real scale, int64_t n, int64_t T, io *d_emissions,
-                                                const sums *s, real *room)
+/* Adds scale * p[i] * exp(A[i][j] + v[j]) / sum_j exp(A[i][j] + v[j]) for all pairs; w, to, top and logs
+ * are what `mix` gave for v.  `u` is room for WIDE numbers. */
+INLINE void add_pairs(const chain *c, sums *s, const real *p, const double *v, const real *w,
+                      const real *to, double top, const double *logs, real *u, double scale)
 {
     const int64_t K = c->K, wide = c->wide;
-    real *beta = room, *v = room + wide, *w = v + wide, *u = w + wide;
-    for (int64_t t = n; t < T; t++)
-        memset(d_emissions + t * row, 0, (size_t)K * sizeof(io));
-    if (n)
-        memcpy(beta, end, (size_t)K * sizeof(real));
+    if (s->steps == FLUSH || s->scale != scale)
+        flush(c, s);
+    s->steps++;
+    s->scale = scale;
+    int exact = 1;
+    for (int64_t i = 0; i < K; i++) {
+        const int large = to[i] >= TINY;
+        u[i] = choose(large, p[i] / to[i], 0);
+        exact &= large;
+    }
+    for (int64_t i = 0; i < K; i++) {
+        const real f = u[i];
+        real *row = s->product + i * wide;
+#pragma GCC ivdep
+        for (int64_t j = 0; j < wide; j++)
+            row[j] += f * w[j];
+    }
+    for (int64_t i = 0; !exact && i < K; i++)
+        for (int64_t j = 0; !(to[i] >= TINY) && p[i] > 0 && j < K; j++)
+            s->terms[i * K + j] += scale * (double)p[i]
+                                   * exp(v[j] + (double)c->scores[i * K + j] - top - logs[i]);
+}
+
+/* p = softmax(q); 0 where all of q is -infinity.  `p` is WIDE long. */
+INLINE void softmax(const double *q, int64_t K, int64_t wide, real *p)
+{
+    const double most = largest(q, K);
+    real part[LANES] = {0};
+    for (int64_t j = 0; j < K; j++)
+        p[j] = small_exponential((real)(q[j] - most));
+    for (int64_t j = 0; j < wide; j += LANES)
+        for (int64_t k = 0; k < LANES; k++)
+            part[k] += p[j + k];
+    for (int64_t half = LANES / 2; half; half /= 2)
+        for (int64_t j = 0; j < half; j++)
+            part[j] += part[j + half];
+    const real factor = part[0] > 0 ? 1 / part[0] : 0;
+    for (int64_t j = 0; j < K; j++)
+        p[j] *= factor;
+}
+
+/* `room`: 4 WIDE numbers, `wide_room` 3 WIDE; filled with 0 beyond K. */
+static EVERY_CPU void KERNEL(backward_sequence)(const chain *c, const io *emissions, int64_t row,
+                                                const double *arrived, const real *end,
+                                                const int64_t *tags, int64_t B, double scale,
+                                                int64_t n, io *d_emissions, sums *s, real *room,
+                                                double *wide_room)
+{
+    const int64_t K = c->K, wide = c->wide;
+    real *p = room, *w = p + wide, *to = w + wide, *u = to + wide;
+    double *beta = wide_room, *v = beta + wide, *q = v + wide, top = 0;
+    for (int64_t j = 0; j < K; j++)
+        beta[j] = (double)end[j];
     for (int64_t t = n - 1; t >= 0; t--) {
         const io *e = emissions + t * row;
-        const real *alpha = alphas + t * row;
-        for (int64_t j = 0; j < K; j++) {
-            const real p = scale * small_exponential(alpha[j] + beta[j] - total);
-            put(d_emissions + t * row + j, p);
-            v[j] = get(e + j) + beta[j];
-            u[j] = p; /* for the ends */
-        }
+        io *d = d_emissions + t * row;
+        for (int64_t j = 0; j < K; j++)
+            q[j] = (double)get(e + j) + beta[j] + arrived[t * row + j];
+        softmax(q, K, wide, p);
+        for (int64_t j = 0; j < K; j++)
+            put(d + j, (real)scale * p[j]);
+        if (tags)
+            put(d + tags[t * B], (real)scale * p[tags[t * B]] - (real)scale);
         for (int64_t j = 0; t == n - 1 && j < K; j++)
-            s->end[j] += u[j];
+            s->end[j] += scale * (double)p[j];
         for (int64_t j = 0; t == 0 && j < K; j++)
-            s->start[j] += u[j];
-        if (!t)
-            break;
-        const real *before = alpha - row, most_u = largest(before, K);
-        for (int64_t i = 0; i < K; i++)
-            u[i] = small_exponential(before[i] - most_u);
-        const real most_v = mix(c, v, 1, w, beta);
-        add_pairs(c, s, before, v, u, w, most_u + most_v, total, scale);
+            s->start[j] += scale * (double)p[j];
+        if (t < n - 1)
+            add_pairs(c, s, p, v, w, to, top, beta, u, scale);
+        for (int64_t j = 0; j < K; j++)
+            v[j] = (double)get(e + j) + beta[j];
+        if (t)
+            top = mix(c, v, 1, w, to, beta);
     }
 }
 
-/* What the score of a path of n tags adds, times -scale. */
-static void gold(const sums *s, io *d_emissions, int64_t row, const int64_t *tags, int64_t B, int64_t K,
-                 int64_t n, real scale)
+/* What the score of a path of n tags adds to the sums, times -scale. */
+static void gold(const sums *s, const int64_t *tags, int64_t B, int64_t K, int64_t n, double scale)
 {
-    for (int64_t t = 0; t < n; t++) {
-        const int64_t tag = tags[t * B];
-        io *d = d_emissions + t * row + tag;
-        put(d, get(d) - scale);
-        if (t)
-            s->terms[tags[(t - 1) * B] * K + tag] -= scale;
-    }
+    for (int64_t t = 1; t < n; t++)
+        s->terms[tags[(t - 1) * B] * K + tags[t * B]] -= scale;
     if (n) {
         s->start[tags[0]] -= scale;
         s->end[tags[(n - 1) * B]] -= scale;
     }
 }
 
-/* Adds the parts of the sums, in order. */
-static EVERY_CPU void KERNEL(add_parts)(const chain *c, const real *parts, int64_t part_size,
-                                        int64_t n_parts, real *d_scores, real *d_start, real *d_end)
+/* The gradients of a sequence of which no number is right: NaN. */
+static void spoil(io *d_emissions, int64_t row, int64_t K, int64_t n, const sums *s)
 {
-    const int64_t K = c->K, wide = c->wide;
-    memset(d_scores, 0, (size_t)(K * K) * sizeof(real));
-    memset(d_start, 0, (size_t)K * sizeof(real));
-    memset(d_end, 0, (size_t)K * sizeof(real));
-    for (int64_t part = 0; part < n_parts; part++) {
-        const real *product = parts + part * part_size, *terms = product + K * wide;
-        const real *ends = terms + K * K;
-        for (int64_t i = 0; i < K; i++)
-            for (int64_t j = 0; j < K; j++)
-                d_scores[i * K + j] +=
-                    product[i * wide + j] * c->odds[i * wide + j] + terms[i * K + j];
-        for (int64_t j = 0; j < K; j++) {
-            d_start[j] += ends[j];
-            d_end[j] += ends[K + j];
-        }
+    for (int64_t t = 0; t < n; t++)
+        for (int64_t j = 0; j < K; j++)
+            put(d_emissions + t * row + j, (real)NAN);
+    for (int64_t i = 0; i < K * K; i++)
+        s->terms[i] = NAN;
+    for (int64_t j = 0; j < K; j++)
+        s->start[j] = s->end[j] = NAN;
+}
+
+/* The parts of the sums, in order. */
+static void add_parts(double *parts, int64_t part_size, int64_t n_parts, int64_t K, real *d_scores,
+                      real *d_start, real *d_end)
+{
+    for (int64_t i = 0; i < part_size; i++) {
+        double sum = 0;
+        for (int64_t part = 0; part < n_parts; part++)
+            sum += parts[part * part_size + i];
+        real *to = i < K * K ? d_scores + i : i < K * K + K ? d_start + i - K * K : d_end + i - K * K - K;
+        *to = (real)sum;
     }
 }
 
-/* `room`: two tables of K WIDE numbers, 4 WIDE numbers for each thread, and `n_parts` parts of the
- * sums, of which each has K * WIDE + K * K + 2 K numbers. */
+/* `room`: two tables of K WIDE numbers, and (K + 4) WIDE for each thread; `wide_room`: 3 WIDE for each
+ * thread, and `n_parts` parts of the sums, of which each has K * K + 2 K numbers. */
 EXPORT void KERNEL(crf_backward)(const io *emissions, const real *scores, const real *end,
-                                 const int64_t *lengths, const int64_t *tags, const real *alphas,
+                                 const int64_t *lengths, const int64_t *tags, const double *arrived,
                                  const real *totals, const real *grad, io *d_emissions,
-                                 real *d_scores, real *d_start, real *d_end, real *room, int64_t T,
-                                 int64_t B, int64_t K, int64_t wide, int64_t n_parts,
-                                 int64_t n_threads)
+                                 real *d_scores, real *d_start, real *d_end, real *room,
+                                 double *wide_room, int64_t T, int64_t B, int64_t K, int64_t wide,
+                                 int64_t n_parts, int64_t n_threads)
 {
     const chain c = KERNEL(tables)(scores, room, room + K * wide, K, wide);
-    const int64_t part_size = K * wide + K * K + 2 * K;
-    real *rooms = room + 2 * K * wide, *parts = rooms + n_threads * 4 * wide;
-#pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
-    for (int64_t thread = 0; thread < n_threads; thread++) {
-        real *mine = rooms + thread * 4 * wide;
-        memset(mine, 0, (size_t)(4 * wide) * sizeof(real));
-        for (int64_t part = thread; part < n_parts; part += n_threads) {
-            real *own = parts + part * part_size;
-            const sums s = {own, own + K * wide, own + K * wide + K * K, own + K * wide + K * K + K};
-            memset(own, 0, (size_t)part_size * sizeof(real));
-            for (int64_t b = part; b < B; b += n_parts) {
-                const int64_t n = lengths ? lengths[b] : T;
-                KERNEL(backward_sequence)(&c, emissions + b * K, B * K, alphas + b * K, end,
-                                          totals[b], grad[b], n, T, d_emissions + b * K, &s, mine);
-                if (tags)
-                    gold(&s, d_emissions + b * K, B * K, tags + b, B, K, n, grad[b]);
-            }
-        }
-    }
-    KERNEL(add_parts)(&c, parts, part_size, n_parts, d_scores, d_start, d_end);
-}
-
-static EVERY_CPU void KERNEL(best_path)(const io *emissions, int64_t row, const real *scores,
-                                        const real *start, const real *end, int64_t n, int64_t K,
-                                        int32_t *back, real *room, real *score, int64_t *path,
-                                        int64_t B, int64_t T)
-{
-    real *best = room, *next = room + K;
-    for (int64_t t = 0; t < n; t++) {
-        const io *e = emissions + t * row;
-        int32_t *from = back + t * K;
-        for (int64_t j = 0; j < K; j++)
-            next[j] = t ? best[0] + scores[j] : start[j];
-        memset(from, 0, (size_t)K * sizeof(int32_t));
-        for (int64_t i = 1; t && i < K; i++) {
-            const real *onward = scores + i * K;
-#pragma GCC ivdep
-            for (int64_t j = 0; j < K; j++) {
-                const real x = best[i] + onward[j];
-                const int better = x > next[j];
-                next[j] = choose(better, x, next[j]);
-                from[j] = better ? (int32_t)i : from[j];
-            }
-        }
-        for (int64_t j = 0; j < K; j++)
-            best[j] = next[j] + get(e + j);
-    }
-    int64_t tag = 0;
-    *score = n ? best[0] + end[0] : 0;
-    for (int64_t j = 1; n && j < K; j++)
-        if (best[j] + end[j] > *score) {
-            *score = best[j] + end[j];
-            tag = j;
-        }
-    for (int64_t t = T - 1; t >= 0; t--) {
-        path[t * B] = t < n ? tag : 0;
-        if (t < n)
-            tag = back[t * K + tag];
-    }
-}
-
-/* `room`: 2 K numbers, `back` T * K numbers for each thread. */
-EXPORT void KERNEL(crf_viterbi)(const io *emissions, const real *scores, const real *start,
-                                const real *end, const int64_t *lengths, int32_t *back, real *best,
-                                int64_t *path, real *room, int64_t T, int64_t B, int64_t K,
-                                int64_t n_threads)
-{
+    const int64_t part_size = K * K + 2 * K, each = (K + 4) * wide;
+    real *rooms = room + 2 * K * wide;
+    double *parts = wide_room + n_threads * 3 * wide;
+    memset(wide_room, 0, (size_t)(n_threads * 3 * wide + n_parts * part_size) * sizeof(double));
+    memset(rooms, 0, (size_t)(n_threads * each) * sizeof(real));
 #pragma omp parallel for num_threads(n_threads) if (n_threads > 1) schedule(static, 1)
     for (int64_t thread = 0; thread < n_threads; thread++)
-        for (int64_t b = B * thread / n_threads; b < B * (thread + 1) / n_threads; b++)
-            KERNEL(best_path)(emissions + b * K, B * K, scores, start, end, lengths ? lengths[b] : T,
-                              K, back + thread * T * K, room + thread * 2 * K, best + b, path + b, B,
-                              T);
+        for (int64_t part = thread; part < n_parts; part += n_threads) {
+            real *mine = rooms + thread * each;
+            double *own = parts + part * part_size, *ends = own + K * K;
+            sums s = {mine + 4 * wide, own, ends, ends + K, 0, 0};
+            for (int64_t b = part; b < B; b += n_parts) {
+                const int64_t n = lengths ? lengths[b] : T;
+                const int64_t *path = tags ? tags + b : 0;
+                io *d = d_emissions + b * K;
+                for (int64_t t = n; t < T; t++)
+                    memset(d + t * B * K, 0, (size_t)K * sizeof(io));
+                if (!(totals[b] < INFINITY)) {
+                    spoil(d, B * K, K, n, &s);
+                    continue;
+                }
+                KERNEL(backward_sequence)(&c, emissions + b * K, B * K, arrived + b * K, end, path,
+                                          B, (double)grad[b], n, d, &s, mine,
+                                          wide_room + thread * 3 * wide);
+                if (path)
+                    gold(&s, path, B, K, n, (double)grad[b]);
+            }
+            flush(&c, &s);
+        }
+    add_parts(parts, part_size, n_parts, K, d_scores, d_start, d_end);
 }
+
+#include "best_path.h"

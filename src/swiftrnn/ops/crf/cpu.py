@@ -8,10 +8,10 @@ from torch import Tensor
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import wrong_tags
 
-_forward = _native.Kernel("crf_forward", "p" * 11 + "i" * 6)
-_backward = _native.Kernel("crf_backward", "p" * 13 + "i" * 6)
-_viterbi = _native.Kernel("crf_viterbi", "p" * 9 + "i" * 4)
-LANES = 16  # rows are as many numbers long, or a multiple of it
+_forward = _native.Kernel("crf_forward", "p" * 12 + "i" * 5)
+_backward = _native.Kernel("crf_backward", "p" * 14 + "i" * 6)
+_viterbi = _native.Kernel("crf_viterbi", "p" * 9 + "i" * 5)
+LANES = 16  # rows are as many numbers long, or a multiple of it; as in cpu.c
 PARTS = 16  # sums over sequences at most, whatever the number of threads
 
 
@@ -24,23 +24,25 @@ def forward(
     tags: Tensor | None,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`: losses and totals (B), and scores of paths up to each step (T, B, K).
+    """See `Op`: losses and totals (B), and scores of what leads to each step (T, B, K), see `cpu.c`.
 
     Raises:
         ValueError: a tag is not in 0..K-1.
     """
     T, B, K = emissions.shape
     wide, n_threads = _wide(K), _threads(T, B, K)
-    alphas = transitions.new_empty(T if keep else 0, B, K)
+    arrived = transitions.new_empty((T if keep else 0, B, K), dtype=torch.float64)
     totals, loss = transitions.new_empty(B), transitions.new_empty(B)
-    room, found = transitions.new_empty((K + n_threads * 3) * wide), (ctypes.c_int64 * 2)()
+    room, found = transitions.new_empty((K + n_threads * 2) * wide), (ctypes.c_int64 * 2)()
+    wide_room = torch.empty(n_threads * 2 * wide, dtype=torch.float64)
     _forward(
         emissions.dtype, emissions, transitions, start, end, lengths, tags,
-        ctypes.addressof(found), alphas, totals, loss, room, T, B, K, wide, keep, n_threads,
+        ctypes.addressof(found), arrived if keep else None, totals, loss, room, wide_room, T, B, K,
+        wide, n_threads,
     )  # fmt: skip
     if found[0] < 0 or found[1] >= K:
         raise ValueError(wrong_tags(K, *found))
-    return loss, totals, alphas
+    return loss, totals, arrived
 
 
 def backward(
@@ -51,7 +53,7 @@ def backward(
     lengths: Tensor | None,
     tags: Tensor | None,
     totals: Tensor,
-    alphas: Tensor,
+    arrived: Tensor,
     grad: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of emissions, transitions, start and end."""
@@ -59,10 +61,11 @@ def backward(
     wide, n_parts = _wide(K), min(B, PARTS)
     n_threads = max(1, min(_threads(T, B, K), n_parts))
     grads = [torch.empty_like(each) for each in (emissions, transitions, start, end)]
-    size = (2 * K + n_threads * 4) * wide + n_parts * (K * wide + K * K + 2 * K)
+    room = transitions.new_empty((2 * K + n_threads * (K + 4)) * wide)
+    size = n_threads * 3 * wide + n_parts * (K * K + 2 * K)
     _backward(
-        emissions.dtype, emissions, transitions, end, lengths, tags, alphas, totals, grad, *grads,
-        transitions.new_empty(size), T, B, K, wide, n_parts, n_threads,
+        emissions.dtype, emissions, transitions, end, lengths, tags, arrived, totals, grad, *grads,
+        room, torch.empty(size, dtype=torch.float64), T, B, K, wide, n_parts, n_threads,
     )  # fmt: skip
     return grads[0], grads[1], grads[2], grads[3]
 
@@ -72,13 +75,13 @@ def viterbi(
 ) -> tuple[Tensor, Tensor]:
     """See `crf_viterbi`."""
     T, B, K = emissions.shape
-    n_threads = _threads(T, B, K)
+    wide, n_threads = _wide(K), _threads(T, B, K)
     back = torch.empty(n_threads * T * K, dtype=torch.int32, device=_native.CPU)
     score, path = transitions.new_empty(B), torch.empty(T, B, dtype=torch.int64, device=_native.CPU)
-    room = transitions.new_empty(n_threads * 2 * K)
+    room = torch.empty((K + n_threads * 3) * wide, dtype=torch.float64, device=_native.CPU)
     _viterbi(
         emissions.dtype, emissions, transitions, start, end, lengths, back, score, path, room, T, B,
-        K, n_threads,
+        K, wide, n_threads,
     )  # fmt: skip
     return score, path
 

@@ -4,6 +4,9 @@ A program walks through one sequence, with all pairs of tags in registers: each 
 exponentials, none of which waits for another. K is filled up to a power of 2 with tags of score
 -inf. A sum of nothing is -inf, its gradient 0. Gradients of transitions are written for each
 sequence and added at the end, so they do not depend on the order of programs.
+
+Scores of tags are float64; what is computed for each pair is in the dtype of the scores, of two
+parts of a score: `high`, which the reference of a sum takes away exactly, and the rest, `low`.
 """
 
 from contextlib import nullcontext
@@ -21,11 +24,38 @@ PAIRS = 512  # of tags, for each warp
 
 
 @triton.jit
-def _log_sum_exp(x, AXIS: tl.constexpr):
+def _top(x, AXIS: tl.constexpr):
+    """The largest; 0 where that is not finite."""
     most = tl.max(x, AXIS)
-    most = tl.where(most > float("-inf"), most, 0.0)
+    return tl.where((most > float("-inf")) & (most < float("inf")), most, 0.0)
+
+
+@triton.jit
+def _log_sum_exp(x, AXIS: tl.constexpr):
+    most = _top(x, AXIS)
     total = tl.sum(tl.exp(x - tl.expand_dims(most, AXIS)), AXIS)
-    return tl.where(total > 0, tl.log(tl.where(total > 0, total, 1.0)) + most, float("-inf"))
+    return tl.where(total == 0, float("-inf"), tl.log(tl.where(total == 0, 1.0, total)) + most)
+
+
+@triton.jit
+def _mix(x, A, AXIS: tl.constexpr):
+    """Exponentials of x + A of which the sums along an axis are taken; the sums; and their logs.
+
+    x is float64 and goes along the axis; logs are relative to its largest, which is the last.
+    """
+    top = _top(x, 0)
+    x -= top
+    finite = (x > float("-inf")) & (x < float("inf"))
+    known = tl.where(finite, x, 0.0)
+    high = known.to(A.dtype)
+    low = (known - high.to(tl.float64)).to(A.dtype)
+    high = tl.where(finite, high, x.to(A.dtype))
+    high, low = tl.expand_dims(high, 1 - AXIS), tl.expand_dims(low, 1 - AXIS)
+    most = _top(high + A, AXIS)
+    terms = tl.exp(((high - tl.expand_dims(most, AXIS)) + A) + low)
+    total = tl.sum(terms, AXIS)
+    logs = tl.log(tl.where(total == 0, 1.0, total)).to(tl.float64) + most.to(tl.float64)
+    return terms, total, tl.where(total == 0, float("-inf"), logs), top
 
 
 @triton.jit
@@ -40,79 +70,88 @@ def _pairs(scores, K, WIDE: tl.constexpr):
 
 @triton.jit(do_not_specialize=["T", "B"])
 def _forward(
-    emissions, scores, start, end, lengths, tags, alphas, totals, loss, T, B, K,
+    emissions, scores, start, end, lengths, tags, arrived_at, totals, loss, T, B, K,
     KEEP: tl.constexpr, LENGTHS: tl.constexpr, TAGS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     b = tl.program_id(0).to(tl.int64)
     j, inside, _, _, A = _pairs(scores, K, WIDE)
     last = last_of(lengths, b, T, LENGTHS)
-    alpha = tl.load(start + j, mask=inside, other=float("-inf"))
-    gold = tl.sum(tl.zeros_like(alpha), 0)
+    begin = tl.load(start + j, mask=inside, other=float("-inf")).to(tl.float64)
+    alpha = begin
+    tops = tl.sum(tl.zeros_like(alpha), 0)
+    ahead = tops  # of the score of the path
     before, row = last * 0, b
     for t in range(T):
         here = t <= last
-        e = tl.load(emissions + row * K + j, mask=inside & here, other=0.0).to(alpha.dtype)
-        mixed = _log_sum_exp(alpha[:, None] + A, 0)
-        alpha = tl.where(here, tl.where(t == 0, alpha, mixed) + e, alpha)
+        e = tl.load(emissions + row * K + j, mask=inside & here, other=0.0).to(tl.float64)
+        _, _, mixed, top = _mix(alpha, A, 0)
+        later = here & (t > 0)
+        arrived = tl.where(t == 0, begin, mixed)
+        alpha = tl.where(here, arrived + e, alpha)
+        tops += tl.where(later, top, 0.0)
+        ahead += tl.where(later, top, 0.0)
         if KEEP:
-            tl.store(alphas + row * K + j, tl.where(here, alpha, 0.0), mask=inside)
+            tl.store(arrived_at + row * K + j, tl.where(here, arrived, 0.0), mask=inside)
         if TAGS:
             tag = tl.load(tags + row, mask=here, other=0)
             known = here & (tag >= 0) & (tag < K)  # elsewhere there is nothing to read
-            first = tl.load(start + tag, mask=known & (t == 0), other=0.0)
+            first = tl.load(start + tag, mask=known & (t == 0), other=0.0).to(tl.float64)
             step = tl.load(scores + before * K + tag, mask=known & (t > 0), other=0.0)
-            said = tl.load(emissions + row * K + tag, mask=known, other=0.0).to(alpha.dtype)
-            gold += tl.where(here & (known == 0), float("nan"), said + first + step)
+            said = tl.load(emissions + row * K + tag, mask=known, other=0.0).to(tl.float64)
+            said += first + step.to(tl.float64)
+            ahead -= tl.where(here & (known == 0), float("nan"), said)
             before = tl.where(known, tag, 0)
-            final = tl.load(end + before, mask=t == last, other=0.0)
-            gold += final
+            ahead -= tl.load(end + before, mask=t == last, other=0.0).to(tl.float64)
         row += B
-    total = _log_sum_exp(alpha + tl.load(end + j, mask=inside, other=float("-inf")), 0)
-    total = tl.where(last >= 0, total, 0.0)
-    tl.store(totals + b, total)
-    tl.store(loss + b, total - gold)
+    final = tl.load(end + j, mask=inside, other=float("-inf")).to(tl.float64)
+    rest = tl.where(last >= 0, _log_sum_exp(alpha + final, 0), 0.0)
+    tl.store(totals + b, tops + rest)
+    tl.store(loss + b, ahead + rest)
 
 
 @triton.jit(do_not_specialize=["T", "B"])
 def _backward(
-    emissions, scores, end, lengths, tags, alphas, totals, grad, d_emissions, d_scores, d_start,
+    emissions, scores, end, lengths, tags, arrived_at, totals, grad, d_emissions, d_scores, d_start,
     d_end, T, B, K,
     LENGTHS: tl.constexpr, TAGS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     b = tl.program_id(0).to(tl.int64)
     j, inside, at, both, A = _pairs(scores, K, WIDE)
     last = last_of(lengths, b, T, LENGTHS)
-    beta = tl.load(end + j, mask=inside, other=float("-inf"))
+    beta = tl.load(end + j, mask=inside, other=float("-inf")).to(tl.float64)
     scale, total = tl.load(grad + b), tl.load(totals + b)
-    impossible = total == float("-inf")
-    scale, total = tl.where(impossible, 0.0, scale), tl.where(impossible, 0.0, total)
-    first, final, sums = tl.zeros_like(beta), tl.zeros_like(beta), tl.zeros_like(A)
+    scale = tl.where(total < float("inf"), scale, float("nan"))  # of no number, nothing is right
+    sums = tl.zeros_like(A)
+    first = tl.sum(sums, 0)
+    final = first
     row = b + B.to(tl.int64) * (T - 1)
+    odds, later = tl.zeros_like(A), last * 0  # of what follows a tag, and the tag of the path there
     for step in range(T):
         t = T - 1 - step
         here = t <= last
         there = inside & here
-        e = tl.load(emissions + row * K + j, mask=there, other=0.0).to(beta.dtype)
-        alpha = tl.load(alphas + row * K + j, mask=there, other=float("-inf"))
-        p = scale * tl.where(there, tl.exp(alpha + beta - total), 0.0)
-        tag, earlier = 0, 0
+        e = tl.load(emissions + row * K + j, mask=there, other=0.0).to(tl.float64)
+        alpha = tl.load(arrived_at + row * K + j, mask=there, other=float("-inf"))
+        v = e + beta
+        q = alpha + v
+        p = tl.exp((q - _top(q, 0)).to(scale.dtype))
+        total = tl.sum(p, 0)
+        p = tl.where(there, p / tl.where(total == 0, 1.0, total), 0.0)
+        pairs = tl.where(t < last, scale * (p[:, None] * odds), 0.0)
+        p = tl.where(there, scale * p, 0.0)
         if TAGS:
             tag = tl.load(tags + row, mask=here, other=0)
             p -= tl.where(there & (j == tag), scale, 0.0)
+            right = (t < last) & (j[:, None] == tag) & (j[None, :] == later)
+            pairs -= tl.where(right, scale, 0.0)
+            later = tag
         tl.store(d_emissions + row * K + j, tl.where(here, p, 0.0), mask=inside)
         first = tl.where(here & (t == 0), p, first)
         final = tl.where(t == last, p, final)
-        goes_on = here & (t > 0)
-        v = e + beta
-        before = tl.load(alphas + (row - B) * K + j, mask=inside & goes_on, other=float("-inf"))
-        odds = tl.exp(before[:, None] + A + v[None, :] - total)
-        pairs = scale * tl.where(both & goes_on, odds, 0.0)
-        if TAGS:
-            earlier = tl.load(tags + row - B, mask=goes_on, other=0)
-            right = goes_on & (j[:, None] == earlier) & (j[None, :] == tag)
-            pairs -= tl.where(right, scale, 0.0)
         sums += pairs
-        beta = tl.where(here, _log_sum_exp(A + v[None, :], 1), beta)
+        terms, total, mixed, _ = _mix(v, A, 1)
+        odds = tl.where(here, terms / tl.where(total == 0, 1.0, total)[:, None], odds)
+        beta = tl.where(here, mixed, beta)
         row -= B
     tl.store(d_scores + b * K * K + at, sums, mask=both)
     tl.store(d_start + b * K + j, first, mask=inside)
@@ -127,18 +166,19 @@ def _viterbi(
     b = tl.program_id(0).to(tl.int64)
     j, inside, _, _, A = _pairs(scores, K, WIDE)
     last = last_of(lengths, b, T, LENGTHS)
-    score = tl.load(start + j, mask=inside, other=float("-inf"))
+    A = A.to(tl.float64)
+    score = tl.load(start + j, mask=inside, other=float("-inf")).to(tl.float64)
     row = b
     for t in range(T):
         here = t <= last
-        e = tl.load(emissions + row * K + j, mask=inside & here, other=0.0).to(score.dtype)
+        e = tl.load(emissions + row * K + j, mask=inside & here, other=0.0).to(tl.float64)
         most, origin = tl.max(
             score[:, None] + A, 0, return_indices=True, return_indices_tie_break_left=True
         )
         tl.store(back + row * K + j, origin, mask=inside & here)
         score = tl.where(here, tl.where(t == 0, score, most) + e, score)
         row += B
-    score += tl.load(end + j, mask=inside, other=float("-inf"))
+    score += tl.load(end + j, mask=inside, other=float("-inf")).to(tl.float64)
     most, tag = tl.max(score, 0, return_indices=True, return_indices_tie_break_left=True)
     tl.store(best + b, tl.where(last >= 0, most, 0.0))
     tl.debug_barrier()  # the way back reads what other threads wrote
@@ -158,15 +198,15 @@ def forward(
     tags: Tensor | None,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`: losses and totals (B), and scores of paths up to each step (T, B, K)."""
+    """See `Op`: losses and totals (B), and scores of what leads to each step (T, B, K)."""
     T, B, K = emissions.shape
     totals, loss = transitions.new_empty(B), transitions.new_empty(B)
-    alphas = transitions.new_empty(T if keep else 0, B, K)
+    arrived_at = transitions.new_empty((T if keep else 0, B, K), dtype=torch.float64)
     _launch(
-        _forward, emissions, transitions, start, end, lengths, tags, alphas, totals, loss,
+        _forward, emissions, transitions, start, end, lengths, tags, arrived_at, totals, loss,
         KEEP=keep, LENGTHS=lengths is not None, TAGS=tags is not None,
     )  # fmt: skip
-    return loss, totals, alphas
+    return loss, totals, arrived_at
 
 
 def backward(
@@ -177,7 +217,7 @@ def backward(
     lengths: Tensor | None,
     tags: Tensor | None,
     totals: Tensor,
-    alphas: Tensor,
+    arrived_at: Tensor,
     grad: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """See `Op`; the gradients of emissions, transitions, start and end."""
@@ -185,7 +225,7 @@ def backward(
     d_emissions, d_scores = torch.empty_like(emissions), transitions.new_empty(B, K, K)
     d_start, d_end = transitions.new_empty(B, K), transitions.new_empty(B, K)
     _launch(
-        _backward, emissions, transitions, end, lengths, tags, alphas, totals, grad, d_emissions,
+        _backward, emissions, transitions, end, lengths, tags, arrived_at, totals, grad, d_emissions,
         d_scores, d_start, d_end, LENGTHS=lengths is not None, TAGS=tags is not None,
     )  # fmt: skip
     return d_emissions, d_scores.sum(0), d_start.sum(0), d_end.sum(0)
