@@ -212,9 +212,9 @@ def test_neighbours_find_the_entropy_of_a_gaussian():
 def test_neighbours_find_the_information_of_gaussians(rho):
     x = torch.randn(3000, 1, dtype=DOUBLE)
     y = rho * x + math.sqrt(1 - rho**2) * torch.randn(3000, 1, dtype=DOUBLE)
-    found = neighbours.ksg(x, y, chunk=700)
+    found = neighbours.ksg(x, y)
     assert found.item() == pytest.approx(-0.5 * math.log2(1 - rho**2), abs=0.07)
-    torch.testing.assert_close(found, neighbours.ksg(x.numpy(), y, chunk=5000))
+    torch.testing.assert_close(found, neighbours.ksg(x.numpy(), y))
 
 
 def test_neighbours_are_those_of_the_definition():
@@ -227,9 +227,73 @@ def test_neighbours_are_those_of_the_definition():
         terms.append(psi((dx < far).sum() + 1) + psi((dy < far).sum() + 1))
         logs.append(math.log(2 * np.sort(dx)[k - 1]))
     wanted = (psi(k) + psi(40) - np.mean(terms)) / math.log(2)
-    assert neighbours.ksg(x, y, k, chunk=7).item() == pytest.approx(wanted, abs=1e-12)
+    assert neighbours.ksg(x, y, k).item() == pytest.approx(wanted, abs=1e-12)
     entropy = (psi(40) - psi(k) + 2 * np.mean(logs)) / math.log(2)
     assert neighbours.kozachenko_leonenko(x, k).item() == pytest.approx(entropy, abs=1e-12)
+
+
+def rounded(n, seed):
+    return np.random.default_rng(seed).normal(size=(2, n)).round(1)
+
+
+@pytest.mark.parametrize("n", [500, 2000, 5000])
+def test_rounded_or_ranked_samples_that_are_independent_have_no_information(n):
+    assert abs(neighbours.ksg(*rounded(n, n)).item()) < 0.12 * math.sqrt(500 / n)
+    ranks = [np.random.default_rng(s).permutation(n) for s in (0, 1)]
+    assert abs(neighbours.ksg(*ranks).item()) < 0.12 * math.sqrt(500 / n)
+    assert neighbours.ksg(*ranks, seed=3) == neighbours.ksg(*ranks, seed=3)
+
+
+def test_samples_with_few_values_have_the_information_of_discrete_variables():
+    random = np.random.default_rng(0)
+    bits, other = random.integers(2, size=(2, 2000))
+    assert neighbours.ksg(bits, bits).item() == pytest.approx(1, abs=0.07)
+    assert neighbours.ksg(bits > 0, bits + 2 * other).item() == pytest.approx(1, abs=0.07)
+    assert neighbours.ksg(bits, other).item() == pytest.approx(0, abs=0.07)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.99])
+def test_rounding_scales_and_offsets_leave_the_closed_form(rho):
+    x, noise = np.random.default_rng(1).normal(size=(2, 3000))
+    y, wanted = rho * x + math.sqrt(1 - rho**2) * noise, -0.5 * math.log2(1 - rho**2)
+    plain = neighbours.ksg(x, y).item()
+    assert plain == pytest.approx(wanted, abs=0.07)
+    for scale in (1e-310, 1e-200, 2.0**600, 1e300):
+        assert neighbours.ksg(x * scale, y / max(scale, 1e-300)).item() == pytest.approx(
+            plain, abs=0.03
+        )
+    assert neighbours.ksg(x + 2.0**30, y).item() == pytest.approx(plain, abs=0.03)
+    assert neighbours.ksg(x.round(2), y.round(2)).item() == pytest.approx(wanted, abs=0.1)
+    half = torch.from_numpy(x).half(), torch.from_numpy(y).half()
+    assert neighbours.ksg(*half).item() == pytest.approx(wanted, abs=0.1)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_neighbours_of_many_coordinates_are_those_of_all_pairs(d):
+    x, y = np.random.default_rng(d).normal(size=(2, 300, d))
+    dx, dy = (np.abs(v[:, None] - v).max(-1) for v in (x, y))
+    far = np.sort(np.maximum(dx, dy), 1)[:, 3]
+    psi = [torch.special.digamma(torch.from_numpy((each < far[:, None]).sum(1)).double())
+           for each in (dx, dy)]  # fmt: skip
+    one = torch.special.digamma(torch.tensor([3.0, 300.0], dtype=DOUBLE)).sum()
+    wanted = float(one - (psi[0] + psi[1]).mean()) / math.log(2)
+    for noise in (0, 1e-10):
+        assert neighbours.ksg(x, y, noise=noise).item() == pytest.approx(wanted, abs=1e-9)
+    x[7] = x[8]
+    with pytest.raises(ValueError, match=r"as x; got 1 copies of others; leave the noise"):
+        neighbours.ksg(x, y, noise=0)
+
+
+def test_entropy_of_any_scale_is_that_of_one_moved_by_its_logarithm():
+    x = np.random.default_rng(0).normal(size=(500, 2))
+    plain = neighbours.kozachenko_leonenko(x).item()
+    for power in (-1000, 40, 1000):
+        found = neighbours.kozachenko_leonenko(np.ldexp(x, power)).item()
+        assert found == pytest.approx(plain + 2 * power, rel=1e-12)
+    least = neighbours.kozachenko_leonenko(np.zeros((9, 2)) + np.eye(9, 2), least=0.5).item()
+    assert math.isfinite(least)
+    with pytest.raises(ValueError, match="a least distance of 0 or more; got -1"):
+        neighbours.kozachenko_leonenko(x, least=-1)
 
 
 # what is known exactly
@@ -524,7 +588,7 @@ NAN[6] = math.nan
         (lambda: neighbours.ksg(GOOD, GOOD * 0), ValueError, "differ as y; got 10 equal ones"),
         (lambda: neighbours.ksg(GOOD, NAN), ValueError, "ksg needs finite numbers as y"),
         (lambda: neighbours.ksg(GOOD, GOOD, 10), ValueError, "k from 1 to 9.* got 10"),
-        (lambda: neighbours.ksg(HALF, HALF), ValueError, "got 10 with 3 or more copies; add a"),
+        (lambda: neighbours.ksg(GOOD, HALF, noise=0), ValueError, "samples as y; got 8 copies of"),
         (lambda: neighbours.kozachenko_leonenko(HALF), ValueError, "got 10 with 2 or more copies"),
         (lambda: neighbours.kozachenko_leonenko(GOOD[:2]), ValueError, "at least 4 samples"),
         (lambda: linear_gaussian.one_neuron([1.0, -2.0], [0.0], torch.atanh), ValueError,

@@ -4,6 +4,6 @@ from swiftrnn.extras import needs_extra
 
 needs_extra("swiftrnn.analysis", "analysis", "scipy")
 
-from scipy import special, stats  # noqa: E402 (what is missing is said first)
+from scipy import spatial, special, stats  # noqa: E402 (what is missing is said first)
 
-__all__ = ["special", "stats"]
+__all__ = ["spatial", "special", "stats"]
