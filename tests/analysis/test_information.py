@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 
+import mpmath as mp
 import numpy as np
 import pytest
 import torch
@@ -474,6 +475,147 @@ def test_a_recorder_leaves_nothing_behind_when_something_fails():
         recorder.Recorder(net, torch.ones(4, 2), ["7", "0", "x"])
     with pytest.raises(ValueError, match="Recorder needs a positive chunk; got 0"):
         recorder.Recorder(net, torch.ones(4, 2), chunk=0)
+
+
+class Several(torch.nn.Module):
+    """Several arguments, keywords, nested outputs, an output without samples, an idle part."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(3, 2)
+        self.pair = Pair()
+        self.total = Total()
+        self.idle = torch.nn.Linear(1, 1)
+
+    def forward(self, x, shift, *, scale=1.0, mask=None):
+        inner = self.pair(self.first(x) * scale + shift)
+        return {"loss": self.total(inner["nested"][0]), "mask": mask}
+
+
+class Pair(torch.nn.Module):
+    def forward(self, x):
+        return {"nothing": None, "nested": (x, (x + 1, x + 2))}
+
+
+class Total(torch.nn.Module):
+    def forward(self, x):
+        return x.sum()
+
+
+def test_a_recorder_takes_arguments_keywords_and_what_modules_give():
+    net, x, shift = Several(), torch.randn(6, 3), torch.randn(6, 2)
+    wanted = (net.first(x) * 2 + shift).detach()
+    pandas = pytest.importorskip("pandas")
+    for inputs in (
+        {"x": x, "shift": shift, "scale": 2.0, "mask": None},
+        {"x": x.double().numpy(), "shift": shift.tolist(), "scale": 2.0},
+        {"x": pandas.DataFrame(x.numpy()), "shift": shift, "scale": 2.0},
+    ):
+        for layers in (None, ["first", "pair", "total", ""]):
+            with recorder.Recorder(net, inputs, layers) as kept:
+                found = kept.record(0)
+            torch.testing.assert_close(found["pair"], wanted, rtol=1e-5, atol=1e-5)
+            assert found["total"].shape == ()
+            assert "idle" not in found
+    with recorder.Recorder(net, (x, shift), ["first", "pair"], chunk=4) as kept:
+        torch.testing.assert_close(kept.record(0)["pair"], wanted - net.first(x).detach())
+    with recorder.Recorder(torch.nn.Embedding(9, 2), np.arange(9)) as kept:
+        assert kept.record(0)[""].shape == (9, 2)
+
+
+def test_what_a_recorder_cannot_put_together_is_said():
+    net, x, shift = Several(), torch.randn(6, 3), torch.randn(6, 2)
+    with recorder.Recorder(net, (x, shift), ["total"], chunk=4) as kept:  # noqa: SIM117
+        with pytest.raises(RuntimeError, match=r"first for chunks; got \(\) of total for 4"):
+            kept.record(0)
+    with recorder.Recorder(torch.nn.Sequential(torch.nn.Linear(3, 2)), x, [""], chunk=2) as kept:
+        assert kept.record(0)[""].shape == (6, 2)
+    nothing = torch.nn.Module()
+    nothing.forward = lambda x: None
+    with recorder.Recorder(nothing, x) as kept:  # noqa: SIM117
+        with pytest.raises(RuntimeError, match="layers that give tensors; got NoneType of the mod"):
+            kept.record(0)
+    with pytest.raises(ValueError, match="as many samples for chunks; got 5, 6; leave chunk out"):
+        recorder.Recorder(net, (x, shift[:5]), chunk=2)
+    with pytest.raises(TypeError, match="Recorder needs numbers as inputs; got <U1"):
+        recorder.Recorder(net, np.array(["a"] * 4))
+
+
+def test_words_and_large_whole_numbers_are_labels():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    codes, edges = np.arange(40) % 3, fixed_edges(-1, 1, 4)
+    words = np.array(["a", "bb", "c"])[codes]
+    pandas = pytest.importorskip("pandas")
+    for labels in (words, words.tolist(), codes + 2**60, codes > 0, pandas.Series(words),
+                   torch.from_numpy(codes)[:, None]):  # fmt: skip
+        same = codes > 0 if np.asarray(labels).dtype == bool else codes
+        assert binned(x, labels, edges) == binned(x, same, edges)
+        assert kde(pandas.DataFrame(x), labels, 0.1) == kde(x, same, 0.1)
+    with pytest.raises(ValueError, match="words or numbers as labels; got missing ones"):
+        binned(x, [None, *words[1:]])
+    assert information.entropy(np.array([2**64 - 1, 2**64 - 2] * 2, np.uint64)).item() == 1
+
+
+def test_quantiles_of_more_numbers_than_torch_takes():
+    n = 2**24 + 5
+    values = (torch.arange(n, dtype=torch.float64) + n // 3) % n
+    found = information.quantile_edges(values[:, None], 4)
+    assert found.tolist() == [0.25 * (n - 1), 0.5 * (n - 1), 0.75 * (n - 1)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE, torch.float16])
+def test_quantiles_are_torchs_and_never_beside_a_number_that_repeats(dtype):
+    tied = torch.tensor([0.1, 0.1, 0.1, 0.7]).repeat(5)[:, None].to(dtype)
+    assert information.quantile_edges(tied, 3).tolist()[0] == tied[0].item()
+    few = torch.randn(2, 7, 3, dtype=DOUBLE)
+    torch.testing.assert_close(
+        information.quantile_edges(few, 5),
+        torch.quantile(few.flatten(1), torch.tensor([0.2, 0.4, 0.6, 0.8], dtype=DOUBLE), 1).T,
+    )
+
+
+def test_kernels_of_far_clusters_are_the_full_formula():
+    """One product has lost at 1e9 what counts beside a variance of 1e-3."""
+    h = 0.05 * torch.randn(90, 3, dtype=DOUBLE) + 1e9 * (torch.arange(90) % 3)[:, None]
+    labels = torch.arange(90) % 2
+    wanted = full_kde(h, labels, 1e-3)["upper"]
+    assert [x.item() for x in kde(h, labels, 1e-3).upper] == pytest.approx(wanted, abs=1e-9)
+    near = full_kde(h - h.mean(0), labels, 1e-3)["upper"]
+    assert near == pytest.approx(wanted, abs=1e-6)
+    for scale in (2.0**-400, 2.0**400):
+        found = kde(h * scale, labels, 1e-3 * scale * scale).upper
+        assert [x.item() for x in found] == pytest.approx(wanted, abs=1e-9)
+
+
+def test_linear_information_keeps_its_digits_at_any_size():
+    w, w0 = torch.randn(2, 3, 4, dtype=DOUBLE)
+    for size in (1e-9, 1e-160, 1e9, 1e160):
+        found = linear_gaussian.linear_information(w * size, 0.5).item()
+        s = torch.linalg.svdvals(w).tolist()
+        with mp.workdps(400):
+            wanted = sum(mp.log(1 + (mp.mpf(a) * mp.mpf(size)) ** 2 / 2, 2) for a in s) / 2
+        assert found == pytest.approx(float(wanted), rel=1e-12)
+    for noise, label_noise in ((1e-12, 1e-12), (1e-9, 1e-6), (1.0, 1e-14), (1e9, 1e-3)):
+        found = linear_gaussian.linear_label_information(w, w0, label_noise, noise).item()
+        with mp.workdps(80):
+            a, b = (mp.matrix(each.tolist()) for each in (w, w0))
+            of_t = a * a.T / 4 + noise * mp.eye(3)
+            of_y = b * b.T / 4 + label_noise * mp.eye(3)
+            both = b * a.T / 4
+            left = of_y - both * of_t**-1 * both.T
+            wanted = mp.log(mp.det(of_y) / mp.det(left), 2) / 2
+        assert found == pytest.approx(float(wanted), rel=1e-9)
+
+
+def test_gradients_that_are_all_the_same_have_no_noise():
+    net = torch.nn.Linear(2, 1, bias=False).double()
+    ones = np.full((7, 2), 0.1)
+    square = torch.nn.functional.mse_loss
+    assert recorder.gradient_snr(net, square, ones, np.ones((7, 1)), 3) == {"weight": math.inf}
+    with pytest.raises(ValueError, match="finite numbers as inputs; got nan or infinity in 7 of 7"):
+        recorder.gradient_snr(net, square, ones * math.nan, ones)
+    with pytest.raises(ValueError, match="gradients whose squares are finite; got nan or inf"):
+        recorder.gradient_snr(net, lambda a, b: (a * 1e200).square().sum(), ones, ones[:, :1])
 
 
 def test_dead_units_are_those_that_never_change():
