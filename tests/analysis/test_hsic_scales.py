@@ -172,6 +172,16 @@ def test_close_samples_keep_their_distance_beside_far_ones():
     )
 
 
+def test_one_sample_far_away_does_not_blur_the_others():
+    x, y = related()
+    x[0] = 1e12
+    wanted = hsic(x, y)
+    x[0] = 1e300
+    assert float(hsic(x, y)) == pytest.approx(float(wanted), rel=1e-9)
+    found = random_feature_hsic(x, y, count=4000)
+    assert float(found) == pytest.approx(float(wanted), rel=0.2)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])
 def test_the_median_of_many_ties_is_that_of_the_others(scale):
     mostly = torch.cat([torch.zeros(300), torch.tensor([1.0, 1.0, 3.0])]).double() * scale

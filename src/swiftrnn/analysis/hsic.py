@@ -128,7 +128,7 @@ def normalised_hsic(
     k, l = matrices("normalised_hsic", x, y, kernel_x, kernel_y)
     try:
         white = [whitened(m.values, _epsilons(epsilon, m)) for m in (k, l)]
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
         raise ValueError(
             f"normalised_hsic needs an epsilon that inverses exist with; got {epsilon}; take more"
         ) from None

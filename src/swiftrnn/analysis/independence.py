@@ -288,7 +288,7 @@ def holm(p_values: Any) -> Tensor:
 
 def _holm_of_pairs(given: Tensor) -> Tensor:
     """Of a symmetric matrix, above its diagonal."""
-    above = torch.triu_indices(*given.shape, 1, device=given.device).unbind()
+    above = torch.triu_indices(len(given), len(given), 1, device=given.device).unbind()
     pairs = given[above]
     if not torch.equal(pairs, given.T[above]) and not bool(pairs.isnan().any()):
         raise ValueError(

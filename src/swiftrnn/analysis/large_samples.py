@@ -198,9 +198,10 @@ def random_feature_hsic(
     found = _check.paired(who, x=x, y=y)
     for i, (each, width) in enumerate(zip(found.values(), (bandwidth_x, bandwidth_y), strict=True)):
         ready = prepared(who, each, None if width is None else Gaussian(width))
-        kernel, rows = ready.kernel, ready.samples
-        features = random_features(rows.shape[1], float(kernel.bandwidth), count, seed + i)  # type: ignore
-        middle = rows.detach().mean(0)  # large angles have lost the digits of their cosine
+        rows, kernel = ready.samples, ready.kernel
+        wide = float(kernel.bandwidth) if isinstance(kernel, Gaussian) else 1.0
+        features = random_features(rows.shape[1], wide, count, seed + i)
+        middle = rows.detach().median(0).values  # large angles have lost the digits of their cosine
         made.append(Featured(rows - middle, features, 0, result_dtype(found)))
     a, b = made
     return _check.held(who, of_features(who, a, b), a.dtype)

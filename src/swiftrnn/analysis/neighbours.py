@@ -145,13 +145,13 @@ def _typical(values: np.ndarray) -> float:
 
 def _kth(rows: np.ndarray, k: int) -> np.ndarray:
     """The distance (n) of each row to its k-th neighbour."""
-    return spatial.cKDTree(rows).query(rows, [k + 1], p=np.inf)[0][:, 0]
+    return spatial.KDTree(rows).query(rows, [k + 1], p=np.inf)[0][:, 0]
 
 
 def _nearer(rows: np.ndarray, far: np.ndarray) -> np.ndarray:
     """How many (n) are nearer than that to each row, itself among them."""
     if rows.shape[1] <= FEW:
-        below, tree = np.nextafter(far, 0), spatial.cKDTree(rows)
+        below, tree = np.nextafter(far, 0), spatial.KDTree(rows)
         return tree.query_ball_point(rows, below, p=np.inf, return_length=True)
     every, limits = torch.from_numpy(rows), torch.from_numpy(far)[:, None].split(CHUNK)
     parts = zip(every.split(CHUNK), limits, strict=True)
