@@ -226,7 +226,7 @@ def test_a_missing_extra_gets_one_line_that_names_it(swiftrnn, monkeypatch):
     assert refused(swiftrnn("compare"), "swiftrnn compare", *needed)
 
 
-@pytest.mark.parametrize("recipe", ["random_angles", "hsic_bottleneck"])
+@pytest.mark.parametrize("recipe", ["random_angles", "hsic_bottleneck", "information_plane"])
 def test_a_recipe_that_needs_scipy_says_so_before_it_begins(recipe, tmp_path):
     words = ["run", recipe, "--preset", "smoke", "--out", str(tmp_path / "run")]
     code = (

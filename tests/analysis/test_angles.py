@@ -182,6 +182,43 @@ def test_fit_finds_the_most_likely_dimension():
     assert loose[2] == pytest.approx(1, abs=0.05)
 
 
+def test_scipy_fits_it_as_it_fits_others():
+    theta = angle(20).rvs(400, random_state=np.random.default_rng(0))
+    found = stats.fit(angle, theta, bounds={"n": (2, 100)})
+    assert found.success
+    assert found.params.n == pytest.approx(angle.fit(theta)[0], rel=1e-4)
+    assert (found.params.loc, found.params.scale) == (0, 1)
+
+
+def test_tables_and_low_precision_are_vectors_and_angles():
+    pandas = pytest.importorskip("pandas")
+    vectors = np.random.default_rng(0).normal(size=(30, 4)).round(2)
+    table = pandas.DataFrame(vectors)
+    assert (cosine_test(table, vectors[0]) == cosine_test(vectors, vectors[0])).all()
+    assert effective_dimension(table) == effective_dimension(vectors)
+    for scale in (1e-310, 1e-200, 1e307):
+        found = effective_dimension(vectors * scale, centred=True).by_square.value
+        wanted = effective_dimension(vectors, centred=True).by_square.value
+        assert found == pytest.approx(wanted, rel=1e-6)
+        assert isotropy_test(vectors * scale).pvalue == pytest.approx(
+            isotropy_test(vectors).pvalue, rel=1e-6
+        )
+    half = torch.tensor([0.5, 1.5, 3.0]).half()
+    wanted = log_density(half.double(), 50)
+    found = log_density(half, 50)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-6, atol=0)
+    assert log_density([-0.1, 1.0, 4.0], 3).tolist()[::2] == [-math.inf, -math.inf]
+    for bad, message in [
+        (lambda: log_density(math.nan, 3), "finite numbers as theta; got nan"),
+        (lambda: dimension_of_variance(math.inf), "a variance of 0 or more; got inf"),
+        (lambda: dimension_of_log_sine(-math.inf), "a mean of 0 or less; got -inf"),
+        (lambda: largest_cosine(math.nan, 5), "a count of 2 or more directions; got nan"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            bad()
+
+
 def test_dimensions_follow_from_what_angles_do():
     for n in MANY:
         assert dimension_of_variance(float(angle(n).var())) == pytest.approx(n, rel=1e-11)

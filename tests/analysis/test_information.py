@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 
+import mpmath as mp
 import numpy as np
 import pytest
 import torch
@@ -212,9 +213,9 @@ def test_neighbours_find_the_entropy_of_a_gaussian():
 def test_neighbours_find_the_information_of_gaussians(rho):
     x = torch.randn(3000, 1, dtype=DOUBLE)
     y = rho * x + math.sqrt(1 - rho**2) * torch.randn(3000, 1, dtype=DOUBLE)
-    found = neighbours.ksg(x, y, chunk=700)
+    found = neighbours.ksg(x, y)
     assert found.item() == pytest.approx(-0.5 * math.log2(1 - rho**2), abs=0.07)
-    torch.testing.assert_close(found, neighbours.ksg(x.numpy(), y, chunk=5000))
+    torch.testing.assert_close(found, neighbours.ksg(x.numpy(), y))
 
 
 def test_neighbours_are_those_of_the_definition():
@@ -227,9 +228,73 @@ def test_neighbours_are_those_of_the_definition():
         terms.append(psi((dx < far).sum() + 1) + psi((dy < far).sum() + 1))
         logs.append(math.log(2 * np.sort(dx)[k - 1]))
     wanted = (psi(k) + psi(40) - np.mean(terms)) / math.log(2)
-    assert neighbours.ksg(x, y, k, chunk=7).item() == pytest.approx(wanted, abs=1e-12)
+    assert neighbours.ksg(x, y, k).item() == pytest.approx(wanted, abs=1e-12)
     entropy = (psi(40) - psi(k) + 2 * np.mean(logs)) / math.log(2)
     assert neighbours.kozachenko_leonenko(x, k).item() == pytest.approx(entropy, abs=1e-12)
+
+
+def rounded(n, seed):
+    return np.random.default_rng(seed).normal(size=(2, n)).round(1)
+
+
+@pytest.mark.parametrize("n", [500, 2000, 5000])
+def test_rounded_or_ranked_samples_that_are_independent_have_no_information(n):
+    assert abs(neighbours.ksg(*rounded(n, n)).item()) < 0.12 * math.sqrt(500 / n)
+    ranks = [np.random.default_rng(s).permutation(n) for s in (0, 1)]
+    assert abs(neighbours.ksg(*ranks).item()) < 0.12 * math.sqrt(500 / n)
+    assert neighbours.ksg(*ranks, seed=3) == neighbours.ksg(*ranks, seed=3)
+
+
+def test_samples_with_few_values_have_the_information_of_discrete_variables():
+    random = np.random.default_rng(0)
+    bits, other = random.integers(2, size=(2, 2000))
+    assert neighbours.ksg(bits, bits).item() == pytest.approx(1, abs=0.07)
+    assert neighbours.ksg(bits > 0, bits + 2 * other).item() == pytest.approx(1, abs=0.07)
+    assert neighbours.ksg(bits, other).item() == pytest.approx(0, abs=0.07)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.99])
+def test_rounding_scales_and_offsets_leave_the_closed_form(rho):
+    x, noise = np.random.default_rng(1).normal(size=(2, 3000))
+    y, wanted = rho * x + math.sqrt(1 - rho**2) * noise, -0.5 * math.log2(1 - rho**2)
+    plain = neighbours.ksg(x, y).item()
+    assert plain == pytest.approx(wanted, abs=0.07)
+    for scale in (1e-310, 1e-200, 2.0**600, 1e300):
+        assert neighbours.ksg(x * scale, y / max(scale, 1e-300)).item() == pytest.approx(
+            plain, abs=0.03
+        )
+    assert neighbours.ksg(x + 2.0**30, y).item() == pytest.approx(plain, abs=0.03)
+    assert neighbours.ksg(x.round(2), y.round(2)).item() == pytest.approx(wanted, abs=0.1)
+    half = torch.from_numpy(x).half(), torch.from_numpy(y).half()
+    assert neighbours.ksg(*half).item() == pytest.approx(wanted, abs=0.1)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_neighbours_of_many_coordinates_are_those_of_all_pairs(d):
+    x, y = np.random.default_rng(d).normal(size=(2, 300, d))
+    dx, dy = (np.abs(v[:, None] - v).max(-1) for v in (x, y))
+    far = np.sort(np.maximum(dx, dy), 1)[:, 3]
+    psi = [torch.special.digamma(torch.from_numpy((each < far[:, None]).sum(1)).double())
+           for each in (dx, dy)]  # fmt: skip
+    one = torch.special.digamma(torch.tensor([3.0, 300.0], dtype=DOUBLE)).sum()
+    wanted = float(one - (psi[0] + psi[1]).mean()) / math.log(2)
+    for noise in (0, 1e-10):
+        assert neighbours.ksg(x, y, noise=noise).item() == pytest.approx(wanted, abs=1e-9)
+    x[7] = x[8]
+    with pytest.raises(ValueError, match=r"as x; got 1 copies of others; leave the noise"):
+        neighbours.ksg(x, y, noise=0)
+
+
+def test_entropy_of_any_scale_is_that_of_one_moved_by_its_logarithm():
+    x = np.random.default_rng(0).normal(size=(500, 2))
+    plain = neighbours.kozachenko_leonenko(x).item()
+    for power in (-1000, 40, 1000):
+        found = neighbours.kozachenko_leonenko(np.ldexp(x, power)).item()
+        assert found == pytest.approx(plain + 2 * power, rel=1e-12)
+    least = neighbours.kozachenko_leonenko(np.zeros((9, 2)) + np.eye(9, 2), least=0.5).item()
+    assert math.isfinite(least)
+    with pytest.raises(ValueError, match="a least distance of 0 or more; got -1"):
+        neighbours.kozachenko_leonenko(x, least=-1)
 
 
 # what is known exactly
@@ -412,6 +477,147 @@ def test_a_recorder_leaves_nothing_behind_when_something_fails():
         recorder.Recorder(net, torch.ones(4, 2), chunk=0)
 
 
+class Several(torch.nn.Module):
+    """Several arguments, keywords, nested outputs, an output without samples, an idle part."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(3, 2)
+        self.pair = Pair()
+        self.total = Total()
+        self.idle = torch.nn.Linear(1, 1)
+
+    def forward(self, x, shift, *, scale=1.0, mask=None):
+        inner = self.pair(self.first(x) * scale + shift)
+        return {"loss": self.total(inner["nested"][0]), "mask": mask}
+
+
+class Pair(torch.nn.Module):
+    def forward(self, x):
+        return {"nothing": None, "nested": (x, (x + 1, x + 2))}
+
+
+class Total(torch.nn.Module):
+    def forward(self, x):
+        return x.sum()
+
+
+def test_a_recorder_takes_arguments_keywords_and_what_modules_give():
+    net, x, shift = Several(), torch.randn(6, 3), torch.randn(6, 2)
+    wanted = (net.first(x) * 2 + shift).detach()
+    pandas = pytest.importorskip("pandas")
+    for inputs in (
+        {"x": x, "shift": shift, "scale": 2.0, "mask": None},
+        {"x": x.double().numpy(), "shift": shift.tolist(), "scale": 2.0},
+        {"x": pandas.DataFrame(x.numpy()), "shift": shift, "scale": 2.0},
+    ):
+        for layers in (None, ["first", "pair", "total", ""]):
+            with recorder.Recorder(net, inputs, layers) as kept:
+                found = kept.record(0)
+            torch.testing.assert_close(found["pair"], wanted, rtol=1e-5, atol=1e-5)
+            assert found["total"].shape == ()
+            assert "idle" not in found
+    with recorder.Recorder(net, (x, shift), ["first", "pair"], chunk=4) as kept:
+        torch.testing.assert_close(kept.record(0)["pair"], wanted - net.first(x).detach())
+    with recorder.Recorder(torch.nn.Embedding(9, 2), np.arange(9)) as kept:
+        assert kept.record(0)[""].shape == (9, 2)
+
+
+def test_what_a_recorder_cannot_put_together_is_said():
+    net, x, shift = Several(), torch.randn(6, 3), torch.randn(6, 2)
+    with recorder.Recorder(net, (x, shift), ["total"], chunk=4) as kept:  # noqa: SIM117
+        with pytest.raises(RuntimeError, match=r"first for chunks; got \(\) of total for 4"):
+            kept.record(0)
+    with recorder.Recorder(torch.nn.Sequential(torch.nn.Linear(3, 2)), x, [""], chunk=2) as kept:
+        assert kept.record(0)[""].shape == (6, 2)
+    nothing = torch.nn.Module()
+    nothing.forward = lambda x: None
+    with recorder.Recorder(nothing, x) as kept:  # noqa: SIM117
+        with pytest.raises(RuntimeError, match="layers that give tensors; got NoneType of the mod"):
+            kept.record(0)
+    with pytest.raises(ValueError, match="as many samples for chunks; got 5, 6; leave chunk out"):
+        recorder.Recorder(net, (x, shift[:5]), chunk=2)
+    with pytest.raises(TypeError, match="Recorder needs numbers as inputs; got <U1"):
+        recorder.Recorder(net, np.array(["a"] * 4))
+
+
+def test_words_and_large_whole_numbers_are_labels():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    codes, edges = np.arange(40) % 3, fixed_edges(-1, 1, 4)
+    words = np.array(["a", "bb", "c"])[codes]
+    pandas = pytest.importorskip("pandas")
+    for labels in (words, words.tolist(), codes + 2**60, codes > 0, pandas.Series(words),
+                   torch.from_numpy(codes)[:, None]):  # fmt: skip
+        same = codes > 0 if np.asarray(labels).dtype == bool else codes
+        assert binned(x, labels, edges) == binned(x, same, edges)
+        assert kde(pandas.DataFrame(x), labels, 0.1) == kde(x, same, 0.1)
+    with pytest.raises(ValueError, match="words or numbers as labels; got missing ones"):
+        binned(x, [None, *words[1:]])
+    assert information.entropy(np.array([2**64 - 1, 2**64 - 2] * 2, np.uint64)).item() == 1
+
+
+def test_quantiles_of_more_numbers_than_torch_takes():
+    n = 2**24 + 5
+    values = (torch.arange(n, dtype=torch.float64) + n // 3) % n
+    found = information.quantile_edges(values[:, None], 4)
+    assert found.tolist() == [0.25 * (n - 1), 0.5 * (n - 1), 0.75 * (n - 1)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE, torch.float16])
+def test_quantiles_are_torchs_and_never_beside_a_number_that_repeats(dtype):
+    tied = torch.tensor([0.1, 0.1, 0.1, 0.7]).repeat(5)[:, None].to(dtype)
+    assert information.quantile_edges(tied, 3).tolist()[0] == tied[0].item()
+    few = torch.randn(2, 7, 3, dtype=DOUBLE)
+    torch.testing.assert_close(
+        information.quantile_edges(few, 5),
+        torch.quantile(few.flatten(1), torch.tensor([0.2, 0.4, 0.6, 0.8], dtype=DOUBLE), 1).T,
+    )
+
+
+def test_kernels_of_far_clusters_are_the_full_formula():
+    """One product has lost at 1e9 what counts beside a variance of 1e-3."""
+    h = 0.05 * torch.randn(90, 3, dtype=DOUBLE) + 1e9 * (torch.arange(90) % 3)[:, None]
+    labels = torch.arange(90) % 2
+    wanted = full_kde(h, labels, 1e-3)["upper"]
+    assert [x.item() for x in kde(h, labels, 1e-3).upper] == pytest.approx(wanted, abs=1e-9)
+    near = full_kde(h - h.mean(0), labels, 1e-3)["upper"]
+    assert near == pytest.approx(wanted, abs=1e-6)
+    for scale in (2.0**-400, 2.0**400):
+        found = kde(h * scale, labels, 1e-3 * scale * scale).upper
+        assert [x.item() for x in found] == pytest.approx(wanted, abs=1e-9)
+
+
+def test_linear_information_keeps_its_digits_at_any_size():
+    w, w0 = torch.randn(2, 3, 4, dtype=DOUBLE)
+    for size in (1e-9, 1e-160, 1e9, 1e160):
+        found = linear_gaussian.linear_information(w * size, 0.5).item()
+        s = torch.linalg.svdvals(w).tolist()
+        with mp.workdps(400):
+            wanted = sum(mp.log(1 + (mp.mpf(a) * mp.mpf(size)) ** 2 / 2, 2) for a in s) / 2
+        assert found == pytest.approx(float(wanted), rel=1e-12)
+    for noise, label_noise in ((1e-12, 1e-12), (1e-9, 1e-6), (1.0, 1e-14), (1e9, 1e-3)):
+        found = linear_gaussian.linear_label_information(w, w0, label_noise, noise).item()
+        with mp.workdps(80):
+            a, b = (mp.matrix(each.tolist()) for each in (w, w0))
+            of_t = a * a.T / 4 + noise * mp.eye(3)
+            of_y = b * b.T / 4 + label_noise * mp.eye(3)
+            both = b * a.T / 4
+            left = of_y - both * of_t**-1 * both.T
+            wanted = mp.log(mp.det(of_y) / mp.det(left), 2) / 2
+        assert found == pytest.approx(float(wanted), rel=1e-9)
+
+
+def test_gradients_that_are_all_the_same_have_no_noise():
+    net = torch.nn.Linear(2, 1, bias=False).double()
+    ones = np.full((7, 2), 0.1)
+    square = torch.nn.functional.mse_loss
+    assert recorder.gradient_snr(net, square, ones, np.ones((7, 1)), 3) == {"weight": math.inf}
+    with pytest.raises(ValueError, match="finite numbers as inputs; got nan or infinity in 7 of 7"):
+        recorder.gradient_snr(net, square, ones * math.nan, ones)
+    with pytest.raises(ValueError, match="gradients whose squares are finite; got nan or inf"):
+        recorder.gradient_snr(net, lambda a, b: (a * 1e200).square().sum(), ones, ones[:, :1])
+
+
 def test_dead_units_are_those_that_never_change():
     values = torch.randn(2, 5, 3)
     values[1, :, 2] = 7.0
@@ -524,7 +730,7 @@ NAN[6] = math.nan
         (lambda: neighbours.ksg(GOOD, GOOD * 0), ValueError, "differ as y; got 10 equal ones"),
         (lambda: neighbours.ksg(GOOD, NAN), ValueError, "ksg needs finite numbers as y"),
         (lambda: neighbours.ksg(GOOD, GOOD, 10), ValueError, "k from 1 to 9.* got 10"),
-        (lambda: neighbours.ksg(HALF, HALF), ValueError, "got 10 with 3 or more copies; add a"),
+        (lambda: neighbours.ksg(GOOD, HALF, noise=0), ValueError, "samples as y; got 8 copies of"),
         (lambda: neighbours.kozachenko_leonenko(HALF), ValueError, "got 10 with 2 or more copies"),
         (lambda: neighbours.kozachenko_leonenko(GOOD[:2]), ValueError, "at least 4 samples"),
         (lambda: linear_gaussian.one_neuron([1.0, -2.0], [0.0], torch.atanh), ValueError,

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 from swiftrnn.analysis import curvature, landscape, normalization
+from swiftrnn.analysis._probe import size
 from swiftrnn.analysis.curvature import hessian_ends
 from swiftrnn.analysis.landscape import batch_loss, covariate_shift, scan
 from swiftrnn.analysis.normalization import (
@@ -470,7 +471,59 @@ def test_centring_can_enlarge_absolute_entries():
     assert found.centred_absolute == pytest.approx(4 / 3)
 
 
+@pytest.mark.parametrize("far", [1e3, 1e6, 2.0**40])
+def test_centred_moments_are_those_of_samples_however_far_from_zero(far):
+    x = (torch.randn(300, 4).double() * 2**8).round() / 2**8
+    near, moved = second_moment(x), second_moment(x + far)
+    for name in ("centred_absolute", "centred_frobenius", "centred_largest"):
+        assert getattr(moved, name) == pytest.approx(getattr(near, name), rel=1e-10)
+    mean = (x + far).mean(0)
+    whole = torch.cov(x.T, correction=0) + mean[:, None] * mean
+    assert moved.absolute == pytest.approx(float(whole.abs().sum()), rel=1e-12)
+    layer = nn.Linear(4, 1).double()
+    for name in ("absolute", "centred_absolute"):  # in chunks of 64
+        chunked = second_moments(layer, x + far)["model"]
+        assert getattr(chunked, name) == pytest.approx(getattr(moved, name), rel=1e-10)
+    flat = second_moment(torch.full((7, 2), 0.1))
+    assert flat.centred_absolute == 0
+    assert flat.absolute == pytest.approx(4 * float(torch.tensor(0.1)) ** 2)
+
+
+def test_norms_of_weights_whose_squares_are_no_floats():
+    for scale in (1e-300, 1e-170, 1.0, 1e170, 1e300):
+        parts = [torch.tensor([3.0 * scale], dtype=torch.float64),
+                 torch.tensor([[4.0 * scale]], dtype=torch.float64), torch.zeros(0)]  # fmt: skip
+        assert size(parts) == pytest.approx(5 * scale, rel=1e-14)
+    assert size([torch.zeros(3)]) == size([]) == 0
+    assert size([torch.tensor([math.inf])]) == math.inf
+    assert math.isnan(size([torch.tensor([math.nan])]))
+
+
 # ---- batch norm
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_gradient_of_batch_norm_is_that_of_the_numbers_in_float64(kind):
+    torch.manual_seed(0)
+    y, g = (torch.randn(50, 3) + 100).to(kind), torch.randn(50, 3).to(kind)
+    wanted = batch_norm_gradient(y.double(), g.double())
+    found = batch_norm_gradient(y, g)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, wanted.float())
+    assert batch_norm_removed(y, g).share == batch_norm_removed(y.double(), g.double()).share
+    with pytest.raises(ValueError, match="a channel of equal values"):
+        batch_norm_gradient(torch.full((7, 1), 0.1), torch.ones(7, 1), eps=0)
+
+
+def test_tables_are_batches_and_bands():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(np.ones((4, 2)))
+    model = nn.Linear(2, 1)
+    plain = batch_loss(model, mse_loss, np.ones((4, 2)), np.zeros((4, 1)))
+    assert batch_loss(model, mse_loss, table, [[0.0]] * 4)() == plain()
+    axes = Figure().subplots()
+    landscape.draw_bands(axes, [0, 1, 2, 3], table)
+    assert axes.lines[0].get_ydata().tolist() == [1.0] * 4
 
 
 @pytest.mark.parametrize("shape", [(9, 4), (6, 3, 5), (4, 3, 2, 5)])

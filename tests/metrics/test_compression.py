@@ -63,3 +63,23 @@ def test_the_names_say_which_is_which():
     found = baselines(b"to be " * 300, b"to be " * 20, [b"to be "] * 20)
     assert found["xz_file"] > found["xz_stream"]
     assert found["order_0"] > found["order_2"]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: order_0(np.array([0, 1]), np.array([2]), 2), ValueError,
+         r"order_0 needs tokens in 0..1 as test; got 2 to 2; say how many kinds"),
+        (lambda: order_0(np.array([0, 5]), np.array([1]), 2), ValueError, "as train; got 0 to 5"),
+        (lambda: order_0(b"a", np.array([-1])), ValueError, "as test; got -1 to -1"),
+        (lambda: order_0(np.array([0.5]), b"a"), TypeError, "whole numbers as train; got float64"),
+        (lambda: order_0(b"a", b""), ValueError, "tokens to measure as test; got none"),
+        (lambda: order_0(b"a", b"a", 0), ValueError, "kinds of at least 1; got 0"),
+        (lambda: order_2(b"abc", b"ab"), ValueError, "a test of 3 bytes or more; got 2"),
+        (lambda: xz([b"", b""]), ValueError, "bytes to compress; got none in 2 files"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_is_said(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+    assert order_0([0, 1, 1], [1, 0], 2) == order_0(np.array([0, 1, 1]), np.array([1, 0]), 2)

@@ -131,7 +131,13 @@ def test_correlation_sees_a_diagonal_and_not_a_cross():
     assert heat.correlation(against) == pytest.approx(-1)
     square = cells((1, 1, 5.0), (1, 2, 5.0), (2, 1, 5.0), (2, 2, 5.0))
     assert heat.correlation(square) == pytest.approx(0, abs=1e-12)
-    assert math.isnan(heat.correlation(cells((1, 1, 5.0), (1, 2, 5.0))))
+    crossed = cells(*((a, b, 5.0) for a in (0.1, 0.3, 0.7) for b in (0.2, 0.9, 5.0)))
+    assert heat.correlation(crossed) == pytest.approx(0, abs=1e-12)
+    for rate in (1, 0.1, 0.3, 7.0, 1e-3):  # what does not vary has no correlation
+        assert math.isnan(heat.correlation(cells(*((rate, b, 5.0) for b in range(1, 8)))))
+        assert math.isnan(heat.correlation(cells(*((b, rate, 5.0) for b in range(1, 8)))))
+    assert math.isnan(heat.correlation(cells((1, 1, 5.0))))
+    assert math.isnan(heat.correlation([]))
 
 
 def test_cells_count_at_rates_where_training_without_decay_learns_its_labels():

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from swiftrnn.analysis import _check
 
+SMALL, LARGE = 1e-140, 1e150  # norms whose squares are floats with all digits
 Loss = Callable[[], Tensor]
 """Gives the loss of the model as it is now, one number, each time that it is called."""
 Direction = Sequence[Tensor] | Mapping[str, Tensor]
@@ -174,7 +175,8 @@ class Probe:
         else:
             names = list(self.named)
             listed = [given.get(n) for n in names] if isinstance(given, Mapping) else given
-            listed = [None if d is None else torch.as_tensor(d) for d in listed]
+            listed = [None if d is None else _check.tensor(self.who, "direction", d)
+                      for d in listed]  # fmt: skip
             shapes = [tuple(p.shape) for p in self.parameters]
             got = [None if d is None else tuple(d.shape) for d in listed]
             if got != shapes:
@@ -193,7 +195,13 @@ class Probe:
 
 def size(tensors: Sequence[Tensor]) -> float:
     """The Euclidean norm of all of them together, summed in float64."""
-    return math.sqrt(sum(float(t.detach().double().square().sum()) for t in tensors))
+    total = math.sqrt(sum(float(t.detach().double().square().sum()) for t in tensors))
+    if not SMALL < total < LARGE:  # squares were too small or too large, or still are
+        largest = max((float(t.detach().abs().max()) for t in tensors if t.numel()), default=0.0)
+        if 0 < largest < math.inf:
+            scaled = (float((t.detach().double() / largest).square().sum()) for t in tensors)
+            return largest * math.sqrt(sum(scaled))
+    return total
 
 
 def positive(who: str, **values: float) -> None:

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from swiftrnn.analysis import _check, _tails
-from swiftrnn.analysis._scipy import special, stats
+from swiftrnn.analysis._scipy import _ShapeInfo, special, stats
 
 
 class Angle(stats.rv_continuous):
     """The distribution of the angle; used through `angle`, as `scipy.stats.norm` is.
 
     `angle(n)` has all that frozen distributions of SciPy have (pdf, cdf, sf, their logarithms, ppf,
-    isf, rvs, fit, moments, entropy, interval ...) for n of 2 or more, whole or not.
+    isf, rvs, fit, moments, entropy, interval ...) for n of 2 or more, whole or not. `angle.fit`
+    needs no bounds; `scipy.stats.fit(angle, data, bounds={"n": (2, 1000)})` searches within them.
 
     Example:
         >>> float(np.degrees(angle(768).std()).round(3))  # about 1 / sqrt(n) radians
@@ -65,6 +66,9 @@ class Angle(stats.rv_continuous):
             )
         mean = float(_tails.log_power(np.cos(theta), np.sin(theta), 1.0).mean())
         return max(2.0, dimension_of_log_sine(mean)), 0.0, 1.0
+
+    def _shape_info(self):  # what scipy.stats.fit asks for
+        return [_ShapeInfo("n", False, (2, np.inf), (True, False))]
 
     def _argcheck(self, *n):
         return (n[0] >= 2) & np.isfinite(n[0])
@@ -243,7 +247,8 @@ def cosine_test(
         >>> cosine_test([[3.0, 4.0, 0.0], [1.0, 1.0, 1.0]], [1.0, 0.0, 0.0], "greater").round(4)
         array([0.2   , 0.2113])
     """
-    theta, n = angle_between(first, second), np.shape(torch.as_tensor(first))[-1]
+    theta = angle_between(first, second)
+    n = _check.numbers("cosine_test", "first", first).shape[-1]
     return _pvalue("cosine_test", np.cos(theta), np.sin(theta), n, alternative, log)
 
 
@@ -267,7 +272,7 @@ def largest_cosine(count: int, n: float) -> float:
     Source: Cai, Fan, Jiang (2013), "Distributions of Angles in Random Packing on Spheres".
     """
     n = _dimensions("largest_cosine", n)
-    if count < 2:
+    if not 2 <= count < math.inf:
         raise ValueError(f"largest_cosine needs a count of 2 or more directions; got {count}")
     pairs, step = count * (count - 1) / 2, 1 / 64
     g = np.arange(-8, 64, step)  # P(all pairs below) = exp(-exp(-g)); a sum over g converges fast
@@ -276,28 +281,34 @@ def largest_cosine(count: int, n: float) -> float:
     return float(np.sum(places * np.exp(-g - np.exp(-g))) * step)
 
 
-def log_density(theta: Tensor, n: Tensor | float) -> Tensor:
+def log_density(theta: Any, n: Tensor | float) -> Tensor:
     """The log density in torch, differentiable in the angle and in n.
 
     Args:
-        theta: (...) angles in 0..pi, radians.
+        theta: (...) angles in 0..pi, radians; -inf comes out of others.
         n: dimensions, 2 or more; a tensor may have gradients.
 
     Raises:
-        ValueError: n is below 2 or not finite.
+        TypeError: these are no numbers.
+        ValueError: n is below 2, or a number is not finite.
 
     Example:
         >>> log_density(torch.tensor(1.0), 3).exp()  # half the sine of 1
         tensor(0.4207)
     """
+    given = _check.numbers("log_density", "theta", theta)
+    _check.finite("log_density", "theta", given)
+    theta, kind = given.double(), _check.wide(given).dtype
     n = torch.as_tensor(n, dtype=torch.float64, device=theta.device)  # float32 loses the factor
     _dimensions("log_density", n)
     factor = torch.lgamma(n / 2) - torch.lgamma((n - 1) / 2) - math.log(math.pi) / 2
     square = theta.cos() ** 2
     near = square < 0.5  # to the right angle, where the sine itself is rounded to 1
     flat = torch.log1p(-torch.where(near, square, 0.0)) / 2
-    steep = torch.xlogy(n - 2, torch.where(near, 1.0, theta.sin()))
-    return (factor + torch.where(near, (n - 2) * flat, steep)).to(theta.dtype)
+    inside = (theta >= 0) & (theta <= math.pi) | (given == given.new_tensor(math.pi))
+    steep = torch.xlogy(n - 2, torch.where(near | ~inside, 1.0, theta.sin().clamp_min(0)))
+    found = (factor + torch.where(near, (n - 2) * flat, steep)).to(kind)
+    return torch.where(inside, found, -torch.inf)
 
 
 def draw(axes: Any, dimensions: Sequence[float] = (2, 3, 10, 50, 200, 1000)) -> None:
@@ -326,13 +337,13 @@ def dimension_of_variance(variance: float) -> float:
         variance: of angles in radians; the plane has 0.822, more gives n below 2, and 0 infinity.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: it is negative or infinite.
 
     Example:
         >>> round(dimension_of_variance(float(angle(768).var())), 6)
         768.0
     """
-    if not variance >= 0:
+    if not 0 <= variance < math.inf:
         raise ValueError(f"dimension_of_variance needs a variance of 0 or more; got {variance}")
     return 2 * _solved(lambda z: float(special.polygamma(1, z)), 2 * variance)
 
@@ -341,13 +352,13 @@ def dimension_of_log_sine(mean: float) -> float:
     """The n of greatest likelihood for angles whose sines have this mean logarithm.
 
     Raises:
-        ValueError: it is above 0.
+        ValueError: it is above 0, or infinite.
 
     Example:
         >>> round(dimension_of_log_sine(-math.log(2)), 6)  # the mean on a circle
         2.0
     """
-    if not mean <= 0:
+    if not -math.inf < mean <= 0:
         raise ValueError(f"dimension_of_log_sine needs a mean of 0 or less; got {mean}")
     return 1 + 2 * _solved(lambda z: float(_tails.log_ratio_slope(z)), -2 * mean)
 

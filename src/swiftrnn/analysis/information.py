@@ -9,14 +9,16 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from swiftrnn.analysis import _check
+from swiftrnn.analysis import _check, _scale
 
 TILE = 256  # rows of a tile of pairs on a CPU: two of them stay in its cache; measured, not guessed
 TILE_GPU = 4096
 FARTHEST = -80.0  # exp of less is nothing beside the sample's own 1, and far slower
+EXACT = 1e-6  # of an exponent: more is lost by one product only where clusters are far apart
 LARGEST = 2**62  # of a pattern's number; above it patterns are numbered anew
 
 
@@ -114,8 +116,14 @@ def quantile_edges(values: Any, bins: int) -> Tensor:
     """
     found = layers("quantile_edges", values)
     _at_least_two("quantile_edges", bins)
-    at = torch.linspace(0, 1, bins + 1, dtype=found.dtype, device=found.device)[1:-1]
-    return torch.quantile(found.flatten(-2), at, dim=-1).movedim(0, -1)
+    ordered = np.sort(found.flatten(-2).numpy(force=True))  # torch.quantile takes 2^24 at most
+    flat = torch.from_numpy(ordered).to(found.device)
+    at = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1] * (flat.shape[-1] - 1)
+    before = at.floor().long().to(flat.device)
+    part = (at - at.floor()).to(flat.device)
+    low, high = flat[..., before], flat[..., (before + 1).clamp(max=flat.shape[-1] - 1)]
+    between = (low.double() * (1 - part) + high.double() * part).to(flat.dtype)
+    return torch.where(low == high, low, torch.minimum(torch.maximum(between, low), high))
 
 
 def patterns(values: Any, edges: Any = None) -> Tensor:
@@ -172,11 +180,12 @@ def entropy(codes: Any) -> Tensor:
         >>> entropy([7, 7, 3, 5]).item()
         1.5
     """
-    found = torch.as_tensor(codes)
-    if found.is_floating_point() or found.is_complex():
+    found = _check.tensor("entropy", "codes", codes)
+    if found.is_floating_point():
         raise TypeError(
             f"entropy needs whole numbers as codes; got {found.dtype}; number them by patterns"
         )
+    found = found.long()  # of 64 bits without a sign those above 2^63 stay apart
     if not found.numel():
         raise ValueError(f"entropy needs codes (..., n); got {tuple(found.shape)}; give samples")
     n = found.shape[-1]
@@ -198,7 +207,7 @@ def binned(values: Any, labels: Any, edges: Any = None) -> Information:
 
     Args:
         values: activations (..., n, d); dimensions in front are networks or layers.
-        labels: (n), a class for each sample, two classes or more.
+        labels: (n), a class for each sample, numbers or words, two classes or more.
         edges: see `patterns`.
 
     Returns:
@@ -235,7 +244,7 @@ def kde(values: Any, labels: Any, variance: float, chunk: int | None = None) -> 
     Args:
         values: activations (n, d). float32 is exact to about 1e-5 bits and the faster one:
             distances are float64 in any case.
-        labels: (n), a class for each sample, two classes or more.
+        labels: (n), a class for each sample, numbers or words, two classes or more.
         variance: of the noise, in squared units of the activations; theirs: 0.1 and 1e-3.
         chunk: rows of a tile; memory is chunk x chunk and O(n). None fits the device.
 
@@ -278,21 +287,17 @@ def _kernel_sums(
     Samples are sorted by class, so that a tile of pairs has one class on each side, and each tile
     above the diagonal serves twice.
     """
-    wide = values.double()
-    wide = wide - wide.mean(0)  # small numbers lose less in |a|² + |b|² - 2ab
-    half, one = -wide.square().sum(1, keepdim=True) / 2, torch.ones_like(wide[:, :1])
-    left = torch.cat([wide, half, one], 1) / (4 * variance)
-    right = torch.cat([wide, one, half], 1).T.contiguous()
+    exponents = _exponents(values.double(), variance)
     ends = counts.cumsum(0).tolist()
     tiles = [
         (a, min(a + chunk, end), label)
         for label, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
         for a in range(start, end, chunk)
     ]
-    sums = wide.new_zeros(2, len(counts), len(values))
+    sums = torch.zeros(2, len(counts), len(values), dtype=torch.float64, device=values.device)
     for at, (a, b, mine) in enumerate(tiles):
         for c, d, other in tiles[at:]:
-            kernel = (left[a:b] @ right[:, c:d]).clamp_(FARTHEST, 0).to(values.dtype).exp_()
+            kernel = exponents(a, b, c, d).clamp_(FARTHEST, 0).to(values.dtype).exp_()
             for power in range(2):
                 if power:
                     kernel.square_().square_()
@@ -300,6 +305,34 @@ def _kernel_sums(
                 if a != c:
                     sums[power, mine, c:d] += kernel.sum(0)
     return sums[0].T, sums[1].T
+
+
+def _exponents(values: Tensor, variance: float) -> Callable[[int, int, int, int], Tensor]:
+    """-d / 8s² between rows a:b and c:d, as a function of these.
+
+    By one product, unless |a|² + |b|² - 2ab would lose what counts beside the variance.
+    """
+    power = math.frexp(math.sqrt(variance))[1]
+    values, variance = (
+        _scale.shifted(values, -power),
+        math.ldexp(math.ldexp(variance, -power), -power),
+    )
+    _check.finite("kde", "values over the root of the variance", values)
+    wide = values - values.mean(0)  # small numbers lose less
+    squares = wide.square().sum(1, keepdim=True)
+    lost = float(squares.max()) * torch.finfo(wide.dtype).eps / variance
+    if not lost < EXACT:
+
+        def by_differences(a: int, b: int, c: int, d: int) -> Tensor:
+            how = "donot_use_mm_for_euclid_dist"
+            far = torch.cdist(values[a:b], values[c:d], compute_mode=how)
+            return far.square_().div_(-8 * variance)
+
+        return by_differences
+    half, one = -squares / 2, torch.ones_like(wide[:, :1])
+    left = torch.cat([wide, half, one], 1) / (4 * variance)
+    right = torch.cat([wide, one, half], 1).T.contiguous()
+    return lambda a, b, c, d: left[a:b] @ right[:, c:d]
 
 
 def _informed(sums: Tensor, own: Tensor, counts: Tensor) -> Information:
@@ -313,7 +346,7 @@ def _informed(sums: Tensor, own: Tensor, counts: Tensor) -> Information:
 
 def layers(who: str, values: Any) -> Tensor:
     """Activations (..., n, d), checked; (n) becomes (n, 1)."""
-    found = _check.numbers(who, "values", values)
+    found = _check.wide(_check.numbers(who, "values", values))
     found = found[:, None] if found.ndim == 1 else found
     if found.ndim < 2 or found.shape[-2] < 4 or not found.numel():
         raise ValueError(
@@ -326,7 +359,7 @@ def layers(who: str, values: Any) -> Tensor:
 
 def _classes(who: str, labels: Any, values: Tensor) -> Tensor:
     """Labels as whole numbers from 0, on the device of the values."""
-    found = _check.samples(who, "labels", labels)
+    found = _check.classes(who, "labels", labels)
     if found.shape[1] != 1:
         raise ValueError(
             f"{who} needs one label for each sample (n); got {tuple(found.shape)}; "

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swiftrnn.analysis import _check
+from swiftrnn.analysis import _check, _scale
 from swiftrnn.analysis._scipy import special, stats
 from swiftrnn.analysis.angles import (
     angle,
@@ -175,6 +175,8 @@ def isotropy_test(vectors: Any, centred: bool = False, seed: int = 0) -> Isotrop
 def _set(who: str, vectors: Any, centred: bool) -> tuple[Tensor, Tensor]:
     """Checked vectors, and the centre to subtract."""
     found = _check.samples(who, "vectors", vectors).detach()
+    if found.dtype == torch.float64:  # no direction depends on a scale, and a mean can be too large
+        found = _scale.unit(found)[0]
     if found.shape[1] < 2:
         raise ValueError(
             f"{who} needs vectors (N, d) with d of 2 or more; got {tuple(found.shape)}"

@@ -42,8 +42,8 @@ def batch_loss(model: nn.Module, loss_function: Any, inputs: Any, targets: Any) 
     like = next((p for p in model.parameters()), torch.empty(0))
     found = {}
     for name, values in (("inputs", inputs), ("targets", targets)):
-        _check.finite(who, name, _check.numbers(who, name, values))
-        tensor = torch.as_tensor(values, device=like.device)
+        tensor = _check.tensor(who, name, values).to(like.device)
+        _check.finite(who, name, tensor)
         found[name] = tensor.to(like.dtype) if tensor.is_floating_point() else tensor
     _check.same_length(who, **found)
     return lambda: loss_function(model(found["inputs"]), found["targets"])
@@ -139,7 +139,7 @@ class Scan:
 
 
 def _norm(parts: Mapping[str, float]) -> float:
-    return math.sqrt(sum(part**2 for part in parts.values()))
+    return math.hypot(*parts.values())  # also of parts whose squares are no floats
 
 
 def _top(values: Tensor) -> float:
@@ -299,11 +299,11 @@ def draw_bands(axes: Any, steps: Any, values: Any, label: str = "", **how: Any) 
     Args:
         axes: of matplotlib.
         steps: (T) of the training.
-        values: (T, S), such as the losses of a scan at each of them.
+        values: (T, S), such as the losses of a scan at each of them; an array of numbers.
         label: of the line.
         how: for the line, as Axes.plot takes it.
     """
-    rows = torch.as_tensor(values, dtype=torch.float64)
+    rows = _check.numbers("draw_bands", "values", values).detach().double().cpu()
     (line,) = axes.plot(steps, rows.median(1).values.numpy(), label=label, **how)
     low, high = (rows.amin(1).numpy(), rows.amax(1).numpy())
     axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.25, linewidth=0)

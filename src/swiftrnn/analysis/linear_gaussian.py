@@ -68,7 +68,7 @@ def one_neuron(weights: Any, edges: Any, inverse: Callable[[Tensor], Tensor]) ->
 def linear_information(weight: Any, noise: float = 1.0) -> Tensor:
     """I(X;T) of a linear layer with noise, T = W X + N(0, noise), X ~ N(0, I / inputs): exact.
 
-    `1/2 log2 det(I + W W^T / (inputs noise))`
+    `1/2 log2 det(I + W W^T / (inputs noise))`, from the singular values of W.
 
     Args:
         weight: W (units, inputs): of a deep linear net the product of its layers up to this one.
@@ -89,9 +89,15 @@ def linear_information(weight: Any, noise: float = 1.0) -> Tensor:
     """
     found = _matrix("linear_information", "weight", weight)
     _positive("linear_information", "noise", noise)
-    units, inputs = found.shape
-    eye = torch.eye(units, dtype=found.dtype, device=found.device)
-    return torch.logdet(eye + found @ found.T / (inputs * noise)) / (2 * math.log(2))
+    return _log2_one_plus(torch.linalg.svdvals(found), found.shape[1] * noise) / 2
+
+
+def _log2_one_plus(sizes: Tensor, variance: float) -> Tensor:
+    """The sum of log2(1 + size² / variance), also of sizes whose squares are no floats."""
+    ratio = sizes / math.sqrt(variance)
+    small = ratio.clamp(max=1.0).square().log1p()
+    large = 2 * ratio.clamp(min=1.0).log() + ratio.clamp(min=1.0).reciprocal().square().log1p()
+    return torch.where(ratio < 1, small, large).sum() / math.log(2)
 
 
 def linear_label_information(
@@ -127,12 +133,15 @@ def linear_label_information(
     layer, target = _pair(who, weight, teacher)
     _positive(who, "noise", noise)
     _positive(who, "label_noise", label_noise)
-    inputs = layer.shape[1]
-    of_t = layer @ layer.T / inputs + noise * torch.eye(len(layer)).to(layer)
-    of_y = target @ target.T / inputs + label_noise * torch.eye(len(target)).to(layer)
-    both = target @ layer.T / inputs
-    left = of_y - both @ torch.linalg.solve(of_t, both.T)
-    return (torch.logdet(of_y) - torch.logdet(left)) / (2 * math.log(2))
+    # C_Y less what T tells of it is a covariance as well, of what is left of each direction of X
+    units, inputs = layer.shape
+    padded = torch.cat([layer, layer.new_zeros(max(0, inputs - units), inputs)])
+    _, sizes, directions = torch.linalg.svd(padded, full_matrices=False)
+    seen = target @ directions.T
+    left = seen / torch.hypot(torch.ones_like(sizes), sizes / math.sqrt(inputs * noise))
+    before, after = (_log2_one_plus(torch.linalg.svdvals(each), inputs * label_noise)
+                     for each in (seen, left))  # fmt: skip
+    return ((before - after) / 2).clamp(min=0)
 
 
 def generalisation_error(weight: Any, teacher: Any, label_noise: float) -> Tensor:
@@ -169,7 +178,8 @@ def generalisation_error(weight: Any, teacher: Any, label_noise: float) -> Tenso
             f"generalisation_error needs label_noise of 0 or more; got {label_noise:g}; "
             "give a variance"
         )
-    return (target - net).square().sum() / net.shape[1] + len(net) * label_noise
+    found = (target - net).square().sum() / net.shape[1] + len(net) * label_noise
+    return _check.held("generalisation_error", found)
 
 
 def descend(

@@ -5,7 +5,7 @@ its mean is taken away; `batch_norm_gradient` is the backward pass of batch norm
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -47,19 +47,34 @@ class Moment:
 
 @dataclass
 class _Sums:
-    """Sums over samples of groups of entries: x (G, D) and x x^T (G, D, D), in float64."""
+    """Of samples of groups of entries: the mean of x (G, D), and the sum of products about it.
+
+    In float64, of x less the first sample, and merged chunk by chunk: a mean far from 0 takes no
+    digits, and what is constant is 0.
+    """
 
     who: str
     count: int = 0
-    first: Tensor | float = 0.0
-    second: Tensor | float = 0.0
+    first: Tensor = field(default_factory=lambda: torch.zeros(0))  # (G, D)
+    mean: Tensor = field(default_factory=lambda: torch.zeros(0))  # (G, D), less the first
+    products: Tensor = field(default_factory=lambda: torch.zeros(0))  # (G, D, D)
 
     def add(self, rows: Tensor) -> None:
         """Count samples (n, G, D)."""
-        x = rows.detach().double().transpose(0, 1)
-        self.count += len(rows)
-        self.first = self.first + x.sum(1)
-        self.second = self.second + x.transpose(1, 2) @ x
+        x, new = rows.detach().double().transpose(0, 1), len(rows)
+        if not new:
+            return
+        if not self.count:
+            self.first, self.mean = x[:, 0], torch.zeros_like(x[:, 0])
+            self.products = x.new_zeros(*x.shape[::2], x.shape[2])
+        x = x - self.first[:, None]
+        here = x.mean(1)
+        own, step = x - here[:, None], here - self.mean
+        weight = self.count * new / (self.count + new)
+        between = weight * step[:, :, None] * step[:, None, :]
+        self.products = self.products + own.transpose(1, 2) @ own + between
+        self.mean = self.mean + step * (new / (self.count + new))
+        self.count += new
 
     def moment(self) -> Moment:
         """What they come to."""
@@ -67,9 +82,8 @@ class _Sums:
             raise ValueError(
                 f"{self.who} needs at least 4 samples of the input; got {self.count}; give more"
             )
-        mean, whole = self.first / self.count, torch.as_tensor(self.second) / self.count
-        mean = torch.as_tensor(mean)
-        centred = whole - mean[:, :, None] * mean[:, None, :]
+        centred, mean = self.products / self.count, self.first + self.mean
+        whole = centred + mean[:, :, None] * mean[:, None, :]
         _check.finite(self.who, "input", whole)
         return Moment(*_sizes(whole), *_sizes(centred), self.count, mean.numel())
 
@@ -220,7 +234,7 @@ def batch_norm_gradient(y: Any, gradient: Any, gamma: Any = 1.0, eps: float = 1e
         eps: as batch norm's, 0 or more.
 
     Returns:
-        (B, C, ...).
+        (B, C, ...), computed in float64, in the dtype of y, float32 at least.
 
     Raises:
         TypeError: these are no numbers.
@@ -237,7 +251,9 @@ def batch_norm_gradient(y: Any, gradient: Any, gamma: Any = 1.0, eps: float = 1e
     """
     normal, g, slope = _columns("batch_norm_gradient", y, gradient, gamma, eps)
     found = slope * (g - g.mean(1, True) - normal * (g * normal).mean(1, True))
-    shape = torch.as_tensor(y).shape
+    given = _check.numbers("batch_norm_gradient", "y", y)
+    shape = given.shape
+    found = _check.held("batch_norm_gradient", found, _check.wide(given).dtype)
     return found.view(shape[1], shape[0], *shape[2:]).transpose(0, 1)
 
 
@@ -272,7 +288,7 @@ def batch_norm_removed(y: Any, gradient: Any, gamma: Any = 1.0, eps: float = 1e-
 
 
 def _columns(who: str, y: Any, gradient: Any, gamma: Any, eps: float) -> tuple[Tensor, ...]:
-    """The normalised input (C, m), the gradient (C, m), and gamma / s (C, 1)."""
+    """The normalised input (C, m), the gradient (C, m), and gamma / s (C, 1), in float64."""
     given = _check.numbers(who, "y", y)
     g, weight = _check.numbers(who, "gradient", gradient), _check.numbers(who, "gamma", gamma)
     if given.ndim < 2 or given.numel() < 2 * given.shape[1]:
@@ -289,9 +305,14 @@ def _columns(who: str, y: Any, gradient: Any, gamma: Any, eps: float) -> tuple[T
         raise ValueError(f"{who} needs eps of 0 or more; got {eps}; give batch norm's")
     for name, each in (("y", given), ("gradient", g), ("gamma", weight)):
         _check.finite(who, name, each)
-    y_Cm, g_Cm = (each.transpose(0, 1).flatten(1) for each in (given, g.to(given)))
+    y_Cm, g_Cm = (each.double().transpose(0, 1).flatten(1) for each in (given, g.to(given.device)))
+    y_Cm = y_Cm - y_Cm[:, :1]  # equal values become 0, and not what rounding leaves of them
     s = (y_Cm.var(1, unbiased=False, keepdim=True) + eps).sqrt()
     if not bool(s.all()):
         raise ValueError(f"{who} needs y that varies in each channel, or eps above 0; got "
                          "a channel of equal values; give an eps")  # fmt: skip
-    return (y_Cm - y_Cm.mean(1, True)) / s, g_Cm, weight.to(given).reshape(-1, 1) / s
+    scale = weight.double().to(s.device).reshape(-1, 1) / s
+    found = (y_Cm - y_Cm.mean(1, True)) / s, g_Cm, scale
+    for each in found:
+        _check.finite(who, "y of a size whose square float64 can hold", each)
+    return found

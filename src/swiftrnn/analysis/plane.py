@@ -52,6 +52,7 @@ def several(
     adaptive = information.quantile_edges(layer, bins)
     net = information.net_input_edges(activation, *NET_INPUT)
     single = layer.float()
+    _check.finite("several", "values in float32", single.flatten(0, -2))
     found = {
         "binned": information.binned(layer, labels, edges),
         "adaptive": information.binned(layer, labels, adaptive),
@@ -87,7 +88,7 @@ def compression(bits: Any, since: int = 0) -> tuple[Tensor, Tensor]:
         >>> [each.item() for each in compression([1.0, 9.0, 8.0, 3.0], since=2)]
         [6.0, -5.0]
     """
-    found = _check.numbers("compression", "bits", bits)
+    found = _check.wide(_check.numbers("compression", "bits", bits))
     _check.finite("compression", "bits", found)
     if not found.ndim or not 0 <= since < found.shape[-1] - 1:
         raise ValueError(

@@ -1,6 +1,7 @@
 """What layers give on a fixed set of inputs, and how sure their gradients are, while they learn."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -21,12 +22,18 @@ class Recorder:
 
     Args:
         module: the network.
-        inputs: its argument, samples first.
-        layers: names as in `module.named_modules()`; None takes every module without children.
-        chunk: samples at a time; None takes all at once.
+        inputs: its argument, samples first; a tuple of several arguments, or a mapping of keyword
+            arguments. Tensors stay as they are; arrays, lists and DataFrames of floating point get
+            the dtype of the module's parameters. What is no array is passed on.
+        layers: names as in `module.named_modules()`; None takes every module without children
+            that runs.
+        chunk: samples at a time; None takes all at once. Only for modules whose tensors all have
+            samples first.
 
     Raises:
-        ValueError: a layer is not there; or chunk is not positive.
+        TypeError: an array in the inputs is not one of numbers.
+        ValueError: a layer is not there; chunk is not positive; or inputs have unequal lengths and
+            are to be chunked.
 
     Attributes:
         history: activations by layer, (n, ...) on the layer's device, by step.
@@ -41,11 +48,12 @@ class Recorder:
     def __init__(
         self,
         module: Module,
-        inputs: Tensor,
+        inputs: Any,
         layers: Iterable[str] | None = None,
         chunk: int | None = None,
     ) -> None:
         there = dict(module.named_modules())
+        self._all = layers is None
         if layers is None:
             layers = [name for name, each in there.items() if not any(each.children())]
         self.layers = list(layers)
@@ -57,7 +65,9 @@ class Recorder:
             )
         if chunk is not None and chunk < 1:
             raise ValueError(f"Recorder needs a positive chunk; got {chunk}; leave it out")
-        self.module, self.inputs, self.chunk = module, inputs, chunk
+        self.module, self.chunk = module, chunk
+        self.inputs = _arguments(module, inputs)
+        self._calls()  # says what does not fit before anything runs
         self.history: dict[int, dict[str, Tensor]] = {}
         self._now: dict[str, Tensor] | None = None  # the outputs of one forward pass
         self._handles: list[Any] = []
@@ -77,10 +87,36 @@ class Recorder:
     def _hook(self, name: str) -> Callable[..., None]:
         def keep(_: Module, __: Any, output: Any) -> None:
             if self._now is not None:
-                first = output[0] if isinstance(output, tuple | list) else output
+                first = _first_tensor(output)
+                if first is None:
+                    raise RuntimeError(
+                        f"record needs layers that give tensors; got {type(output).__name__} of "
+                        f"{name or 'the module'}; leave it out"
+                    )
                 self._now[name] = first.detach().clone()  # later layers may work in place
 
         return keep
+
+    def _calls(self) -> list[tuple[list[Any], dict[str, Any], int]]:
+        """Arguments, keyword arguments and the number of samples of each chunk."""
+        given, names = self.inputs
+        tensors = [each for each in given if isinstance(each, Tensor) and each.ndim]
+        sizes = sorted({len(each) for each in tensors})
+        if self.chunk is None or not tensors:
+            parts = [given]
+        elif len(sizes) > 1:
+            raise ValueError(
+                "Recorder needs inputs of as many samples for chunks; got "
+                f"{', '.join(map(str, sizes))}; leave chunk out"
+            )
+        else:
+            starts = range(0, max(1, sizes[0]), self.chunk)
+            parts = [[each[at : at + self.chunk] if isinstance(each, Tensor) and each.ndim else each
+                      for each in given] for at in starts]  # fmt: skip
+        split = len(given) - len(names)
+        return [(part[:split], dict(zip(names, part[split:], strict=True)),
+                 next((len(e) for e in part if isinstance(e, Tensor) and e.ndim), 0))
+                for part in parts]  # fmt: skip
 
     @torch.no_grad()
     def record(self, step: int, keep: bool = True) -> dict[str, Tensor]:
@@ -91,33 +127,70 @@ class Recorder:
             keep: False leaves `history` as it is.
 
         Returns:
-            Activations by layer, (n, ...), samples first; of a layer that gives several tensors the
-            first, and of one that runs several times the last.
+            Activations by layer, (n, ...), samples first; of a layer that gives several tensors, in
+            a tuple or a mapping, the first, and of one that runs several times the last.
 
         Raises:
-            RuntimeError: outside the `with`; or a layer did not run.
+            RuntimeError: outside the `with`; a layer did not run, or gives no tensor; or its
+                outputs do not have samples first and cannot be put together from chunks.
         """
         if not self._handles:
             raise RuntimeError("record needs its hooks; got none; call it inside `with Recorder`")
         parts: dict[str, list[Tensor]] = {name: [] for name in self.layers}
+        calls = self._calls()
         with _evaluating(self.module):
-            for inputs in self.inputs.split(self.chunk or max(1, len(self.inputs))):
+            for arguments, keywords, size in calls:
                 self._now = {}
                 try:
-                    self.module(inputs)
-                    for name in self.layers:
-                        if name not in self._now:
+                    self.module(*arguments, **keywords)
+                    for name, each in self._now.items():
+                        if len(calls) > 1 and (not each.ndim or len(each) != size):
                             raise RuntimeError(
-                                f"record needs layers that run; got {name}, which did not; "
-                                "leave it out"
+                                f"record needs outputs with samples first for chunks; got "
+                                f"{tuple(each.shape)} of {name or 'the module'} for {size} "
+                                "samples; leave chunk out"
                             )
-                        parts[name].append(self._now[name])
+                        parts[name].append(each)
                 finally:
                     self._now = None
-        found = {name: torch.cat(each) for name, each in parts.items()}
+        idle = [name for name, each in parts.items() if len(each) < len(calls)]
+        if idle and not (self._all and all(not parts[name] for name in idle)):
+            raise RuntimeError(
+                f"record needs layers that run; got {', '.join(idle)}, which did not; leave it out"
+            )
+        found = {name: each[0] if len(each) == 1 else torch.cat(each)
+                 for name, each in parts.items() if each}  # fmt: skip
         if keep:
             self.history[step] = found
         return found
+
+
+def _arguments(module: Module, inputs: Any) -> tuple[list[Any], list[str]]:
+    """Arguments, the last of them by name, and these names; arrays as tensors."""
+    like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    if isinstance(inputs, Mapping):
+        given, names = list(inputs.values()), [str(name) for name in inputs]
+    else:
+        given, names = list(inputs) if isinstance(inputs, tuple) else [inputs], []
+
+    def as_tensor(value: Any) -> Any:
+        plain = isinstance(value, Tensor | str | bytes | int | float | Mapping | tuple)
+        if plain or not (hasattr(value, "__array__") or isinstance(value, list)):
+            return value
+        found = _check.tensor("Recorder", "inputs", value).to(like.device)
+        return found.to(like.dtype) if found.is_floating_point() else found
+
+    return [as_tensor(value) for value in given], names
+
+
+def _first_tensor(output: Any) -> Tensor | None:
+    """The first one in whatever a module gives."""
+    if isinstance(output, Tensor):
+        return output
+    each = output.values() if isinstance(output, Mapping) else output
+    if not isinstance(output, Mapping | tuple | list):
+        return None
+    return next((found for one in each if (found := _first_tensor(one)) is not None), None)
 
 
 @contextmanager
@@ -152,7 +225,7 @@ def dead_units(values: Any) -> Tensor:
         [True, False]
     """
     found = _check.numbers("dead_units", "values", values)
-    if found.ndim < 2 or found.shape[-2] < 4:
+    if found.ndim < 2 or found.shape[-2] < 4 or not found.numel():
         raise ValueError(
             f"dead_units needs at least 4 samples (..., n, d) as values; got {tuple(found.shape)}; "
             "give one row for each sample"
@@ -164,8 +237,8 @@ def dead_units(values: Any) -> Tensor:
 def gradient_snr(
     module: Module,
     loss: Callable[[Tensor, Tensor], Tensor],
-    inputs: Tensor,
-    targets: Tensor,
+    inputs: Any,
+    targets: Any,
     chunk: int = 1024,
 ) -> dict[str, float]:
     """Signal and noise of the gradient of each parameter, over all samples one by one.
@@ -176,15 +249,18 @@ def gradient_snr(
     Args:
         module: without parts that look at several samples, such as batch normalisation.
         loss: of outputs (1, ...) and targets (1, ...), a scalar.
-        inputs: (n, ...), n at least 4: the whole training set.
-        targets: (n, ...).
+        inputs: (n, ...), n at least 4: the whole training set; floating point of an array gets the
+            module's dtype.
+        targets: (n, ...), likewise.
         chunk: samples at a time: memory is chunk x parameters.
 
     Returns:
         By parameter's name; 0 where no sample has a gradient, inf where all have the same one.
 
     Raises:
-        ValueError: too few samples, unequal lengths, or a positive chunk is missing.
+        TypeError: these are no numbers.
+        ValueError: too few samples, unequal lengths, inputs or gradients that are not finite, or a
+            positive chunk is missing.
 
     Example:
         >>> net = torch.nn.Linear(1, 1, bias=False)
@@ -196,6 +272,7 @@ def gradient_snr(
     Source: Shwartz-Ziv, Tishby (2017), "Opening the Black Box of Deep Neural Networks via
         Information"; Saxe et al. (2018), gradients' phases.
     """
+    (inputs, targets), _ = _arguments(module, (inputs, targets))
     if len(inputs) < 4:
         raise ValueError(
             f"gradient_snr needs at least 4 samples (n, ...) as inputs; got {len(inputs)}; "
@@ -204,6 +281,8 @@ def gradient_snr(
     _check.same_length("gradient_snr", inputs=inputs, targets=targets)
     if chunk < 1:
         raise ValueError(f"gradient_snr needs a positive chunk; got {chunk}; leave it out")
+    for name, given in (("inputs", inputs), ("targets", targets)):
+        _check.finite("gradient_snr", name, given)
     parameters = {name: each.detach() for name, each in module.named_parameters()}
 
     def one(given: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
@@ -212,18 +291,26 @@ def gradient_snr(
     each = vmap(grad(one), in_dims=(None, 0, 0), randomness="different")
     means = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in parameters.items()}
     squares = {name: torch.zeros_like(mean) for name, mean in means.items()}
+    first: dict[str, Tensor] = {}  # less it, gradients that are all the same have no noise at all
     done = 0
     for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True):
         new = len(x)
         for name, g in each(parameters, x, y).items():  # means merged: sums of squares would cancel
-            here = g.double().mean(0)
+            g = g.double() - first.setdefault(name, g[0].double())
+            here = g.mean(0)
             step = here - means[name]
-            squares[name] += (g.double() - here).square().sum(0)
+            squares[name] += (g - here).square().sum(0)
             squares[name] += step.square() * (done * new / (done + new))
             means[name] += step * (new / (done + new))
         done += new
     found = {}
     for name, mean in means.items():
-        signal, noise = float(mean.norm()), float((squares[name] / done).sum().sqrt())
+        signal = float((mean + first[name]).norm())
+        noise = float((squares[name] / done).sum().sqrt())
+        if not math.isfinite(signal + noise):
+            raise ValueError(
+                f"gradient_snr needs gradients whose squares are finite; got nan or infinity for "
+                f"{name}; look at the loss"
+            )
         found[name] = signal / noise if noise else (float("inf") if signal else 0.0)
     return found

@@ -1,7 +1,6 @@
 """What a model of bytes must beat: counts of what follows what, and a general compressor."""
 
 import lzma
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,16 +16,38 @@ def order_0(train: NDArray[Any] | bytes, test: NDArray[Any] | bytes, kinds: int 
         test: the same.
         kinds: how many different tokens there are.
 
+    Raises:
+        TypeError: tokens are no whole numbers.
+        ValueError: a token is not in 0..kinds-1, or there is none to measure.
+
     Example:
         >>> round(order_0(b"ab" * 10_000, b"abba" * 1_000), 3)
         1.018
     """
-    known, asked = (
-        np.frombuffer(part, np.uint8) if isinstance(part, bytes) else part for part in (train, test)
-    )
+    if isinstance(kinds, bool) or not isinstance(kinds, int) or kinds < 1:
+        raise ValueError(f"order_0 needs kinds of at least 1; got {kinds}; count the tokens")
+    known = _tokens("train", train, kinds)
+    asked = _tokens("test", test, kinds)
+    if not len(asked):
+        raise ValueError("order_0 needs tokens to measure as test; got none; give some")
     counts = np.bincount(known, minlength=kinds) + 1.0
     bits = -np.log2(counts / counts.sum())
     return float(bits[asked].mean())
+
+
+def _tokens(name: str, part: Any, kinds: int) -> NDArray[np.int64]:
+    """Tokens, checked."""
+    found = np.frombuffer(part, np.uint8) if isinstance(part, bytes) else np.asarray(part).ravel()
+    if found.dtype.kind not in "iub" and found.size:
+        raise TypeError(
+            f"order_0 needs whole numbers as {name}; got {found.dtype}; number the tokens"
+        )
+    if found.size and not 0 <= int(found.min()) <= int(found.max()) < kinds:
+        raise ValueError(
+            f"order_0 needs tokens in 0..{kinds - 1} as {name}; got {int(found.min())} to "
+            f"{int(found.max())}; say how many kinds there are"
+        )
+    return found.astype(np.int64)
 
 
 def order_2(train: bytes, test: bytes) -> float:
@@ -44,10 +65,15 @@ def order_2(train: bytes, test: bytes) -> float:
     Returns:
         Bits per byte.
 
+    Raises:
+        ValueError: the test has fewer than three bytes.
+
     Source: Witten and Bell (1991), "The zero-frequency problem", method C.
     """
     known, asked = (np.frombuffer(part, np.uint8).astype(np.int64) for part in (train, test))
-    p = np.full(max(len(asked) - 2, 0), 1 / 256)
+    if len(asked) < 3:
+        raise ValueError(f"order_2 needs a test of 3 bytes or more; got {len(asked)}; give some")
+    p = np.full(len(asked) - 2, 1 / 256)
     for order in range(3):
         seen, at = _grams(known, order), _grams(asked, order)[2 - order :]
         counts = np.bincount(seen, minlength=256 ** (order + 1)).astype(np.int32)
@@ -57,7 +83,7 @@ def order_2(train: bytes, test: bytes) -> float:
         blank = total[context] == 0
         better = (counts[at] + kinds[context] * p) / (total + kinds)[context].clip(1)
         p = np.where(blank, p, better)
-    return float(-np.log2(p).mean()) if len(p) else math.nan
+    return float(-np.log2(p).mean())
 
 
 def _grams(content: NDArray[np.int64], order: int) -> NDArray[np.int64]:
@@ -69,9 +95,16 @@ def _grams(content: NDArray[np.int64], order: int) -> NDArray[np.int64]:
 
 
 def xz(files: Sequence[bytes]) -> float:
-    """Bits per byte of `xz -9`, each file compressed by itself."""
+    """Bits per byte of `xz -9`, each file compressed by itself.
+
+    Raises:
+        ValueError: the files have no bytes.
+    """
+    size = sum(map(len, files))
+    if not size:
+        raise ValueError(f"xz needs bytes to compress; got none in {len(files)} files; give some")
     packed = sum(len(lzma.compress(content, preset=9)) for content in files)
-    return 8 * packed / max(sum(map(len, files)), 1)
+    return 8 * packed / size
 
 
 def baselines(train: bytes, test: bytes, files: Sequence[bytes]) -> dict[str, float]:

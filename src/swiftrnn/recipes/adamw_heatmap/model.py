@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import statistics
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -115,10 +116,10 @@ def correlation(rows: Sequence[Row]) -> float:
     Near -1 or 1 the two must be tuned together, near 0 each can be tuned alone.
     """
     best = [row[0] for row in rows if row[0]["decay"]][:TOP]
-    both = torch.tensor([[math.log(p["rate"]), math.log(p["decay"])] for p in best]).t()
-    if both.shape[1] < 2 or bool((both.std(1) == 0).any()):
+    columns = [[math.log(p[name]) for p in best] for name in ("rate", "decay")]
+    if any(len(set(column)) < 2 for column in columns):
         return math.nan
-    return float(torch.corrcoef(both)[0, 1])
+    return statistics.correlation(*columns)  # exact sums: the same on every processor
 
 
 def regret(rows: Sequence[Row], rates: Sequence[float]) -> float:

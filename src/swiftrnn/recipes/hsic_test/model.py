@@ -61,7 +61,8 @@ def tested(table: Mapping[str, Column], config: Any, name: str) -> list[Pair]:
         values, words, orders, config.seed, config.block, progress=progress
     )
     bar.close()
-    correlation = torch.corrcoef(torch.stack([*values.values()]))
+    sizes = [each / each.abs().max() for each in values.values()]  # no square is too large
+    correlation = torch.corrcoef(torch.stack(sizes))
     pairs = [
         {
             "first": a, "second": b, "alignment": float(aligned[i, j]), "p": float(p_values[i, j]),
