@@ -6,6 +6,7 @@ Differs: permutations beside the paper's gamma distribution; all pairs of a tabl
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -20,6 +21,10 @@ class Config:
 
     csv: Path | None = None  # a table of yours, with names in its first line; else a made-up one
     columns: tuple[str, ...] = ()  # of it, by name; all of them unless given
+    words: tuple[str, ...] = ()  # of these columns, those that are words, whatever they look like
+    missing: Literal["refuse", "drop"] = "refuse"  # drop leaves out rows that lack a value
+    delimiter: Literal["auto", "comma", "semicolon", "tab", "bar"] = "auto"  # between fields
+    decimal: Literal["auto", "point", "comma"] = "auto"  # sign of its numbers
     rows: int = 500  # at most so many of its rows, drawn at random, or in order for --block
     level: float = 0.05  # of all pairs together, by Holm: so seldom is any of them wrong
     permutations: int = 999  # of a column; more where there are so many pairs that these are few
@@ -43,7 +48,10 @@ def run(config: Config, out: Path) -> dict[str, float]:
     """Test every pair of columns; without a table of yours, measure the tests themselves."""
     torch.set_num_threads(1)
     if config.csv:
-        table = read_table(config.csv, config.columns, config.rows, config.seed, config.block > 1)
+        names = "words", "missing", "delimiter", "decimal"
+        how = {name: getattr(config, name) for name in names}
+        at_most = config.rows, config.seed, config.block > 1
+        table = read_table(config.csv, config.columns, *at_most, **how)
     else:
         table = made_up(config.rows, config.seed)
     found, pairs = of_table(table, config)
