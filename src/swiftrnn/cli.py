@@ -266,17 +266,19 @@ def _preset(words: list[str]) -> str:
 
 
 def _predict(options: Predict) -> None:
-    from swiftrnn.deploy import predict
+    from swiftrnn.deploy import console, predict
 
     trained = predict.load(options.run)
-    texts = options.inputs or (sys.stdin.read(),)
-    if trained.name == predict.RECIPE:
+    continues = trained.name == predict.RECIPE
+    predict.check_used(trained, options)
+    texts = console.given(options.inputs, any_bytes=continues)
+    if continues:
         how = (options.length, options.temperature, options.top_k, options.seed)
         for text in texts:
-            print(text + predict.continue_text(trained, text, *how))
+            console.show(text + predict.continue_text(trained, text, *how) + "\n")
         return
     for text in texts:
-        print(predict.found(trained, text, options.format), end="")
+        console.show(predict.found(trained, text, options.format))
 
 
 def _serve(options: Serve) -> None:

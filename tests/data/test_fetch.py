@@ -176,10 +176,10 @@ def test_a_redirection_is_followed_to_where_it_is_safe(dataset, server, tmp_path
     secret = tmp_path / "secret"
     secret.write_bytes(CONTENT)
     for target in (f"file://{secret}", "ftp://127.0.0.1/x", "data:,x"):
-        with pytest.raises(ConnectionError, match="downloaded once .*edirection"):
+        with pytest.raises(ConnectionError, match=r"downloaded once .*edirection"):
             dataset(f"to/{target}", name="other.txt")
     asked = Request("https://example.org/x")
-    with pytest.raises(URLError, match="a redirection from https to http://example.org/y"):
+    with pytest.raises(URLError, match=r"a redirection from https to http://example.org/y"):
         fetch._Redirected().redirect_request(asked, None, 302, "", {}, "http://example.org/y")
     other = fetch._Redirected().redirect_request(asked, None, 302, "", {}, "https://example.org/y")
     assert other.full_url == "https://example.org/y"
