@@ -179,7 +179,7 @@ def test_run_refuses_with_one_line(swiftrnn):
     assert refused(swiftrnn("run", "languagemodel"), "did you mean language_model?")
     assert refused(swiftrnn("run", "language_model", "--preset", "smok"), "did you mean smoke?")
     assert refused(swiftrnn("run", "language_model", "--hiden", 3), "did you mean --hidden?")
-    assert refused(swiftrnn("run", "language_model", "--seeds", 0), "got --seeds 0;")
+    assert refused(swiftrnn("run", "language_model", "--seeds", 0), "--seeds needs", "got 0;")
 
 
 def test_run_help_shows_the_options_of_the_recipe(swiftrnn):
