@@ -179,7 +179,7 @@ def test_run_refuses_with_one_line(swiftrnn):
     assert refused(swiftrnn("run", "languagemodel"), "did you mean language_model?")
     assert refused(swiftrnn("run", "language_model", "--preset", "smok"), "did you mean smoke?")
     assert refused(swiftrnn("run", "language_model", "--hiden", 3), "did you mean --hidden?")
-    assert refused(swiftrnn("run", "language_model", "--seeds", 0), "got --seeds 0;")
+    assert refused(swiftrnn("run", "language_model", "--seeds", 0), "--seeds needs", "got 0;")
 
 
 def test_run_help_shows_the_options_of_the_recipe(swiftrnn):
@@ -434,8 +434,8 @@ def test_a_sweep_refuses_with_one_line(swiftrnn, adder, tmp_path):
     assert refused(swiftrnn("sweep", "addr", *grid), "needs one of the recipes", "got 'addr'")
     assert refused(swiftrnn(*adder, *metric), "needs a grid; got none; give --grid FIELD=")
     assert refused(swiftrnn(*adder, "--grid", "rat=1"), "got 'rat=1'; did you mean rate?")
-    assert refused(swiftrnn(*adder, *grid, "--seeds", 0), "needs --seeds from 1 up; got 0;")
-    assert refused(swiftrnn(*adder, *grid, "--workers", -1), "needs --workers from 1 up; got -1;")
+    assert refused(swiftrnn(*adder, *grid, "--seeds", 0), "--seeds needs", "1 up; got 0;")
+    assert refused(swiftrnn(*adder, *grid, "--workers", -1), "--workers needs", "to 1,024; got -1;")
     assert refused(swiftrnn(*adder, *grid, "--rate", 3), "got --rate 3.0 and --grid rate=")
     assert refused(swiftrnn(*adder, "--grid", "seed=1,2", "--seeds", 2), "got --seeds 2 and --grid")
     assert refused(swiftrnn(*adder, *grid, "--grids", 3), "did you mean --grid?")

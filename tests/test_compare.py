@@ -390,4 +390,4 @@ def test_resume_refuses_other_settings_and_another_text(text, tmp_path, capsys):
     assert f"goes on with --hidden {Compare().hidden}; got 8" in errors
     (out / "config.json").write_text(json.dumps({**whole, "compare": {**saved, "hidden": -1}}))
     _, _, errors = call(capsys, "compare", "--resume", "--out", out)
-    assert "--hidden needs a size of at least 1; got -1" in errors
+    assert "--hidden needs a whole number from 1 to 65,536; got -1" in errors

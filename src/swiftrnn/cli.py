@@ -19,7 +19,7 @@ from typing import Any
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from swiftrnn import __version__, run
+from swiftrnn import __version__, limits, run
 from swiftrnn.compare import Compare
 from swiftrnn.options import Bench, Copy, Data, Export, Info, List, Predict, Run, Serve, Sweep
 from swiftrnn.training import folder
@@ -137,6 +137,11 @@ def _parse(kind: Any, prog: str, about: str, words: Sequence[str]) -> Any:
     except SystemExit as stop:
         if not stop.code:
             raise
+        cause = stop.__context__
+        while cause and not isinstance(cause, limits.Unfit):
+            cause = cause.__context__
+        if cause:  # it says all there is to say
+            raise UsageError(str(cause)) from None
         raise UsageError(f"{prog}: {_unboxed(said.getvalue())}; see {prog} --help") from None
     if unknown:
         flag = next((word for word in unknown if word.startswith("-")), unknown[0])
@@ -253,7 +258,10 @@ def _with_config(prog: str, name: str, how: Any, words: list[str]) -> Any:
         ("config", OmitArgPrefixes[recipe.Config], field(default=presets[preset])),
     ]
     kind = dataclasses.make_dataclass("Options", parts, frozen=True)
-    return _parse(kind, prog, (recipe.__doc__ or name).strip(), words)
+    parsed = _parse(kind, prog, (recipe.__doc__ or name).strip(), words)
+    limits.check_typed(parsed.how, words, preset)
+    limits.check_typed(parsed.config, words, preset)
+    return parsed
 
 
 def _preset(words: list[str]) -> str:
@@ -266,17 +274,19 @@ def _preset(words: list[str]) -> str:
 
 
 def _predict(options: Predict) -> None:
-    from swiftrnn.deploy import predict
+    from swiftrnn.deploy import console, predict
 
     trained = predict.load(options.run)
-    texts = options.inputs or (sys.stdin.read(),)
-    if trained.name == predict.RECIPE:
+    continues = trained.name == predict.RECIPE
+    predict.check_used(trained, options)
+    texts = console.given(options.inputs, any_bytes=continues)
+    if continues:
         how = (options.length, options.temperature, options.top_k, options.seed)
         for text in texts:
-            print(text + predict.continue_text(trained, text, *how))
+            console.show(text + predict.continue_text(trained, text, *how) + "\n")
         return
     for text in texts:
-        print(predict.found(trained, text, options.format), end="")
+        console.show(predict.found(trained, text, options.format))
 
 
 def _serve(options: Serve) -> None:

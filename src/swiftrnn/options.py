@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from swiftrnn import limits
+
 
 @dataclass(frozen=True)
 class List:
@@ -25,14 +27,14 @@ class Info:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(limits.Checked):
     """Train a recipe and measure it on unseen data; writes a run folder.
 
     Every field of the recipe's Config is an option: `swiftrnn run RECIPE --help` lists them.
     """
 
     preset: str = "default"  # a Config constant of the recipe, by its name in lower case
-    seeds: int = 1  # runs with this many seeds, from --seed upwards, and gives mean and sd
+    seeds: limits.Count = 1  # runs with this many seeds, from --seed upwards, and gives mean and sd
     out: Path | None = None  # the run folder; runs/<recipe>-<time> unless given
     resume: bool = False  # go on with the run in --out, or with the recipe's newest
     record: bool = (
@@ -42,7 +44,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(limits.Checked):
     """Train a recipe at every point of a grid, on any number of processes and machines.
 
     Prints the best points, and writes them all to sweep.json. A point whose process is killed is
@@ -54,17 +56,18 @@ class Sweep:
     """FIELD=VALUE,VALUE,... or FIELD=FIRST..LAST:lin:COUNT or :log:COUNT; once for each axis"""
     metric: str | None = None  # to compare by; the recipe's METRIC unless given
     maximize: bool = False  # more of it is better
-    seeds: int = 1  # at each point, from --seed upwards
-    workers: int = 1  # processes; more machines, or commands that resume, may help
+    seeds: limits.Count = 1  # at each point, from --seed upwards
+    workers: limits.Processes = 1  # processes; more machines, or commands that resume, may help
     storage: str | None = None  # URL of a database, to share between machines; SQLite in --out
-    study: str | None = None  # what machines with one --storage work on; the name of --out
+    # what machines with one --storage work on; the name of --out
+    study: Annotated[str | None, limits.With("storage")] = None
     preset: str = "default"  # a Config constant of the recipe, by its name in lower case
     out: Path | None = None  # the folder; runs/sweep-<recipe>-<time> unless given
     resume: bool = False  # go on with the sweep in --out, or with the recipe's newest
 
 
 @dataclass(frozen=True)
-class Predict:
+class Predict(limits.Checked):
     """Use what was trained: find the names in each INPUT, or continue it."""
 
     run: Annotated[Positional[Path], arg(metavar="RUN")]
@@ -73,19 +76,23 @@ class Predict:
     """a text; standard input where none is given"""
     format: Literal["text", "jsonl", "conll"] = "text"
     """of names: one a line, one JSON object for each INPUT, or a word and its tag a line"""
-    length: int = 200  # of a continuation: how many bytes (or words) to add
-    temperature: float = 0.8  # below 1 plays safe, above 1 is wild; 0 always takes the likeliest
-    top_k: int = 0  # draw from the k likeliest only; 0 draws from all
-    seed: int = 0  # the same seed gives the same text
+    length: Annotated[int, limits.Range(0, 10_000_000)] = (
+        200  # of a continuation: how many bytes (or words) to add
+    )
+    temperature: limits.Least0 = (
+        0.8  # below 1 plays safe, above 1 is wild; 0 always takes the likeliest
+    )
+    top_k: Annotated[int, limits.Range(0)] = 0  # draw from the k likeliest only; 0 draws from all
+    seed: limits.Seed = 0  # the same seed gives the same text
 
 
 @dataclass(frozen=True)
-class Bench:
+class Bench(limits.Checked):
     """Time kernels and layers against the rivals installed here; parity first."""
 
     op: Annotated[Positional[str | None], arg(metavar="OP")] = None
     """one op or layer; all of them unless given"""
-    seconds: float = 90.0  # for all together
+    seconds: limits.Positive = 90.0  # for all together
     out: Path | None = None  # a new folder for a report with plots; without it only the tables
 
 
@@ -110,13 +117,13 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Serve:
+class Serve(limits.Checked):
     """Let others use what was trained: a web page, and a JSON interface for programs."""
 
     run: Annotated[Positional[Path], arg(metavar="RUN")]
     """a run folder of a recipe that finds names"""
     host: str = "127.0.0.1"  # only this machine; 0.0.0.0 lets the whole network in
-    port: int = 8000  # 0 takes a free one
+    port: Annotated[int, limits.Range(0, 65_535)] = 8000  # 0 takes a free one
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,7 @@ def axes(specs: Sequence[str], settings: type) -> dict[str, list[Any]]:
         >>> axes(["rate=1e-4..1e-1:log:4", "layer=lstm,sru"], Config)
         {'rate': [0.0001, 0.001, 0.01, 0.1], 'layer': ['lstm', 'sru']}
     """
-    kinds = typing.get_type_hints(settings)
+    kinds, checked = typing.get_type_hints(settings), issubclass(settings, limits.Checked)
     kinds = {each.name: kinds[each.name] for each in fields(settings)}
     found: dict[str, list[Any]] = {}
     for spec in specs:
@@ -177,6 +184,8 @@ def axes(specs: Sequence[str], settings: type) -> dict[str, list[Any]]:
         if name in found:
             raise ValueError(f"--grid needs each field once; got {name} twice; join their values")
         found[name] = _values(name, text, _choices(name, kinds[name]))
+        for value in found[name] if checked else ():  # before the first training, not in it
+            limits.check(name, limits.hint_of(settings, name), value)
         if len(set(found[name])) < len(found[name]):
             shown = ", ".join(map(str, found[name]))
             raise ValueError(

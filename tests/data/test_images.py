@@ -30,6 +30,10 @@ def test_an_idx_file_is_its_numbers_in_its_shape():
         (b"\x00\x00\x0d\x01\x00\x00\x00\x00", r"begin with 0, 0, 8"),
         (b"\x00\x00\x08\x02\x00\x00\x00\x01", "needs 2 sizes; got 8 bytes in all"),
         (idx((2, 3), range(5)), r"of \(2, 3\) needs 6 bytes of numbers; got 5"),
+        (idx((), []), "needs 1 to 8 dimensions; got 0"),
+        (idx((1,) * 255, [7]), "needs 1 to 8 dimensions; got 255"),
+        (idx((65536,) * 4, []), r"needs 18446744073709551616 bytes of numbers; got 0"),
+        (idx((2**32 - 1,) * 3, [0]), r"needs \d{29} bytes of numbers; got 1"),
         (idx((2,), range(5)), r"of \(2,\) needs 2 bytes of numbers; got 5"),
     ],
 )
@@ -73,6 +77,12 @@ def test_labels_that_are_too_few_get_one_line(stored):
         images.known("mnist", "train")
 
 
+def test_labels_of_no_class_get_one_line(stored):
+    stored([7, 0, 10])
+    with pytest.raises(ValueError, match=r"images needs labels in 0..9; got 10 in mnist"):
+        images.known("mnist", "train")
+
+
 def test_unknown_names_get_one_line():
     with pytest.raises(ValueError, match="one of fashion-mnist, mnist and train or test; got 'x'"):
         images.known("x", "train")
@@ -87,6 +97,9 @@ def test_parts_share_no_image_and_a_seed_decides_them():
     assert not torch.equal(parts(whole, (20,), 4)[0].labels, first.labels)
     with pytest.raises(ValueError, match="parts needs 51 images; got 50"):
         parts(whole, (20, 31), 0)
+    for sizes in ((20, 0), (-5, 20), (60, -20)):
+        with pytest.raises(ValueError, match="parts needs at least one image in each; got"):
+            parts(whole, sizes, 0)
 
 
 def test_just_the_share_of_labels_is_drawn_anew_and_a_part_of_them_is_right_by_chance():
@@ -143,6 +156,10 @@ def test_cifar_10_is_read_from_its_binary_files(tmp_path):
         images.cifar_10(tmp_path, "test")
     (tmp_path / "test_batch.bin").write_bytes(b"x" * 3073)
     with pytest.raises(ValueError, match=r"labels in 0..9; got 120"):
+        images.cifar_10(tmp_path, "test")
+    with (tmp_path / "test_batch.bin").open("wb") as huge:
+        huge.truncate(1 << 40)  # of nothing, and never read
+    with pytest.raises(ValueError, match=r"at most 1,000,000 images in a file; got 1,099,511,627"):
         images.cifar_10(tmp_path, "test")
     (tmp_path / "data_batch_5.bin").unlink()
     with pytest.raises(FileNotFoundError, match=r"needs data_batch_5.bin of the binary version"):

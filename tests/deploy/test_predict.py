@@ -1,6 +1,7 @@
 """What comes out of a run folder, and the one line for each way in which it can be broken."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -82,9 +83,24 @@ def test_any_input_is_taken(run):
 
 
 def test_bad_numbers_get_one_line(run, capsys):
-    assert "length of at least 0; got -1" in refused(capsys, run, "x", "--length", -1)
-    assert "temperature of at least 0; got -1" in refused(capsys, run, "x", "--temperature", -1)
-    assert "top_k of at least 0; got -2" in refused(capsys, run, "x", "--top-k", -2)
+    assert "--length needs a whole number from 0 to 10,000,000; got -1" in refused(
+        capsys, run, "x", "--length", -1
+    )
+    for bad in (-1, "nan", "inf"):
+        said = f"--temperature needs a number from 0 up; got {bad}; the default is 0.8"
+        assert said in refused(capsys, run, "x", "--temperature", bad)
+    assert "--top-k needs a whole number from 0 up; got -2" in refused(
+        capsys, run, "x", "--top-k", -2
+    )
+    trained = predict.load(run)
+    for name, bad in (
+        ("length", -1),
+        ("temperature", math.nan),
+        ("temperature", -1),
+        ("top_k", -2),
+    ):
+        with pytest.raises(ValueError, match=f"sampling needs {name} of at least 0; got {bad}"):
+            predict.continue_text(trained, "x", **{"length": 3, name: bad})
     assert "whole number; got '1.5'" in refused(capsys, run, "x", "--length", 1.5)
 
 

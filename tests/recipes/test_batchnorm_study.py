@@ -96,9 +96,11 @@ def test_a_training_that_diverges_is_left_out(tmp_path):
 
 def test_wrong_norms_are_refused_before_anything_is_trained():
     with pytest.raises(
-        ValueError, match=r"needs norms among none, batch, .*; got 'bach'; name one"
+        ValueError, match=r"needs norms among none, batch, .*; got 'bach' and 8; change"
     ):
         replace(SMOKE, norms=("none", "bach"))
+    with pytest.raises(ValueError, match=r"--width in fours for group; got 'group' and 6; change"):
+        replace(SMOKE, norms=("none", "group"), width=6)
 
 
 # ---- norms

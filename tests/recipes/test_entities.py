@@ -73,12 +73,12 @@ def test_two_runs_give_the_same(known, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--devices", "0"), "training needs --devices of at least 1; got 0"),
-        (("--nodes", "-1"), "training needs --nodes of at least 1; got -1"),
-        (("--batch-size", "0"), "training needs --batch-size of at least 1; got 0"),
-        (("--epochs", "0"), "training needs --epochs of at least 1; got 0"),
+        (("--devices", "0"), "--devices needs a whole number from 1 to 1,024; got 0"),
+        (("--nodes", "-1"), "--nodes needs a whole number from 1 to 1,024; got -1"),
+        (("--batch-size", "0"), "--batch-size needs a whole number from 1 up; got 0"),
+        (("--epochs", "0"), "--epochs needs a whole number from 1 up; got 0"),
         (("--strategy", "ddp_spawn"), "starts the command anew; got ddp_spawn"),
-        (("--char-ngrams", "0"), "longest 0"),
+        (("--char-ngrams", "0"), "--char-ngrams needs a whole number from 1 to 64; got 0"),
     ],
 )
 def test_bad_settings_get_one_line(known, words, message, tmp_path, capsys):

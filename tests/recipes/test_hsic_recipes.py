@@ -13,7 +13,7 @@ from swiftrnn.recipes import hsic_bottleneck, hsic_test
 from swiftrnn.recipes.hsic_bottleneck import model as bottleneck
 from swiftrnn.recipes.hsic_bottleneck.readout import accuracies
 from swiftrnn.recipes.hsic_test.data import made_up, read_table
-from swiftrnn.recipes.hsic_test.model import of_correlation
+from swiftrnn.recipes.hsic_test.model import of_correlation, of_table
 
 
 @pytest.fixture(scope="module", params=[hsic_test, hsic_bottleneck], ids=lambda r: r.__name__)
@@ -89,15 +89,45 @@ def test_tables_are_read_as_they_are_written(tmp_path):
     assert drawn["a"].values.remainder(7).tolist() == drawn["b"].values.tolist()
 
 
+def test_rows_that_lack_a_value_are_left_out_only_if_told(tmp_path, capsys):
+    path = written(tmp_path / "a.csv", "a,b\n1,2\n2,\n3,5\n4,1\n5,NA\n6,3\n")
+    assert read_table(path, missing="drop")["a"].values.tolist() == [1, 3, 4, 6]
+    assert capsys.readouterr().err == f"{path}: 2 of 6 rows lack a value, left out\n"
+    with pytest.raises(ValueError, match=r"every row of a series; got 2 rows of .* that lack"):
+        read_table(path, in_order=True, missing="drop")
+
+
+def test_pairs_whose_names_read_alike_have_a_metric_each():
+    table = made_up(40, 0)
+    alike = dict(zip(("a", "b_c", "a_b", "c"), table.values(), strict=False))
+    found, pairs = of_table(alike, replace(hsic_test.SMOKE, permutations=199))
+    wanted = {(p["first"], p["second"]): p["adjusted"] for p in pairs}
+    assert found["p_a|b_c"] == wanted["a", "b_c"]
+    assert found["p_a_b|c"] == wanted["a_b", "c"]
+    assert sum(name.startswith("p_") for name in found) == 6
+
+
+def test_the_command_takes_a_table_with_decimal_commas(tmp_path, capsys):
+    rows = "".join(f"{i},{i % 10};{i * i};{'uv'[i % 2]}\n" for i in range(40))
+    path = written(tmp_path / "a.csv", f"a (x; y);b;c\n{rows}")
+    out = tmp_path / "out"
+    words = ["--preset", "smoke", "--csv", str(path), "--permutations", "99", "--out", str(out)]
+    assert main(["run", "hsic_test", *words]) == 0
+    pairs = list(csv.DictReader((out / "pairs.csv").read_text().splitlines()))
+    assert {pairs[0]["first"], pairs[0]["second"]} == {"a (x; y)", "b"}
+    assert float(pairs[0]["p"]) < 0.05
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("a,b\n1,2\n", "needs two columns and four rows; got 2 and 1 in"),
     ("a\n1\n2\n3\n4\n", "needs two columns and four rows; got 1 and 4 in"),
-    ("", "needs a table with names in its first line; got none in"),
+    ("", "needs names in its first line; got none in"),
     ("a,a\n1,2\n", r"a different one for each column; got \['a', 'a'\]"),
     ("a,b\n1,2\n3\n4,5\n6,7\n", "needs 2 fields in each line; got 1 in line 3 of"),
     ("a,b\n1,2\n3,\n4,5\n6,7\n", "a value in each row; got '' for b in line 3 of"),
-    ("a,b\n1,2\n3,inf\n4,5\n6,7\n", "a value in each row; got 'inf' for b in line 3 of"),
-    ("a,b\n1,2\n3,2\n4,2\n6,2\n", "columns that vary; got '2' in every row of b in"),
+    ("a,b\n1,2\n3,inf\n4,5\n6,7\n", "plain numbers, .*; got 'inf' for b in line 3 of"),
+    ("a,b\n1,1_0\n3,1_0\n4,5\n6,7\n", "plain numbers, .*; got '1_0' for b in line 2 of"),
+    ("a,b\n1,2\n3,2\n4,2.0\n6,2\n", "columns that vary; got 2.0 in every row of b in"),
     ("a,b\n1,u\n3,v\n4,w\n6,x\n", "words that come back; got 4 different ones in 4 rows of b"),
 ])  # fmt: skip
 def test_a_bad_table_gets_one_line(tmp_path, capsys, text, message):
@@ -107,9 +137,9 @@ def test_a_bad_table_gets_one_line(tmp_path, capsys, text, message):
     status = main(["run", "hsic_test", "--csv", str(path), "--out", str(tmp_path / "out")])
     printed = capsys.readouterr()
     assert (status, printed.out, printed.err.count("\n")) == (2, "", 1)
-    with pytest.raises(ValueError, match=r"needs a table to read; got .*none.csv: No such file"):
+    with pytest.raises(ValueError, match=r"needs a file to read; got .*none.csv: No such file"):
         read_table(tmp_path / "none.csv")
-    with pytest.raises(ValueError, match=r"needs columns of .*: a, b; got 'z'"):
+    with pytest.raises(ValueError, match=r"its columns by name; got 'z', and .* has a, b;"):
         read_table(written(path, "a,b\n1,2\n2,3\n3,4\n4,6\n"), ("z",))
 
 

@@ -240,9 +240,9 @@ def test_groups_are_parts_of_one_whole(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"activations": ("tanh", "sine")}, "got tanh, sine and since 100 of 3000"),
-        ({"activations": ()}, "got none and since 100 of 3000"),
-        ({"epochs": 100}, "got tanh, relu and since 100 of 100; change them"),
+        ({"activations": ("tanh", "sine")}, "one of tanh, relu, softsign, linear; got tanh sine"),
+        ({"activations": ()}, "needs at least one value, and each once; got none"),
+        ({"epochs": 100}, "--since needs a whole number of at most 99; got 100"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changed, says):

@@ -8,7 +8,6 @@ after all have trained. Nothing heavy is imported before a comparison runs, beca
 
 import contextlib
 import dataclasses
-import math
 import os
 import shlex
 import shutil
@@ -18,8 +17,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from swiftrnn import limits
 from swiftrnn.data.text import Text, read_text, standard_library
 from swiftrnn.training import folder
 
@@ -47,7 +47,7 @@ PATIENCE = 60  # seconds an interrupted layer gets to write its checkpoint
 
 
 @dataclass(frozen=True)
-class Compare:
+class Compare(limits.Checked):
     """The main job: train fast layers and their rivals on the same text, side by side.
 
     SRU, QRNN, minGRU, LSTM, GRU and a causal convolution get as many parameters as SRU of width
@@ -55,48 +55,36 @@ class Compare:
     folder with report.html. The text is this Python's standard library: nothing is downloaded.
     """
 
-    seconds: float = 25.0  # training time per layer; six layers then fit into five minutes
+    seconds: limits.Positive = (
+        25.0  # training time per layer; six layers then fit into five minutes
+    )
     layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
-    hidden: int = 128  # SRU's width; the others' follow from its number of parameters
-    depth: int = 0  # layers on top of one another, conv: more; 0 takes each layer's own
-    ngrams: int = 5  # longest run of bytes with a vector of its own, for all layers; 1 for none
-    batch_size: int = 64  # texts read side by side
-    time: int = 32  # bytes of each text per update; states go on from one to the next
+    hidden: limits.Size = 128  # SRU's width; the others' follow from its number of parameters
+    depth: Annotated[int, limits.Range(0, 128)] = (
+        0  # layers on top of one another, conv: more; 0 takes each layer's own
+    )
+    ngrams: limits.Ngrams = (
+        5  # longest run of bytes with a vector of its own, for all layers; 1 for none
+    )
+    batch_size: limits.Size = 64  # texts read side by side
+    time: limits.Size = 32  # bytes of each text per update; states go on from one to the next
     optimizer: Literal["own", "adamw", "muon"] = "own"  # own takes what suits each layer best
-    learning_rate: float = 0.0  # the highest one, after the warm-up; 0 takes each layer's own
-    seed: int = 0  # weights and batches; the same seed repeats the same updates
-    threads: int = 0  # of torch; 0 takes as many as the machine has cores
+    learning_rate: limits.Least0 = (
+        0.0  # the highest one, after the warm-up; 0 takes each layer's own
+    )
+    seed: limits.Seed = 0  # weights and batches; the same seed repeats the same updates
+    threads: limits.Threads = 0  # of torch; 0 takes as many as the machine has cores
     dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16 is faster where the CPU has it
     text: Path | None = None  # a file to learn; this Python's standard library unless given
     out: Path | None = None  # the run folder; runs/compare-<time> unless given
     resume: bool = False  # go on with the run in --out, or with the newest one
 
     def check(self) -> None:
-        """Refuse what cannot be trained.
+        """Refuse layers that cannot be trained.
 
         Raises:
             ValueError: names the option, what it needs and what it got.
         """
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise ValueError(
-                f"--seconds needs a time above 0; got {self.seconds:g}; 25 is the default"
-            )
-        for name in ("hidden", "ngrams", "batch_size", "time"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} needs a size of at least 1; "
-                    f"got {getattr(self, name)}; give a larger one"
-                )
-        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
-            raise ValueError(
-                f"--learning-rate needs a number above 0; got {self.learning_rate:g}; "
-                "leave it out for the rate tuned for each layer"
-            )
-        for name in ("depth", "threads", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(
-                    f"--{name} needs 0 or more; got {getattr(self, name)}; leave it out for 0"
-                )
         if not self.layers or len(set(self.layers)) < len(self.layers):
             raise ValueError(
                 f"--layers needs different names out of {', '.join(LAYERS)}; "

@@ -1,5 +1,6 @@
 """Small images with a class each: IDX files, CIFAR-10, parts of a data set, wrong labels."""
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ NAMES = {  # of the classes
 CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
                "truck")  # fmt: skip
 CIFAR_RECORD = 1 + 3 * 32 * 32  # bytes: a label, and a plane for each colour
+CIFAR_MOST = 1_000_000  # images in a file; there are 10,000
 FILES = {"train": "train", "test": "t10k"}  # parts, and how their files begin
+MOST_DIMENSIONS = 8
 KINDS = {0x08: np.uint8}  # of the numbers in an IDX file
 
 
@@ -75,9 +78,13 @@ def known(name: str, part: str) -> Images:
     start = FILES[part]
     pixels = read_idx(fetch.read(name, f"{start}-images-idx3-ubyte.gz"))
     labels = read_idx(fetch.read(name, f"{start}-labels-idx1-ubyte.gz"))
-    if pixels.ndim != 3 or labels.shape != pixels.shape[:1]:
+    if pixels.ndim != 3 or not pixels.size or labels.shape != pixels.shape[:1]:
         raise ValueError(
             f"images needs a label for each image; got {labels.shape} for {pixels.shape} in {name}"
+        )
+    if int(labels.max()) >= len(NAMES[name]):
+        raise ValueError(
+            f"images needs labels in 0..{len(NAMES[name]) - 1}; got {labels.max()} in {name}"
         )
     return Images(torch.from_numpy(pixels), torch.from_numpy(labels).long(), NAMES[name])
 
@@ -105,6 +112,11 @@ def cifar_10(folder: Path, part: str) -> Images:
         if not path.is_file():
             raise FileNotFoundError(
                 f"cifar_10 needs {name} of the binary version; got none in {folder}; unpack it"
+            )
+        if (size := path.stat().st_size) > CIFAR_MOST * CIFAR_RECORD:
+            raise ValueError(
+                f"cifar_10 needs at most {CIFAR_MOST:,} images in a file; got {size:,} bytes in "
+                f"{path}; is it of the binary version?"
             )
         content = np.fromfile(path, np.uint8)
         if not len(content) or len(content) % CIFAR_RECORD:
@@ -136,10 +148,14 @@ def read_idx(content: bytes) -> np.ndarray:
             f"an IDX file needs to begin with 0, 0, 8 and its dimensions; got {content[:4]!r}"
         )
     dimensions, start = content[3], 4 + 4 * content[3]
+    if not 1 <= dimensions <= MOST_DIMENSIONS:
+        raise ValueError(
+            f"an IDX file needs 1 to {MOST_DIMENSIONS} dimensions; got {dimensions}; is it one?"
+        )
     if len(content) < start:
         raise ValueError(f"an IDX file needs {dimensions} sizes; got {len(content)} bytes in all")
     shape = struct.unpack(f">{dimensions}I", content[4:start])
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
     if len(content) != start + size:
         raise ValueError(
             f"an IDX file of {shape} needs {size} bytes of numbers; got {len(content) - start}"
@@ -151,8 +167,10 @@ def parts(images: Images, sizes: tuple[int, ...], seed: int) -> list[Images]:
     """Parts that share no image, drawn at random, each of so many.
 
     Raises:
-        ValueError: there are not so many.
+        ValueError: there are not so many, or a part would be empty.
     """
+    if min(sizes) < 1:
+        raise ValueError(f"parts needs at least one image in each; got {sizes}; ask for more")
     if sum(sizes) > len(images):
         raise ValueError(f"parts needs {sum(sizes)} images; got {len(images)}; ask for fewer")
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))

@@ -1,15 +1,16 @@
 """Vectors of words that were learnt elsewhere, as files of GloVe and word2vec have them."""
 
-import gzip
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from swiftrnn.data import vector_files
+from swiftrnn.data.packed import DAMAGED
 
 WAYS = ("exact", "lower", "digits", "none")  # how a word was found
 
@@ -53,82 +54,43 @@ def spellings(word: str) -> tuple[str, str, str]:
 def read(path: Path, words: Iterable[str]) -> Vectors:
     """The vectors of some words; the file is read once, and only what is needed is kept.
 
+    Of a word that is there more than once the first vector is taken; that, words that are no UTF-8
+    and a first line that is none of the vectors' are said on stderr.
+
     Args:
-        path: text (a word and its numbers on a line, with or without a first line of two numbers)
-            or word2vec's binary form; `*.gz` is unpacked.
+        path: text (a word and its numbers on a line, parted by blanks or tabs, with or without a
+            first line of two numbers) or word2vec's binary form; either may be packed by gzip.
         words: those that are wanted, looked for as `spellings` says.
 
     Raises:
-        ValueError: the file cannot be read, or a line does not fit; the message says which.
+        ValueError: the file cannot be read or was cut short, a line does not fit, or a vector that
+            is wanted has a number that is not finite; the message says which.
     """
     asked = list(dict.fromkeys(words))
     wanted = {form for word in asked for form in spellings(word)}
+    known: dict[str, np.ndarray] = {}
+    again = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            known = dict(_entries(file, wanted, path))
-    except (OSError, EOFError) as error:
+        found = vector_files.Found(path)
+        for word, vector in found.vectors(wanted):
+            again += word in known
+            known.setdefault(word, vector)
+    except (OSError, *DAMAGED) as error:
         why = getattr(error, "strerror", None) or error
         raise ValueError(f"vectors need a file that can be read; got {path} ({why})") from None
+    if again:
+        found.notes.append(f"{again:,} of the words are there again; their first vectors are taken")
+    for note in found.notes:
+        print(f"{path}: {note}", file=sys.stderr)
     if not known:
         raise ValueError(
             f"vectors need words that are asked for; got none of {len(asked):,} in {path}; "
             "is it of this language?"
         )
-    of, found = {}, Counter()
+    of, ways = {}, Counter()
     for word in asked:
         way = next((i for i, form in enumerate(spellings(word)) if form in known), 3)
-        found[WAYS[way]] += 1
+        ways[WAYS[way]] += 1
         if way < 3:
             of[word] = known[spellings(word)[way]]
-    dim = len(next(iter(known.values())))
-    return Vectors(of, dim, {way: found[way] for way in WAYS})
-
-
-def _entries(file: Any, wanted: set[str], path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Words that are wanted, and their vectors."""
-    head = file.readline()
-    if re.fullmatch(rb"\d+ \d+\s*", head):
-        dim = int(head.split()[1])
-        if _is_binary(file, dim):
-            yield from _binary(file, int(head.split()[0]), dim, wanted, path)
-            return
-        first, lines = 2, file
-    else:
-        dim, first, lines = len(head.split()) - 1, 1, chain([head], file)
-    for number, line in enumerate(lines, first):
-        word, *numbers = line.rstrip().rsplit(b" ", dim)
-        text = word.decode("utf-8", "replace")
-        if len(numbers) != dim or dim < 1:
-            raise ValueError(
-                f"{path}:{number} needs a word and {max(dim, 1)} numbers; got {line[:40]!r}; "
-                "was the file cut short?"
-            )
-        if text in wanted:
-            try:
-                yield text, np.array(numbers, dtype=np.float32)
-            except ValueError:
-                raise ValueError(
-                    f"{path}:{number} needs numbers behind its word; got {line[:40]!r}"
-                ) from None
-
-
-def _is_binary(file: Any, dim: int) -> bool:
-    """Whether what follows the first word is no text of numbers."""
-    ahead = file.peek(64 + 4 * dim)
-    numbers = ahead.split(b"\n", 1)[0].split(b" ", 1)[-1]
-    return re.fullmatch(rb"[-+.eE\d \r]*", numbers) is None
-
-
-def _binary(
-    file: Any, count: int, dim: int, wanted: set[str], path: Path
-) -> Iterator[tuple[str, np.ndarray]]:
-    for number in range(count):
-        word = bytearray()
-        while (sign := file.read(1)) not in (b" ", b""):
-            word += sign
-        numbers = file.read(4 * dim)
-        if len(numbers) < 4 * dim:
-            raise ValueError(f"{path} needs {count:,} words; got {number:,}; it was cut short")
-        text = word.decode("utf-8", "replace").lstrip("\n")
-        if text in wanted:
-            yield text, np.frombuffer(numbers, dtype="<f4").astype(np.float32)
+    return Vectors(of, found.dim, {way: ways[way] for way in WAYS})

@@ -1,7 +1,9 @@
 """Using what was trained: continuing a text with a language model, finding names in one."""
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import asdict, fields
+from typing import Any
 
 import torch
 
@@ -14,6 +16,7 @@ from swiftrnn.recipes.language_model.use import sample
 __all__ = [
     "RECIPE",
     "Trained",
+    "check_used",
     "config_of",
     "continue_text",
     "found",
@@ -22,6 +25,8 @@ __all__ = [
     "width_of",
 ]
 RECIPE = "language_model"
+SURROGATE = re.compile("[\ud800-\udfff]")
+LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")  # that JSON leaves alone and others break at
 
 
 @torch.no_grad()
@@ -55,6 +60,23 @@ def continue_text(
     return words.decode(added)
 
 
+def check_used(trained: Trained, options: Any) -> None:
+    """Refuse options of `swiftrnn predict` that mean nothing for what was trained.
+
+    Raises:
+        ValueError: names the first one.
+    """
+    continues = trained.name == RECIPE
+    unused = ("format",) if continues else ("length", "temperature", "top_k", "seed")
+    for each in fields(options):
+        if each.name in unused and (got := getattr(options, each.name)) != each.default:
+            what = "continues texts" if continues else "finds names"
+            raise ValueError(
+                f"swiftrnn predict needs options that mean something for {trained.name}, which "
+                f"{what}; got --{each.name.replace('_', '-')} {got}; leave it out"
+            )
+
+
 def width_of(trained: Trained) -> int:
     """How wide the layer is: not the setting, which is the width of SRU at equal size."""
     return trained.model.embedding.embedding_dim
@@ -68,19 +90,31 @@ def parameters_of(trained: Trained) -> int:
 def found(trained: Trained, text: str, form: str = "text") -> str:
     """What a tagger finds in a text, to be printed.
 
+    The text and all places count Unicode characters, as Python's strings do: not bytes, and not
+    the units of UTF-16 that JavaScript counts.
+
     Args:
         trained: what `load` gave, of a recipe that finds spans in texts.
-        text: anything.
+        text: anything without surrogates.
         form: "text", a line for each: where, what, type and confidence; "jsonl", one object with
             the text and all of them; "conll", a word and its tag (IOB2) on a line.
 
     Returns:
         Lines; for "text" none where nothing was found.
+
+    Raises:
+        ValueError: the text has a surrogate, so it was not decoded as what it is.
     """
+    if odd := SURROGATE.search(text):
+        raise ValueError(
+            f"predict needs a text in Unicode; got the surrogate {odd[0]!r} at character "
+            f"{odd.start()}; decode the text as what it is"
+        )
     entities = trained.recipe.predict(trained.model, text)
     if form == "jsonl":
         content = {"text": text, "entities": [asdict(each) for each in entities]}
-        return json.dumps(content, ensure_ascii=False) + "\n"
+        line = json.dumps(content, ensure_ascii=False, allow_nan=False)
+        return LINE_ENDS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", line) + "\n"
     if form == "text":
         rows = [(f"{e.start}-{e.end}", e.type, f"{e.confidence:.3f}", " ".join(e.text.split()))
                 for e in entities]  # fmt: skip

@@ -112,7 +112,13 @@ def config_of(run: Path) -> Any:
             )
     paths = {name for name, kind in wanted.items() if Path in (kind, *typing.get_args(kind))}
     given = {n: Path(v) if n in paths and v is not None else v for n, v in values.items()}
-    config = recipe.Config(**given)
+    try:
+        config = recipe.Config(**given)
+    except ValueError as error:
+        raise ValueError(
+            f"config.json needs settings that can be trained; got {path}, where {error}; "
+            "it was changed, so train again"
+        ) from None
     _check_sizes(recipe, config, run)
     return config
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from swiftrnn import limits
 from swiftrnn.data.images import Images
 from swiftrnn.training import folder, weights
 from swiftrnn.training.fit import Fitted, fit
@@ -17,6 +18,7 @@ from swiftrnn.training.schedule import Schedule, scheduler
 
 BEST = "best.safetensors"  # the weights of the epoch that was best on valid
 BINS = 15  # of confidence, in `measures`
+Data = Annotated[Literal["fashion-mnist", "mnist"], limits.Without("made_up")]  # of a recipe
 Optimizer = Callable[[nn.Module], torch.optim.Optimizer]
 
 

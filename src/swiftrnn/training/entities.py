@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from lightning import LightningModule, seed_everything
 from torch import Tensor, distributed
 
-from swiftrnn import __version__
+from swiftrnn import __version__, limits
 from swiftrnn.data import corpus as corpora
 from swiftrnn.data import vectors as vector_files
 from swiftrnn.data.columns import Columns
@@ -29,35 +29,36 @@ VOCABULARY = ("words", "chars", "tags", "rare", "style", "lower")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(limits.Checked):
     """Where sentences come from, and how any model learns from them."""
 
-    data: Literal["wnut17", "bc5cdr", "ncbi-disease", "weibo-ner"] = "wnut17"
-    train: Path | None = None  # a file of yours in columns, as of CoNLL; then also the next two
-    valid: Path | None = None  # the epoch is picked by it
-    test: Path | None = None  # measured once
+    data: Annotated[
+        Literal["wnut17", "bc5cdr", "ncbi-disease", "weibo-ner"], limits.Without("made_up", "train")
+    ] = "wnut17"
+    # a file of yours in columns, as of CoNLL; then also the next two
+    train: limits.OwnFile = None
+    valid: limits.OwnFile = None  # the epoch is picked by it
+    test: limits.OwnFile = None  # measured once
     made_up: bool = False  # learn to find made-up names in place of real ones
     vectors: Path | None = None  # of words, as of GloVe or word2vec; they go on learning
-    least_coverage: float = 0.5  # part of train's words that has to have one
+    # part of train's words that has to have one
+    least_coverage: Annotated[limits.Share, limits.With("vectors")] = 0.5
     lower: bool = False  # words in lower case; their characters keep theirs
-    epochs: int = 12  # ours; theirs: 100
-    batch_size: int = 32  # sentences, for each process; ours; theirs: 1
-    learning_rate: float = 5e-3  # of AdamW; falls to 0 along a line
+    epochs: limits.Count = 12  # ours; theirs: 100
+    batch_size: limits.Count = 32  # sentences, for each process; ours; theirs: 1
+    learning_rate: limits.Least0 = 5e-3  # of AdamW; falls to 0 along a line
     average: bool = True  # measure and keep a moving average of the weights
     control: bool = False  # also train on spans at random places, where nothing can be learnt
     double: bool = False  # float64 in place of float32
-    seed: int = 0
-    threads: int = 0  # of torch; 0 leaves its setting alone
-    devices: int = 1  # processes that train together on this machine
-    nodes: int = 1  # machines that train together
+    seed: limits.Seed = 0  # of all that is drawn
+    threads: limits.Threads = 0  # of torch; 0 leaves its setting alone
+    devices: limits.Processes = 1  # processes that train together on this machine
+    nodes: limits.Processes = 1  # machines that train together
     strategy: str = "auto"  # how: "ddp" for several devices; as Lightning's
     accelerator: str = "cpu"  # or "gpu"; as Lightning's
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "devices", "nodes"):
-            if getattr(self, name) < 1:
-                option, got = name.replace("_", "-"), getattr(self, name)
-                raise ValueError(f"training needs --{option} of at least 1; got {got}; give more")
+        super().__post_init__()
         if "spawn" in self.strategy or "fork" in self.strategy:
             raise ValueError(
                 f"training needs a --strategy that starts the command anew; got {self.strategy}, "

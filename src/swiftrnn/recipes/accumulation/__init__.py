@@ -7,30 +7,34 @@ Differs: a language model of lines for a perceptron on MNIST, because there coun
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 
+from swiftrnn import limits
 from swiftrnn.data.text import standard_library
 from swiftrnn.recipes.accumulation.figures import curves
 from swiftrnn.recipes.accumulation.model import WAYS, first_gradients, lines_of, train
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Ours throughout; the post's is a perceptron on MNIST with 100 batches of 1."""
 
-    updates: int = 400
-    batch_size: int = 32  # lines of an update
-    window: int = 8  # micro-batches it is cut into; a divisor of the batch size
-    hidden: int = 64
-    rate: float = 5e-3  # of AdamW, falling along a cosine
-    clip: float = 1.0  # the largest norm of an update's gradient
-    train_lines: int = 20_000  # of this machine's Python library
-    test_lines: int = 500
-    seed: int = 0
+    updates: limits.Count = 400
+    batch_size: limits.Size = 32  # lines of an update
+    window: limits.Size = 8  # micro-batches it is cut into; a divisor of the batch size
+    hidden: limits.Size = 64
+    rate: limits.Positive = 5e-3  # of AdamW, falling along a cosine
+    clip: limits.Positive = 1.0  # the largest norm of an update's gradient
+    train_lines: limits.Count = 20_000  # of this machine's Python library
+    test_lines: Annotated[int, limits.Range(1, 100_000)] = 500
+    seed: limits.Seed = 0  # of all that is drawn
 
     def __post_init__(self) -> None:
-        if self.window < 1 or self.batch_size % self.window:
+        super().__post_init__()
+        limits.at_most("batch_size", self.batch_size, self.train_lines)
+        if self.batch_size % self.window:
             raise ValueError(
                 "accumulation needs a window that divides batch_size; "
                 f"got {self.window} and {self.batch_size}"

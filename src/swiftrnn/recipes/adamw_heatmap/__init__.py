@@ -7,10 +7,12 @@ Differs: small nets on 5,000 images of Fashion-MNIST with wrong labels for ResNe
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from swiftrnn import limits
 from swiftrnn.recipes.adamw_heatmap.figures import heat_maps
 from swiftrnn.recipes.adamw_heatmap.model import (
+    Methods,
     correlation,
     of_method,
     on_test,
@@ -24,27 +26,29 @@ from swiftrnn.training.grid import train_all
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Sizes for minutes on a CPU; theirs: 100 epochs of a residual net for each of the cells."""
 
-    data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    data: Annotated[classify.Data, limits.Without("cifar")] = "fashion-mnist"
     made_up: bool = False  # learn where a bright square is, without any data
-    cifar: Path | None = None  # a folder with CIFAR-10's binary files; then in place of `data`
+    # a folder with CIFAR-10's binary files; then in place of `data`
+    cifar: limits.OwnFile = None
     net: Literal["perceptron", "convolutional", "residual"] = "convolutional"
-    train_size: int = 5000  # images, so that a small net can learn their labels by heart
-    valid_size: int = 5000  # images with right labels; all is chosen there
-    noise: float = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
-    hidden: int = (
+    train_size: limits.Images = 5000  # images, so that a small net can learn their labels by heart
+    valid_size: limits.Images = 5000  # images with right labels; all is chosen there
+    noise: limits.Share = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
+    hidden: Annotated[int, limits.Range(16, 65_536)] = (
         128  # units of each hidden layer; 1/16 of it: channels of the first convolution of
     )
     # the convolutional net; 1/2: of the residual net's first stage, so 128 is the paper's 26 2x64d
-    epochs: int = 60  # theirs: 100
-    batch_size: int = 100  # theirs: 128
-    methods: tuple[str, ...] = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")
-    rates: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # multiples of the method's own unit
-    decays: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # the same
-    processes: int = 1  # that train beside one another
-    seed: int = 0
+    epochs: limits.Count = 60  # theirs: 100
+    batch_size: limits.Count = 100  # theirs: 128
+    methods: Methods = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")
+    rates: limits.Rates = (0.1, 0.3, 1.0, 3.0, 10.0)  # multiples of the method's own unit
+    # the same
+    decays: limits.Leasts = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    processes: limits.Processes = 1  # that train beside one another
+    seed: limits.Seed = 0  # of all that is drawn
 
 
 SMOKE = Config(

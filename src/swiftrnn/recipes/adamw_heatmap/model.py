@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from lightning import seed_everything
 from torch import nn
 
+from swiftrnn import limits
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.recipes.adamw_heatmap.resnet import residual
@@ -22,7 +23,9 @@ from swiftrnn.training.grid import folder_of
 from swiftrnn.training.schedule import cosine
 
 LAST = "last.safetensors"
-METHODS = {  # what a rate and a decay of 1 on the axes are
+Method = Literal["adam", "adamw", "adamw_paper", "sgd", "sgdw"]
+Methods = Annotated[tuple[Method, ...], limits.Different()]
+METHODS: dict[str, tuple[float, float]] = {  # what a rate and a decay of 1 on the axes are
     "adam": (1e-3, 1e-3),  # Adam, decay added to the loss (L2)
     "adamw": (1e-3, 0.3),  # as torch.optim.AdamW: decay times rate
     "adamw_paper": (1e-3, 1e-3),  # decay times the schedule alone

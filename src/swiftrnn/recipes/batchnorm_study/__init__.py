@@ -7,8 +7,8 @@ Differs: six convolutions on 5,000 images of Fashion-MNIST for VGG on CIFAR-10; 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
+from swiftrnn import limits
 from swiftrnn.recipes.batchnorm_study.figures import panels
 from swiftrnn.recipes.batchnorm_study.model import LAST, built, chosen, parts_of, table, trial
 from swiftrnn.recipes.batchnorm_study.norms import norm
@@ -17,27 +17,29 @@ from swiftrnn.training.grid import train_all
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Sizes for minutes on a CPU; theirs: a VGG net on 50,000 images in colour."""
 
-    data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    data: classify.Data = "fashion-mnist"
     made_up: bool = False  # learn where a bright square is, without any data
-    train_size: int = 5000  # images
-    valid_size: int = 5000  # images, whose error is reported
-    width: int = 16  # channels of the first two convolutions; the other four have twice as many
+    train_size: limits.Images = 5000  # images
+    valid_size: limits.Images = 5000  # images, whose error is reported
+    width: limits.Size = 16  # channels of the first two convolutions; twice as many of the others
     he: bool = True  # weights drawn as He et al. do; with torch's the plain net learns nothing
-    steps: int = 200  # of a training; four times as many images as there are
-    batch_size: int = 100  # of a step, and of the images that are always measured
-    norms: tuple[str, ...] = ("none", "batch", "noisy", "centring", "scaling", "layer", "group")
-    rates: tuple[float, ...] = (0.03, 0.1, 0.3)  # of gradient descent without momentum
-    every: int = 5  # steps between two looks at the landscape
-    relative: float = 0.01  # a step of this share of each layer's norm, to compare nets by
-    level: float = 0.8  # of the loss, at which nets are compared
-    iterations: int = 40  # of Lanczos, at most
-    processes: int = 1  # that train beside one another
-    seed: int = 0
+    steps: limits.Count = 200  # of a training; four times as many images as there are
+    batch_size: limits.Batch = 100  # of a step, and of the images that are always measured
+    norms: limits.Words = ("none", "batch", "noisy", "centring", "scaling", "layer", "group")
+    rates: limits.Rates = (0.03, 0.1, 0.3)  # of gradient descent without momentum
+    every: limits.Count = 5  # steps between two looks at the landscape
+    relative: limits.Inside = 0.01  # a step of this share of each layer's norm, to compare nets by
+    level: limits.Positive = 0.8  # of the loss, at which nets are compared
+    iterations: limits.Several = 40  # of Lanczos, at most
+    processes: limits.Processes = 1  # that train beside one another
+    seed: limits.Seed = 0  # of all that is drawn
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        limits.at_most("every", self.every, self.steps)
         for name in self.norms:  # said before the first training, not after it
             norm(name, self.width)
 
@@ -58,8 +60,7 @@ def run(config: Config, out: Path) -> dict[str, float]:
     """Train with every norm at every rate; choose the rate by training loss; read test once."""
     alone = replace(config, processes=1)
     axes = {"norm": config.norms, "rate": config.rates}
-    about = asdict(alone)
-    rows = train_all(partial(trial, alone), axes, out, "error", about, config.processes)
+    rows = train_all(partial(trial, alone), axes, out, "error", asdict(alone), config.processes)
     found = table(config, rows, axes, out)
     train, _, test = parts_of(config)
     found["baseline_nearest_mean"] = classify.nearest_mean(train, test)

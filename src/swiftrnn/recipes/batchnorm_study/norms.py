@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 
 NORMS = ("none", "batch", "noisy", "centring", "scaling", "layer", "group", "rms")
-EPS = 1e-5
-GROUPS = 4  # of channels, in group norm
+EPS, GROUPS = 1e-5, 4  # groups of channels, in group norm
 MOMENTUM = 0.1  # of running statistics, as torch's batch norm
 SHIFT, SCALE, JITTER = 0.5, 1.25, 0.1  # of the noise
 
@@ -95,9 +94,10 @@ def norm(name: str, channels: int) -> nn.Module:
         "group": lambda: nn.GroupNorm(GROUPS, channels, EPS),
         "rms": lambda: RootMeanSquare(channels),
     }
-    if name not in made:
+    if name not in made or (name == "group" and channels % GROUPS):
         raise ValueError(
-            f"batchnorm_study needs norms among {', '.join(NORMS)}; got {name!r}; name one of them"
+            f"batchnorm_study needs norms among {', '.join(NORMS)}, and --width in fours for "
+            f"group; got {name!r} and {channels}; change one of them"
         )
     return made[name]()
 

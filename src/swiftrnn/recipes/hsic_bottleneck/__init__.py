@@ -7,8 +7,9 @@ Differs: layers are truly apart, test data never decides how it is normalised, A
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
+from swiftrnn import limits
 from swiftrnn.recipes.hsic_bottleneck.figures import curves
 from swiftrnn.recipes.hsic_bottleneck.model import best_of, on_test, parts_of, trial
 from swiftrnn.training import classify, folder
@@ -16,23 +17,25 @@ from swiftrnn.training.grid import train_all
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """The paper's net at a quarter of its width; all but 5,000 of the training images."""
 
-    data: Literal["mnist", "fashion-mnist"] = "mnist"
+    data: classify.Data = "mnist"
     made_up: bool = False  # learn where a bright square is, without any data
-    train_size: int = 55_000  # theirs: 60,000, without a part to choose on
-    valid_size: int = 5000  # rates are chosen there
-    hidden: int = 256  # units of a layer; theirs: 1024
-    layers: int = 3  # of so many units, before one of as many as classes; theirs: 5
-    epochs: int = 5  # as theirs
-    batch_size: int = 256  # as theirs; HSIC compares all pairs of a batch
-    sigma: float = 5.0  # width of the kernels in units of sqrt(dimensions); theirs: 5 and 6
-    beta: float = 100.0  # weight of what a layer tells of the labels; theirs: 200 and 1000
-    epsilon: float = 1e-5  # of the normalised HSIC, as theirs
-    rates: tuple[float, ...] = (1e-3, 3e-3)  # of Adam; theirs: SGD at 1e-3
-    processes: int = 1  # that train beside one another
-    seed: int = 0
+    train_size: limits.Images = 55_000  # theirs: 60,000, without a part to choose on
+    valid_size: limits.Images = 5000  # rates are chosen there
+    hidden: limits.Size = 256  # units of a layer; theirs: 1024
+    layers: limits.Depth = 3  # of so many units, before one of as many as classes; theirs: 5
+    epochs: limits.Count = 5  # as theirs
+    # as theirs; HSIC compares all pairs of a batch
+    batch_size: Annotated[int, limits.Range(4, 10_000)] = 256
+    # width of the kernels in units of sqrt(dimensions); theirs: 5 and 6
+    sigma: limits.Positive = 5.0
+    beta: limits.Least0 = 100.0  # weight of what a layer tells of the labels; theirs: 200 and 1000
+    epsilon: limits.Positive = 1e-5  # of the normalised HSIC, as theirs
+    rates: limits.Rates = (1e-3, 3e-3)  # of Adam; theirs: SGD at 1e-3
+    processes: limits.Processes = 1  # that train beside one another
+    seed: limits.Seed = 0  # of all that is drawn
 
 
 SMOKE = Config(

@@ -6,29 +6,49 @@ Differs: permutations beside the paper's gamma distribution; all pairs of a tabl
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
 
+from swiftrnn import limits
 from swiftrnn.recipes.hsic_test.data import made_up, read_table
 from swiftrnn.recipes.hsic_test.figures import matrices
 from swiftrnn.recipes.hsic_test.model import of_table, of_tests, write_pairs
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Ours throughout; the paper's experiments are on rotated mixtures and on texts."""
 
     csv: Path | None = None  # a table of yours, with names in its first line; else a made-up one
-    columns: tuple[str, ...] = ()  # of it, by name; all of them unless given
-    rows: int = 500  # at most so many of its rows, drawn at random, or in order for --block
-    level: float = 0.05  # of all pairs together, by Holm: so seldom is any of them wrong
-    permutations: int = 999  # of a column; more where there are so many pairs that these are few
-    block: int = 1  # of a time series: longer than what it remembers; then rows keep their order
-    draws: int = 2000  # independent pairs, to see how often each test is wrong
-    circles: int = 300  # dependent pairs, to see how often each test is right
-    samples: int = 60  # of each of these
-    noise: float = 0.2  # standard deviation around the circle of radius 1
-    seed: int = 0
+    # of it, by name; all of them unless given
+    columns: Annotated[tuple[str, ...], limits.With("csv")] = ()
+    # of these columns, those that are words, whatever they look like
+    words: Annotated[tuple[str, ...], limits.With("csv")] = ()
+    # drop leaves out rows that lack a value
+    missing: Annotated[Literal["refuse", "drop"], limits.With("csv")] = "refuse"
+    # of its fields; auto takes the one by which all rows have as many fields as there are names
+    delimiter: Annotated[
+        Literal["auto", "comma", "semicolon", "tab", "bar"], limits.With("csv")
+    ] = "auto"
+    # sign of its numbers; auto takes a comma where some cell has one that parts no thousands
+    decimal: Annotated[Literal["auto", "point", "comma"], limits.With("csv")] = "auto"
+    # at most so many of its rows, drawn at random, or in order for --block
+    rows: Annotated[int, limits.Range(4, 10_000)] = 500
+    # of all pairs together, by Holm: so seldom is any of them wrong
+    level: Annotated[float, limits.Range(1e-4, 1, open_high=True)] = 0.05
+    # of a column; more where there are so many pairs that these are few
+    permutations: Annotated[int, limits.Range(1, 1_000_000)] = 999
+    # of a time series: longer than what it remembers; then rows keep their order
+    block: limits.Count = 1
+    # independent pairs, to see how often each test is wrong
+    draws: Annotated[int, limits.Range(2), limits.Without("csv")] = 2000
+    # dependent pairs, to see how often each test is right
+    circles: Annotated[int, limits.Range(1), limits.Without("csv")] = 300
+    samples: Annotated[int, limits.Range(6, 10_000), limits.Without("csv")] = 60  # of each of these
+    # standard deviation around the circle of radius 1
+    noise: Annotated[float, limits.Range(0), limits.Without("csv")] = 0.2
+    seed: limits.Seed = 0  # of all that is drawn
 
 
 SMOKE = Config(rows=80, draws=60, circles=30)
@@ -43,7 +63,10 @@ def run(config: Config, out: Path) -> dict[str, float]:
     """Test every pair of columns; without a table of yours, measure the tests themselves."""
     torch.set_num_threads(1)
     if config.csv:
-        table = read_table(config.csv, config.columns, config.rows, config.seed, config.block > 1)
+        names = "words", "missing", "delimiter", "decimal"
+        how = {name: getattr(config, name) for name in names}
+        at_most = config.rows, config.seed, config.block > 1
+        table = read_table(config.csv, config.columns, *at_most, **how)
     else:
         table = made_up(config.rows, config.seed)
     found, pairs = of_table(table, config)

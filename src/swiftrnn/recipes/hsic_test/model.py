@@ -3,6 +3,7 @@
 import csv
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,16 @@ def of_table(table: Mapping[str, Column], config: Any) -> tuple[dict[str, float]
             sum(p["adjusted"] <= config.level for p in control)
         ),
     }
+    keys = Counter(map(key, pairs))
     for pair in surest(pairs)[:MANY]:
-        found[f"p_{pair['first']}_{pair['second']}".replace(" ", "_")] = pair["adjusted"]
+        alone = keys[key(pair)] == 1
+        found[key(pair) if alone else f"p_{pair['first']}|{pair['second']}"] = pair["adjusted"]
     return found, pairs
+
+
+def key(pair: Pair) -> str:
+    """The metric of a pair; those of "a" and "b_c" and of "a_b" and "c" have the same one."""
+    return f"p_{pair['first']}_{pair['second']}".replace(" ", "_")
 
 
 def tested(table: Mapping[str, Column], config: Any, name: str) -> list[Pair]:

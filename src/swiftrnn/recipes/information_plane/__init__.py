@@ -7,44 +7,41 @@ Differs: a rule of our own on 4,096 patterns for theirs; Adam at 1e-3 for 3,000 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
+from swiftrnn import limits
 from swiftrnn.recipes.information_plane import data, measure
 from swiftrnn.recipes.information_plane.figures import planes
-from swiftrnn.recipes.information_plane.model import ACTIVATIONS
+from swiftrnn.recipes.information_plane.model import Activation
 from swiftrnn.training.grid import folder_of, train_all
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Theirs but for the rule and the optimiser; 50 networks of each kind, as theirs."""
 
-    activations: tuple[str, ...] = ("tanh", "relu")
-    networks: int = 50  # of each activation, with seeds of their own
-    group: int = 10  # of them train at once in one process
-    bits: int = 12  # of a pattern, 8 or 12: the points of a cube or of an icosahedron
-    widths: tuple[int, ...] = (10, 7, 5, 4, 3)  # of the hidden layers
-    softness: float = 0.0  # of the classes' border, in deviations; 0 for sharp labels
-    train_share: float = 0.8  # of the patterns; information is measured on all of them
-    epochs: int = 3000  # theirs: 10,000
-    records: int = 30  # epochs that are measured, evenly on a logarithmic scale
-    since: int = 100  # an epoch at which the patterns are mostly learnt; changes count from here
-    batch_size: int = 256  # 0 takes all at once
-    rate: float = 1e-3  # of Adam; theirs: 4e-4 in their code, stochastic gradients in the paper
-    bins: int = 30  # on [-1, 1]
-    bins_unbounded: int = 100  # between the least and the largest activation
-    variances: tuple[float, ...] = (0.1, 1e-3)  # of the kernels' noise: the paper's, their code's
-    closely: int = 5  # networks whose gradients and nearest neighbours are looked at
-    processes: int = 2  # that work beside one another, a thread each
-    seed: int = 0
+    activations: Annotated[tuple[Activation, ...], limits.Different()] = ("tanh", "relu")
+    networks: limits.Size = 50  # of each activation, with seeds of their own
+    group: limits.Size = 10  # of them train at once in one process
+    bits: Literal[8, 12] = 12  # of a pattern, 8 or 12: the points of a cube or of an icosahedron
+    widths: limits.Sizes = (10, 7, 5, 4, 3)  # of the hidden layers
+    softness: limits.Least0 = 0.0  # of the classes' border, in deviations; 0 for sharp labels
+    train_share: limits.Inside = 0.8  # of the patterns; information is measured on all of them
+    epochs: limits.Several = 3000  # theirs: 10,000
+    records: limits.Several = 30  # epochs that are measured, evenly on a logarithmic scale
+    since: limits.Count = 100  # at which patterns are mostly learnt; changes count from this epoch
+    batch_size: limits.Count0 = 256  # 0 takes all at once
+    rate: limits.Positive = 1e-3  # of Adam; theirs: 4e-4 in their code, plain SGD in the paper
+    bins: limits.Several = 30  # on [-1, 1]
+    bins_unbounded: limits.Several = 100  # between the least and the largest activation
+    variances: limits.Rates = (0.1, 1e-3)  # of the kernels' noise: the paper's, their code's
+    closely: limits.Count = 5  # networks whose gradients and nearest neighbours are looked at
+    processes: limits.Processes = 2  # that work beside one another, a thread each
+    seed: limits.Seed = 0  # of all that is drawn
 
     def __post_init__(self) -> None:
-        unknown = set(self.activations) - set(ACTIVATIONS)
-        if unknown or not self.activations or not 0 < self.since < self.epochs:
-            raise ValueError(
-                f"information_plane needs activations of {', '.join(ACTIVATIONS)} and an epoch "
-                f"since before the last one; got {', '.join(self.activations) or 'none'} and "
-                f"since {self.since} of {self.epochs}; change them"
-            )
+        super().__post_init__()
+        limits.at_most("since", self.since, self.epochs - 1)
 
 
 SMOKE = Config(
@@ -64,8 +61,8 @@ def run(config: Config, out: Path) -> dict[str, float]:
     alone = replace(config, processes=1)
     groups = range(-(-config.networks // config.group))
     axes = {"activation": config.activations, "group": list(groups)}
-    about = asdict(alone)
-    train_all(partial(measure.trial, alone), axes, out, "accuracy", about, config.processes)
+    how = "accuracy", asdict(alone), config.processes
+    train_all(partial(measure.trial, alone), axes, out, *how)
     task, live = data.made(config), {}
     found = {"baseline_count": data.by_count(task)} | measure.control(config, task)
     found |= measure.exact(config)

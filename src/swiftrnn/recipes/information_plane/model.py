@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from swiftrnn.recipes.information_plane.data import Task
 
+Activation = Literal["tanh", "relu", "softsign", "linear"]
 ACTIVATIONS: dict[str, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
     "tanh": (nn.Tanh, torch.tanh),
     "relu": (nn.ReLU, torch.relu),

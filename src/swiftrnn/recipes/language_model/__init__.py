@@ -6,12 +6,12 @@ Differs: Python's library for enwik8; seconds for days; no dropout; averaged wei
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from lightning import seed_everything
 
-from swiftrnn import __version__
+from swiftrnn import __version__, limits
 from swiftrnn.data.lanes import Lanes, excerpts
 from swiftrnn.data.text import Text
 from swiftrnn.data.vocabulary import Vocabulary
@@ -26,27 +26,27 @@ SNAPSHOTS = 100  # updates between two, so that layers can be compared after equ
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Ours throughout; the paper's model is 12 layers of width 2048, trained for days."""
 
     layer: Literal["sru", "qrnn", "mingru", "lstm", "gru", "conv"] = "sru"
-    hidden: int = 128  # SRU's width: learns most in the seconds given; a larger one in minutes
-    width: int = 0  # the layer's own; 0 takes the one at which it is as large as SRU
-    depth: int = 3  # layers on top of each other
-    ngrams: int = 5  # longest run of tokens with a vector of its own, found by hashing; 1 for none
-    ngram_rows: int = 65536  # such vectors, for all lengths together; a power of two
-    batch_size: int = 64  # lanes that walk through the text side by side
-    time: int = 32  # tokens of each lane in one update; gradients reach back this far, states on
-    seconds: float | None = 25.0  # of training, without measuring; None for no such limit
-    steps: int | None = None  # updates; training ends at whichever comes first
+    hidden: Annotated[limits.Size, limits.Without("width")] = 128  # SRU's; more need minutes
+    width: limits.Size0 = 0  # the layer's own; 0 takes the one at which it is as large as SRU
+    depth: limits.Depth = 3  # layers on top of each other
+    ngrams: limits.Ngrams = 5  # longest run of tokens with a vector of its own, hashed; 1 for none
+    ngram_rows: limits.Count = 65536  # such vectors, for all lengths together; a power of two
+    batch_size: limits.Size = 64  # lanes that walk through the text side by side
+    time: limits.Size = 32  # tokens of each lane in one update; gradients reach back this far
+    seconds: limits.Seconds = 25.0  # of training, without measuring; None for no such limit
+    steps: limits.Steps = None  # updates; training ends at whichever comes first
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: orthogonal updates for its matrices
-    learning_rate: float = 4e-3  # of the optimizer, after the warm-up
-    warmup: int = 50  # updates in which the learning rate rises
-    knee: int = 500  # updates after which it falls with the inverse square root
-    seed: int = 0
-    threads: int = 0  # of torch; 0 leaves its setting alone
+    learning_rate: limits.Positive = 4e-3  # of the optimizer, after the warm-up
+    warmup: limits.Count0 = 50  # updates in which the learning rate rises
+    knee: limits.Count = 500  # updates after which it falls with the inverse square root
+    seed: limits.Seed = 0  # of all that is drawn
+    threads: limits.Threads = 0  # of torch; 0 leaves its setting alone
     dtype: Literal["float32", "bfloat16"] = "float32"  # of the arithmetic; weights are float32
-    text: Path | None = None  # a file of yours; else the Python library, or WikiText-2 for words
+    text: limits.OwnFile = None  # of yours; else the Python library, or WikiText-2 for words
     level: Literal["byte", "word"] = "byte"
     made_up: bool = False  # learn sums such as 3+4=7 in place of a text
     control: bool = False  # also train on shuffled bytes, where nothing can be learnt

@@ -134,7 +134,7 @@ def sample(
         ValueError: `length`, `temperature` or `top_k` is negative.
     """
     for name, value in (("length", length), ("temperature", temperature), ("top_k", top_k)):
-        if value < 0:
+        if not 0 <= value < math.inf:
             raise ValueError(f"sampling needs {name} of at least 0; got {value}; give another")
     model.eval()
     draw = torch.Generator().manual_seed(seed)

@@ -7,8 +7,8 @@ Differs: a perceptron on 5,000 images of Fashion-MNIST for PreActResNet-18 on CI
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
+from swiftrnn import limits
 from swiftrnn.data import images
 from swiftrnn.recipes.mixup_robustness.figures import curves
 from swiftrnn.recipes.mixup_robustness.model import (
@@ -23,21 +23,25 @@ from swiftrnn.training.grid import train_all
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Sizes for minutes on a CPU; theirs: 200 epochs of a residual net on 50,000 images."""
 
-    data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    data: classify.Data = "fashion-mnist"
     made_up: bool = False  # learn where a bright square is, without any data
-    train_size: int = 5000  # images, so that a small net can learn their labels by heart
-    valid_size: int = 5000  # images with right labels, as theirs; rates and epochs are chosen there
-    hidden: int = 128  # units of each of the two hidden layers
-    epochs: int = 80  # until plain training knows at least 95 % of the labels, the wrong ones too
-    batch_size: int = 100
-    noises: tuple[float, ...] = (0.0, 0.2, 0.4, 0.5, 0.8)  # of labels drawn anew; theirs: 0.2-0.8
-    alphas: tuple[float, ...] = (0.0, 0.2, 1.0, 8.0, 32.0)  # of mixup; 0 is training without
-    rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)  # of Adam, falling along a cosine
-    processes: int = 1  # that train beside one another
-    seed: int = 0
+    train_size: limits.Images = 5000  # images, so that a small net can learn their labels by heart
+    # images with right labels, as theirs; rates and epochs are chosen there
+    valid_size: limits.Images = 5000
+    hidden: limits.Size = 128  # units of each of the two hidden layers
+    # until plain training knows at least 95 % of the labels, the wrong ones too
+    epochs: limits.Count = 80
+    batch_size: limits.Count = 100
+    # of labels drawn anew; theirs: 0.2-0.8
+    noises: limits.Shares = (0.0, 0.2, 0.4, 0.5, 0.8)
+    # of mixup; 0 is training without
+    alphas: limits.Leasts = (0.0, 0.2, 1.0, 8.0, 32.0)
+    rates: limits.Rates = (3e-4, 1e-3, 3e-3)  # of Adam, falling along a cosine
+    processes: limits.Processes = 1  # that train beside one another
+    seed: limits.Seed = 0  # of all that is drawn
 
 
 SMOKE = Config(

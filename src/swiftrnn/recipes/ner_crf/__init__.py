@@ -6,8 +6,9 @@ Differs: batches of 32 and AdamW for single sentences and SGD; free data; no pre
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from swiftrnn import limits
 from swiftrnn.data.entities import predict as predict
 from swiftrnn.data.entities import readings as readings
 from swiftrnn.recipes.ner_crf.model import Tagger
@@ -21,17 +22,23 @@ class Config(entities.Settings):
     """The paper's sizes; what is trained how is ours."""
 
     layer: Literal["lstm", "gru", "sru", "qrnn", "mingru", "minlstm", "rglru", "hgrn"] = "sru"
-    depth: int = 1  # layers of words on top of each other
-    hidden: int = 100  # of the layer of words, in each direction
-    word_size: int = 100  # of the vector of a word; with --vectors, that of theirs
-    char_size: int = 25  # of the vector of a character; 0 leaves characters out
-    char_hidden: int = 25  # of the layer of characters, in each direction
-    char_depth: int = 1  # layers of characters on top of each other
-    char_ngrams: int = 1  # longest run of characters that has a vector of its own; theirs: 1
+    depth: limits.Depth = 1  # layers of words on top of each other
+    hidden: limits.Size = 100  # of the layer of words, in each direction
+    # of the vector of a word; with --vectors, that of theirs
+    word_size: Annotated[limits.Size, limits.Without("vectors")] = 100
+    # of the vector of a character; 0 leaves characters out
+    char_size: Annotated[int, limits.Range(0, 65_536)] = 25
+    # of the layer of characters, in each direction
+    char_hidden: Annotated[limits.Size, limits.With("char_size")] = 25
+    # layers of characters on top of each other
+    char_depth: Annotated[limits.Depth, limits.With("char_size")] = 1
+    # longest run of characters that has a vector of its own; theirs: 1
+    char_ngrams: Annotated[int, limits.Range(1, 64), limits.With("char_size")] = 1
     bigrams: bool = False  # a word's vector also depends on the one before; for Chinese characters
     crf: bool = True  # score sequences of tags as a whole; else each tag by itself
-    replaced: float = 0.5  # of the sights of a word seen once: it stands for the unknown
-    dropout: float = 0.5  # of the layer's input and, ours, its output; one choice for a sentence
+    replaced: limits.Share = 0.5  # of the sights of a word seen once: it stands for the unknown
+    # of the layer's input and, ours, its output; one choice for a sentence
+    dropout: limits.Dropout = 0.5
 
 
 SMOKE = Config(made_up=True, epochs=3, hidden=32, word_size=32, batch_size=16)

@@ -6,7 +6,9 @@ Differs: sampled rather than tabulated; the variance has a closed form, trigamma
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
+from swiftrnn import limits
 from swiftrnn.analysis.angles import largest_cosine
 from swiftrnn.recipes.random_angles.figures import picture
 from swiftrnn.recipes.random_angles.model import (
@@ -17,20 +19,29 @@ from swiftrnn.recipes.random_angles.model import (
 )
 from swiftrnn.training.progress import Progress
 
+Data = Annotated[
+    tuple[Literal["fashion-mnist", "mnist"], ...], limits.Different(), limits.Without("made_up")
+]
+Dimensions = Annotated[tuple[Annotated[int, limits.Range(2, 100_000)], ...], limits.Different()]
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Sizes for about a minute on a CPU."""
 
     # the dimensions of the vectors: the post's, and 5 and 768
-    dimensions: tuple[int, ...] = (2, 3, 5, 10, 20, 50, 100, 200, 768, 1000)
-    pairs: int = 100_000  # of vectors in each; the variance is then known to half a percent
-    crowd: int = 1000  # vectors in the most dimensions, whose largest cosine is sought
-    data: tuple[str, ...] = ("fashion-mnist", "mnist")  # images, as vectors of their pixels
+    dimensions: Dimensions = (2, 3, 5, 10, 20, 50, 100, 200, 768, 1000)
+    # of vectors in each; the variance is then known to half a percent
+    pairs: Annotated[int, limits.Range(2, 100_000_000)] = 100_000
+    # vectors in the most dimensions, whose largest cosine is sought
+    crowd: Annotated[int, limits.Range(2, 20_000)] = 1000
+    # images, as vectors of their pixels
+    data: Data = ("fashion-mnist", "mnist")
     made_up: bool = False  # made-up images in their place
-    images: int = 10_000  # at most so many of the test part
-    image_pairs: int = 100_000  # whose angles give the effective dimension
-    seed: int = 0
+    images: Annotated[int, limits.Range(2, 1_000_000)] = 10_000  # at most so many of the test part
+    # whose angles give the effective dimension
+    image_pairs: Annotated[int, limits.Range(2, 100_000_000)] = 100_000
+    seed: limits.Seed = 0  # of all that is drawn
 
 
 SMOKE = Config(dimensions=(2, 3, 10, 50, 200), pairs=4000, crowd=100, made_up=True, images=300)

@@ -7,32 +7,40 @@ Differs: small nets on 10,000 images of Fashion-MNIST for wide residual nets on 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from swiftrnn import limits
 from swiftrnn.recipes.sgdr.figures import curves
-from swiftrnn.recipes.sgdr.model import best, errors_of, on_test, parts_of, trial
+from swiftrnn.recipes.sgdr.model import Schedules, best, errors_of, on_test, parts_of, trial
 from swiftrnn.training import classify
 from swiftrnn.training.grid import train_all
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(limits.Checked):
     """Sizes for minutes on a CPU; theirs: 200 epochs of a WRN-28-10 on 50,000 images."""
 
-    data: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    data: classify.Data = "fashion-mnist"
     made_up: bool = False  # learn where a bright square is, without any data
     net: Literal["perceptron", "convolutional"] = "perceptron"
-    train_size: int = 10_000
-    valid_size: int = 5000  # rates are chosen there
-    hidden: int = 128  # units of each hidden layer; 1/16 of it: first channels
-    epochs: int = 63  # 1 + 2 + ... + 32, so that cycles end with the training; theirs: 200
-    batch_size: int = 100  # theirs: 128
-    schedules: tuple[str, ...] = ("fixed", "drops", "cosine", "restarts", "restarts_short")
-    rates: tuple[float, ...] = (0.02, 0.05, 0.15)  # of SGD with Nesterov's momentum; theirs: 0.05
-    decay: float = 5e-4  # L2, as theirs
+    train_size: limits.Images = 10_000
+    valid_size: limits.Images = 5000  # rates are chosen there
+    # units of each hidden layer; 1/16 of it: first channels
+    hidden: Annotated[int, limits.Range(16, 65_536)] = 128
+    epochs: limits.Count = 63  # 1 + 2 + ... + 32, so that cycles end with the training; theirs: 200
+    batch_size: limits.Count = 100  # theirs: 128
+    schedules: Schedules = (
+        "fixed",
+        "drops",
+        "cosine",
+        "restarts",
+        "restarts_short",
+    )
+    rates: limits.Rates = (0.02, 0.05, 0.15)  # of SGD with Nesterov's momentum; theirs: 0.05
+    decay: limits.Least0 = 5e-4  # L2, as theirs
     shuffled: bool = False  # labels drawn anew, all of them, where nothing can be learnt
-    processes: int = 1  # that train beside one another
-    seed: int = 0
+    processes: limits.Processes = 1  # that train beside one another
+    seed: limits.Seed = 0  # of all that is drawn
 
 
 SMOKE = Config(

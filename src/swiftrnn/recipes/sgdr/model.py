@@ -5,12 +5,13 @@ import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from lightning import seed_everything
 from torch import nn
 
+from swiftrnn import limits
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.training import classify, folder, weights
@@ -20,6 +21,8 @@ from swiftrnn.training.grid import folder_of
 from swiftrnn.training.schedule import Drops, Restarts, Schedule, cosine
 
 LAST = "last.safetensors"
+Scheduled = Literal["fixed", "drops", "cosine", "restarts", "restarts_short"]
+Schedules = Annotated[tuple[Scheduled, ...], limits.Different()]
 Row = tuple[dict[str, Any], dict[str, float]]
 
 
