@@ -34,7 +34,7 @@ def forward(
     arrived = transitions.new_empty((T if keep else 0, B, K), dtype=torch.float64)
     totals, loss = transitions.new_empty(B), transitions.new_empty(B)
     room, found = transitions.new_empty((K + n_threads * 2) * wide), (ctypes.c_int64 * 2)()
-    wide_room = torch.empty(n_threads * 2 * wide, dtype=torch.float64)
+    wide_room = torch.empty(n_threads * 2 * wide, dtype=torch.float64, device=_native.CPU)
     _forward(
         emissions.dtype, emissions, transitions, start, end, lengths, tags,
         ctypes.addressof(found), arrived if keep else None, totals, loss, room, wide_room, T, B, K,
