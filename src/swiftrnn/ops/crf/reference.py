@@ -129,7 +129,9 @@ def viterbi(
     real = state_dtype(emissions.dtype)
     emissions, transitions, start, end = map(exact, (emissions, transitions, start, end))
     if not T:
-        return emissions.new_zeros(B, dtype=real), torch.zeros(0, B, dtype=torch.int64, device=emissions.device)
+        return emissions.new_zeros(B, dtype=real), torch.zeros(
+            0, B, dtype=torch.int64, device=emissions.device
+        )
     lengths = torch.full((B,), T, device=emissions.device) if lengths is None else lengths
     best, back = start + emissions[0], []
     for t in range(1, T):
