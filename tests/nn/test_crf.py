@@ -144,7 +144,10 @@ def test_trains_towards_its_tags():
             lambda: CRF(2)(torch.zeros(1, 1, 2), torch.zeros(1, 1).long(), reduction="all"),
             "CRF needs reduction of none, sum, mean or token_mean; got 'all'",
         ),
-        (lambda: CRF(2).n_best(torch.zeros(1, 1, 2), 0), "n_best needs n of at least 1, an integer; got 0"),
+        (
+            lambda: CRF(2).n_best(torch.zeros(1, 1, 2), 0),
+            "n_best needs n of at least 1, an integer; got 0",
+        ),
     ],
 )
 def test_bad_input_gets_one_clear_line(call, message):
@@ -197,9 +200,7 @@ def test_what_does_not_fit_gets_one_clear_line(call, error, message):
 
 
 def test_no_best_path_is_an_error_and_no_path():
-    never = Allowed(
-        torch.eye(2).bool(), torch.tensor([True, False]), torch.tensor([False, True])
-    )
+    never = Allowed(torch.eye(2).bool(), torch.tensor([True, False]), torch.tensor([False, True]))
     x = torch.zeros(3, 2, 2)
     with pytest.raises(ValueError, match=r"CRF.decode needs .* got -inf for sequence 0; allow a"):
         CRF(2, allowed=never).decode(x)

@@ -150,19 +150,23 @@ def crf(
     Args:
         emissions: (T, B, K), the score of each tag at each step.
         transitions: (K, K), the score of going from the first index to the second; -inf forbids
-            it. In float32 where emissions have 16 bits, as start and end.
+            it. As start and end, converted to the dtype of emissions, float32 where that has 16
+            bits.
         start: (K), the scores of a tag at the first step; -inf forbids it.
         end: (K), the same at the last step.
         lengths: (B) integers in 0..T; an empty sequence has the one empty path, of score 0.
         tags: (T, B) integers in 0..K-1; what lies beyond a length is not looked at.
 
     Returns:
-        (B), in the dtype of transitions. Without tags -inf where no path is allowed; with tags
-        inf where theirs is not.
+        (B), in the dtype of emissions, float32 where that has 16 bits; computed in float64 from
+        step to step and rounded once. Without tags -inf where no path is allowed, with gradients
+        0; with tags inf where theirs is not, nan where none is. Of a sequence with nan or inf
+        among its scores it is nan or inf, and every gradient is nan.
 
     Raises:
-        ValueError: the shapes or dtypes do not fit together; on the CPU also, a tag is not in
+        ValueError: the shapes or devices do not fit together; on the CPU also, a tag is not in
             0..K-1. On a GPU its loss is nan.
+        TypeError: scores are not floating-point tensors, or tags or lengths no integers.
 
     Example:
         >>> import torch
@@ -187,7 +191,8 @@ def crf_viterbi(
 
     Returns:
         score (B), and path (T, B) of int64: tags, 0 beyond a sequence's length. Among equals the
-        lowest tags win.
+        lowest tags win. Where the score is -inf (no path is allowed), inf or nan, the path means
+        nothing.
 
     Raises:
         ValueError: the shapes or dtypes do not fit together.

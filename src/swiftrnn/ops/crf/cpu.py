@@ -24,7 +24,7 @@ def forward(
     tags: Tensor | None,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Op`: losses and totals (B), and scores of what leads to each step (T, B, K), see `cpu.c`.
+    """See `Op`: losses and totals (B), and what leads to each step (T, B, K): see `cpu.c`.
 
     Raises:
         ValueError: a tag is not in 0..K-1.

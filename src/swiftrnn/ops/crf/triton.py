@@ -225,8 +225,8 @@ def backward(
     d_emissions, d_scores = torch.empty_like(emissions), transitions.new_empty(B, K, K)
     d_start, d_end = transitions.new_empty(B, K), transitions.new_empty(B, K)
     _launch(
-        _backward, emissions, transitions, end, lengths, tags, arrived_at, totals, grad, d_emissions,
-        d_scores, d_start, d_end, LENGTHS=lengths is not None, TAGS=tags is not None,
+        _backward, emissions, transitions, end, lengths, tags, arrived_at, totals, grad,
+        d_emissions, d_scores, d_start, d_end, LENGTHS=lengths is not None, TAGS=tags is not None,
     )  # fmt: skip
     return d_emissions, d_scores.sum(0), d_start.sum(0), d_end.sum(0)
 
