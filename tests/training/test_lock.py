@@ -49,6 +49,22 @@ def test_a_killed_process_holds_nothing(tmp_path, other):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_killed_processes_had_begun_to_write_is_removed(tmp_path, other):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    out = tmp_path / "run"
+    (out / "checkpoints").mkdir(parents=True)
+    gone = out / "checkpoints" / f".last.ckpt.{ended.pid}.part"
+    stay = [
+        out / f".model.onnx.{other.pid}.part",  # a living process writes it
+        *(out / name for name in (".mine.part", "a.1.part", ".hidden", f".x.{ended.pid}")),
+    ]
+    for path in (gone, *stay):
+        path.touch()
+    with held(out):
+        assert {path for path in out.rglob("*") if path.is_file()} == {*stay, out / LOCK}
+
+
 def test_a_process_may_hold_a_folder_twice(tmp_path):
     with held(tmp_path), held(tmp_path / "."):
         assert (tmp_path / LOCK).exists()

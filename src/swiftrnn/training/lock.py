@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK = ".lock"  # in a run folder; what a killed process leaves of it locks nothing
+PART = ".part"  # after the number of the process that writes such a file
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # what file systems without locks say
 _held: dict[Path, int] = {}  # how often this process, or the one that it was forked from, holds it
 
@@ -20,7 +21,8 @@ def held(out: Path) -> Iterator[None]:
     cleaned up after a kill. A process may hold a folder several times over. One that is forked
     meanwhile holds it as well, until both have ended; one that is started by `subprocess` or
     `spawn` does not. Of several processes that train together only the first needs to hold it.
-    Where the file system has no locks, nothing is held.
+    Where the file system has no locks, nothing is held. Files that a killed process had begun to
+    write there are removed.
 
     Args:
         out: the run folder, which is there; the lock is its file `.lock`, removed at the end.
@@ -46,6 +48,7 @@ def held(out: Path) -> Iterator[None]:
     file = _locked(key / LOCK, out)
     _held[key] = 1
     try:
+        _sweep(key)
         yield
     finally:
         del _held[key]
@@ -55,6 +58,27 @@ def held(out: Path) -> Iterator[None]:
         if sys.platform == "win32":
             with contextlib.suppress(OSError):
                 (key / LOCK).unlink(missing_ok=True)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed processes left of files that they were writing; see `files.whole`."""
+    for part in out.rglob(f".*{PART}"):
+        writer = part.name.removesuffix(PART).rpartition(".")[2]
+        if writer.isdigit() and not _lives(int(writer)):
+            part.unlink(missing_ok=True)
+
+
+def _lives(number: int) -> bool:
+    """Whether there is such a process, as far as this system can tell."""
+    if sys.platform == "win32":  # no signal 0; what is open cannot be removed there
+        return False
+    try:
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def _locked(path: Path, out: Path) -> int:
