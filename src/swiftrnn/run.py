@@ -1,6 +1,5 @@
 """Running a recipe: found by its folder, trained once per seed, its results written down."""
 
-import contextlib
 import dataclasses
 import difflib
 import importlib
@@ -82,7 +81,7 @@ def run(
         saved = folder.read_json(out / "config.json", needs=("recipe", "config"))
         _same_recipe(name, saved["recipe"], out)
         config = folder.restore(config, saved["config"], f"swiftrnn run {name} --resume")
-        with folder.held(out) if folder.leads() else contextlib.nullcontext():
+        with folder.held(out):
             return _all_seeds(recipe, name, config, out, seeds), out
     with folder.new(out, kind) as out:
         folder.write_json(out / "config.json", _described(name, config))
@@ -130,7 +129,7 @@ def _once(recipe: Any, name: str, config: Any, out: Path) -> dict[str, Any]:
     if (out / "metrics.json").is_file():  # done before the interruption
         return folder.read_json(out / "metrics.json")
     out.mkdir(exist_ok=True)
-    with folder.held(out) if folder.leads() else contextlib.nullcontext():
+    with folder.held(out):
         folder.write_json(out / "config.json", _described(name, config))
         metrics = recipe.run(config, out)
         if not (out / "metrics.json").exists():  # a recipe may have written more than it returns

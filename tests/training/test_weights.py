@@ -91,6 +91,13 @@ def test_whichever_byte_is_damaged_no_other_weights_are_read(path):
     assert refused > 16 * 4  # the numbers among them
 
 
+def test_the_same_weights_are_the_same_file(tmp_path):
+    names, model = [tmp_path / f"{i}.safetensors" for i in range(4)], Tied()
+    for each in names:
+        weights.save(model, each)
+    assert len({each.read_bytes() for each in names}) == 1
+
+
 def test_weights_of_an_older_version_are_read(path):
     good = outcome(path)
     save_file(load_file(path), path)

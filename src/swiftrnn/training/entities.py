@@ -119,7 +119,7 @@ def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus
 
     def valid(now: Any) -> dict[str, float]:
         found = f1(now, corpus.valid)
-        best = folder.read_json(out / "best.json")["f1"] if (out / "best.json").exists() else -1
+        best = folder.number(out / "best.json", "f1") if (out / "best.json").exists() else -1
         if found > best:  # a run that goes on after a kill measures the same again
             weights.save(now, out / WEIGHTS)
             folder.write_json(out / "best.json", {"f1": found})
@@ -147,10 +147,27 @@ def load(kind: type[Any], config: Any, out: Path) -> Any:
     Raises:
         ValueError: a file is missing, was cut short or changed.
     """
-    vocabulary = TagVocabulary(**folder.read_json(out / "vocabulary.json", VOCABULARY))
+    path = out / "vocabulary.json"
+    vocabulary = folder.typed(TagVocabulary, folder.read_json(path, VOCABULARY), path)
+    _check(vocabulary, path)
     saved = folder.read_json(out / "config.json", ("config",))["config"]
     config = replace(config, word_size=saved["word_size"])  # as --vectors made it
     return weights.built(lambda: build(kind, config, vocabulary), out / WEIGHTS)
+
+
+def _check(vocabulary: TagVocabulary, path: Path) -> None:
+    """ValueError for a vocabulary in which numbers and words do not belong together."""
+    for name in ("words", "chars", "tags"):
+        if len(set(part := getattr(vocabulary, name))) < len(part):
+            raise ValueError(
+                f"vocabulary.json needs different {name}; got some twice in {path}; it was "
+                "damaged or changed, so train again"
+            )
+    if any(not 0 <= each < len(vocabulary.words) for each in vocabulary.rare):
+        raise ValueError(
+            f"vocabulary.json needs numbers of words as rare; got others in {path}; it was "
+            "damaged or changed, so train again"
+        )
 
 
 def f1(model: Any, part: Columns) -> float:

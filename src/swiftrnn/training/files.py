@@ -13,8 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from swiftrnn.training.lock import PART
-
+PART = ".part"  # after the number of the process that writes such a file
 CHECKSUM = "checksum"  # the last key of a JSON object that was written here
 Settings = TypeVar("Settings")
 

@@ -7,25 +7,27 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from swiftrnn.training.files import PART, leads
+
 LOCK = ".lock"  # in a run folder; what a killed process leaves of it locks nothing
-PART = ".part"  # after the number of the process that writes such a file
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # what file systems without locks say
 _held: dict[Path, int] = {}  # how often this process, or the one that it was forked from, holds it
 
 
 @contextlib.contextmanager
-def held(out: Path) -> Iterator[None]:
+def held(out: Path, make: bool = False) -> Iterator[None]:
     """Hold a run folder, so that no other process trains in it meanwhile.
 
     The operating system lets go when the process ends, however it ends, so nothing has to be
     cleaned up after a kill. A process may hold a folder several times over. One that is forked
     meanwhile holds it as well, until both have ended; one that is started by `subprocess` or
-    `spawn` does not. Of several processes that train together only the first needs to hold it.
+    `spawn` does not. Of several processes that train together the first holds it for all.
     Where the file system has no locks, nothing is held. Files that a killed process had begun to
     write there are removed.
 
     Args:
-        out: the run folder, which is there; the lock is its file `.lock`, removed at the end.
+        out: the run folder; the lock is its file `.lock`, removed at the end.
+        make: whether to make the folder where there is none.
 
     Raises:
         BlockingIOError: another process holds it.
@@ -37,6 +39,11 @@ def held(out: Path) -> Iterator[None]:
         ...     [path.name for path in Path(out).iterdir()]
         ['.lock']
     """
+    if make:
+        out.mkdir(parents=True, exist_ok=True)
+    if not leads():
+        yield
+        return
     key = out.resolve()
     if key in _held:
         _held[key] += 1

@@ -1,6 +1,7 @@
 """The weights of a model as a safetensors file: written whole or not at all, read with care."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,13 +15,12 @@ from torch import Tensor, nn
 from swiftrnn.training import folder
 
 Model = TypeVar("Model", bound=nn.Module)
-CHECKSUM = "sha256"  # in the file's metadata: of names, types, shapes and numbers
+ABOUT = "swiftrnn"  # in the file's metadata, alone: of several, safetensors shuffles the order
 KINDS = {  # as safetensors names them
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
     torch.uint8: "U8", torch.bool: "BOOL", torch.complex64: "C64",
 }  # fmt: skip
-TIED = "tied to "  # before the name of the weight that has the numbers, in the metadata
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -31,12 +31,12 @@ def save(model: nn.Module, path: Path) -> None:
         OSError: they cannot be written; what was there before is untouched.
     """
     weights, tied = _untied(model.state_dict())
-    about = {**{name: TIED + first for name, first in tied.items()}, "format": "pt"}
+    about = {"sha256": _checksum(weights, tied), "tied": tied}
     try:
         with folder.whole(path) as part:
             part.touch()
             mode = part.stat().st_mode  # safetensors would let nobody else read it
-            save_file(weights, part, about | {CHECKSUM: _checksum(weights, tied)})
+            save_file(weights, part, {ABOUT: json.dumps(about)})
             part.chmod(mode)
     except (OSError, SafetensorError) as error:  # safetensors has a type of its own for full disks
         raise OSError(
@@ -113,10 +113,9 @@ def load(model: nn.Module, path: Path) -> None:
     """
     _compare(model, _forms(path), path)
     with safe_open(path, "pt") as file:
-        about, names = file.metadata() or {}, file.keys()
+        names, (checksum, tied) = file.keys(), _about(file.metadata(), path)
         weights = {name: file.get_tensor(name) for name in names}
-    tied = _tied(about, weights)
-    if CHECKSUM in about and about[CHECKSUM] != _checksum(weights, tied):
+    if checksum is not None and checksum != _checksum(weights, tied):
         _damaged(path, "it does not fit its checksum")
     for name, parameter in model.named_parameters(remove_duplicate=False):
         if (value := weights[tied.get(name, name)]).isnan().any():
@@ -127,10 +126,13 @@ def load(model: nn.Module, path: Path) -> None:
     model.load_state_dict({**weights, **{name: weights[first] for name, first in tied.items()}})
 
 
-def _tied(about: Mapping[str, str], names: Mapping[str, object]) -> dict[str, str]:
-    """Which weights are others', by the metadata."""
-    found = {k: v.removeprefix(TIED) for k, v in about.items() if v.startswith(TIED)}
-    return {name: first for name, first in found.items() if first in names}
+def _about(metadata: Mapping[str, str] | None, path: Path) -> tuple[str | None, dict[str, str]]:
+    """The checksum, if there is one, and which weights are others'."""
+    try:
+        about = json.loads((metadata or {}).get(ABOUT, '{"sha256": null, "tied": {}}'))
+        return about["sha256"], dict(about["tied"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        _damaged(path, "its metadata cannot be read")
 
 
 def shapes(path: Path) -> dict[str, list[int]]:
@@ -146,7 +148,7 @@ def _forms(path: Path) -> dict[str, tuple[list[int], str]]:
     """Shape and type of what is in a file."""
     try:
         with safe_open(path, "pt") as file:
-            names, tied = file.keys(), file.metadata() or {}
+            names, (_, tied) = file.keys(), _about(file.metadata(), path)
             slices = {name: file.get_slice(name) for name in names}
             found = {name: (each.get_shape(), each.get_dtype()) for name, each in slices.items()}
     except (OSError, SafetensorError) as error:
@@ -154,7 +156,7 @@ def _forms(path: Path) -> dict[str, tuple[list[int], str]]:
             f"a run folder needs a whole {path.name}; got {path} ({str(error).splitlines()[0]}); "
             "train again"
         ) from error
-    return found | {name: found[first] for name, first in _tied(tied, found).items()}
+    return found | {name: found[first] for name, first in tied.items() if first in found}
 
 
 def _damaged(path: Path, found: str) -> NoReturn:
