@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn import __version__
-from swiftrnn.training import folder
+from swiftrnn.training import folder, limits
 
 RECIPES = Path(__file__).parent / "recipes"
 PICTURES = RECIPES.parents[2] / "docs" / "pictures"  # in a source checkout
@@ -81,8 +81,10 @@ def run(
         saved = folder.read_json(out / "config.json", needs=("recipe", "config"))
         _same_recipe(name, saved["recipe"], out)
         config = folder.restore(config, saved["config"], f"swiftrnn run {name} --resume")
+        check(recipe, config, f"swiftrnn run {name} --resume")
         with folder.held(out):
             return _all_seeds(recipe, name, config, out, seeds), out
+    check(recipe, config, f"swiftrnn run {name}")
     with folder.new(out, kind) as out:
         folder.write_json(out / "config.json", _described(name, config))
         return _all_seeds(recipe, name, config, out, seeds), out
@@ -103,6 +105,12 @@ def _all_seeds(recipe: Any, name: str, config: Any, out: Path, seeds: int) -> di
     metrics = spread(results)
     folder.write_json(out / "metrics.json", metrics)
     return metrics
+
+
+def check(recipe: Any, config: Any, who: str) -> None:
+    """ValueError for settings out of range; what those of others' recipes mean is theirs."""
+    if recipe.__name__.startswith("swiftrnn."):
+        limits.check(config, who, getattr(recipe, "RANGES", {}))
 
 
 def _part_from_others() -> None:

@@ -63,6 +63,7 @@ class Trial:
 
             keep_pages()
         config = recipe.Config(**{**self.config, **typed})
+        run.check(recipe, config, "a trial")
         metrics = run._once(recipe, self.recipe, config, out)
         return {k: v for k, v in metrics.items() if type(v) in (int, float)}
 
@@ -146,6 +147,7 @@ def _begin(name: str, config: Any, how: Sweep) -> tuple[Began, Any, Path]:
             )
     else:
         recipe = run.module(name)
+        run.check(recipe, config, who)
         _check_grid(who, config, run.presets(recipe)[how.preset], how)
         out = folder.create(how.out, kind)
         metric = how.metric or getattr(recipe, "METRIC", None)

@@ -21,7 +21,7 @@ from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
 from swiftrnn.data.vectors import Vectors
 from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.spans import score
-from swiftrnn.training import entities_report, folder, weights
+from swiftrnn.training import entities_report, folder, limits, weights
 from swiftrnn.training.fit import Fitted, fit
 
 WEIGHTS = "model.safetensors"
@@ -101,7 +101,7 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
 def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus: Corpus) -> Fitted:
     """Train one model; `out` gets the weights of the epoch that was best on valid."""
     seed_everything(config.seed, verbose=False)
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    limits.use_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
     vectors = vectors_for(name, config, corpus)
     config = replace(config, word_size=vectors.dim if vectors else config.word_size)
@@ -112,6 +112,7 @@ def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus
     processes = config.devices * config.nodes
     batches = Batches(corpus.train.sentences, Batcher(vocabulary), config.batch_size, processes)
     steps = config.epochs * len(batches)
+    limits.check_memory(lambda: build(kind, config, vocabulary, steps))
     model: Any = build(kind, config, vocabulary, steps)
     if vectors:
         start_from(vectors, vocabulary, model.embedding.word.tokens.weight)

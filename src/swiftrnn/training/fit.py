@@ -134,7 +134,7 @@ def _trainer(machine: dict[str, Any], **options: Any) -> L.Trainer:
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-    except (MisconfigurationException, ValueError, RuntimeError, TypeError) as error:
+    except (MisconfigurationException, ImportError, ValueError, RuntimeError, TypeError) as error:
         given = ", ".join(f"{name} {value}" for name, value in machine.items())
         raise ValueError(
             f"training needs what this machine has; got {given}: {folder.why(error)}; "

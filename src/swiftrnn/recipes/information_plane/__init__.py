@@ -53,6 +53,7 @@ SMOKE = Config(
 )  # fmt: skip
 ALL = Config(activations=("tanh", "relu", "softsign", "linear"))
 FULL_BATCH = Config(batch_size=0, rate=3e-3)  # one step an epoch; does noise compress?
+RANGES = {"batch_size": (0, 1 << 31)}  # 0 takes all at once
 CLAIMS: dict[str, float] = {}  # theirs are pictures
 PICTURE = "planes.png"  # of the run folder, for the documentation
 HEADLINE = ("drop_binned_tanh", "drop_net_input_tanh", "drop_kde_0.1_tanh", "drop_binned_relu",
