@@ -144,9 +144,11 @@ def fits(value: Any, kind: Any) -> bool:
     if origin is dict:
         return isinstance(value, dict) and all(fits(v, inside[1]) for v in value.values())
     if origin in (list, tuple):  # JSON has lists only
-        sized = origin is list or inside[1:] == (...,) or len(inside) == len(value)
-        kinds = inside if origin is tuple and ... not in inside else inside[:1] * len(value)
-        return isinstance(value, list) and sized and all(map(fits, value, kinds))
+        if not isinstance(value, list):
+            return False
+        if origin is tuple and ... not in inside:
+            return len(value) == len(inside) and all(map(fits, value, inside))
+        return all(fits(each, inside[0]) for each in value)
     if kind is Path:
         return isinstance(value, str)
     if kind is float:
