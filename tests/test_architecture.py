@@ -25,6 +25,7 @@ BELOW = {
     "timing",
     "extras",
     "limits",
+    "console",
 }
 MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "ops": set(),
@@ -32,6 +33,7 @@ MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "analysis": {"extras"},
     "extras": set(),
     "limits": set(),
+    "console": set(),
     "data": set(),
     "metrics": {"data"},
     "machine": set(),

@@ -19,7 +19,7 @@ from typing import Any
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from swiftrnn import __version__, limits, run
+from swiftrnn import __version__, console, limits, run
 from swiftrnn.compare import Compare
 from swiftrnn.options import Bench, Copy, Data, Export, Info, List, Predict, Run, Serve, Sweep
 from swiftrnn.training import folder
@@ -38,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 for bad input, 130 where the user interrupted it.
     """
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign must not end a run
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(words)
+        console.prepare()
+        status = _dispatch(words)
+        sys.stdout.flush()  # a full disk is told here, not while Python ends
+        return status
     except SystemExit as stop:  # tyro's way to end after --help
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt as stop:
@@ -52,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `swiftrnn list | head`
         sys.stderr.close()
         return 0
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not console.out_of_memory(error):
+            raise  # a fault of ours
+        _complain("swiftrnn needs more memory than there is; choose smaller sizes, or less at once")
+        return 2
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         if isinstance(error, ModuleNotFoundError) and "swiftrnn[" not in str(error):
             raise  # a fault of ours, not a missing extra
@@ -274,7 +279,7 @@ def _preset(words: list[str]) -> str:
 
 
 def _predict(options: Predict) -> None:
-    from swiftrnn.deploy import console, predict
+    from swiftrnn.deploy import predict
 
     trained = predict.load(options.run)
     continues = trained.name == predict.RECIPE

@@ -81,9 +81,14 @@ def run(
         saved = folder.read_json(out / "config.json", needs=("recipe", "config"))
         _same_recipe(name, saved["recipe"], out)
         config = folder.restore(config, saved["config"], f"swiftrnn run {name} --resume")
-    else:
-        out = folder.create(out, kind)
+        with folder.held(out):
+            return _all_seeds(recipe, name, config, out, seeds), out
+    with folder.new(out, kind) as out:
         folder.write_json(out / "config.json", _described(name, config))
+        return _all_seeds(recipe, name, config, out, seeds), out
+
+
+def _all_seeds(recipe: Any, name: str, config: Any, out: Path, seeds: int) -> dict[str, Any]:
     again = f"swiftrnn run {name} --resume --out {out}" + f" --seeds {seeds}" * (seeds > 1)
     results = []
     try:
@@ -94,10 +99,10 @@ def run(
         raise KeyboardInterrupt(f"go on with {again}") from None
     _part_from_others()
     if seeds == 1:
-        return results[0], out
+        return results[0]
     metrics = spread(results)
     folder.write_json(out / "metrics.json", metrics)
-    return metrics, out
+    return metrics
 
 
 def _part_from_others() -> None:
@@ -124,10 +129,11 @@ def _once(recipe: Any, name: str, config: Any, out: Path) -> dict[str, Any]:
     if (out / "metrics.json").is_file():  # done before the interruption
         return folder.read_json(out / "metrics.json")
     out.mkdir(exist_ok=True)
-    folder.write_json(out / "config.json", _described(name, config))
-    metrics = recipe.run(config, out)
-    if not (out / "metrics.json").exists():  # a recipe may have written more than it returns
-        folder.write_json(out / "metrics.json", metrics)
+    with folder.held(out):
+        folder.write_json(out / "config.json", _described(name, config))
+        metrics = recipe.run(config, out)
+        if not (out / "metrics.json").exists():  # a recipe may have written more than it returns
+            folder.write_json(out / "metrics.json", metrics)
     return metrics
 
 
@@ -192,7 +198,7 @@ def record(
         "torch": here["torch"],
         "commit": here["commit"],
     }
-    folder.write_json(path, content)
+    folder.write_json(path, content, checked=False)  # people edit it
     if picture := getattr(module(name), "PICTURE", None):
         here_lies = (out / f"seed-{config.seed}" if seeds > 1 else out) / picture
         with folder.whole(PICTURES / f"{name}{beside}.png") as part:

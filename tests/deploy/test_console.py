@@ -11,7 +11,8 @@ import pytest
 
 from swiftrnn import cli
 from swiftrnn.data.entities import Entity
-from swiftrnn.deploy import console, predict
+from swiftrnn import console
+from swiftrnn.deploy import predict
 
 TEXT = "Zoë 👩‍🚀 met Jürgen\r\nin Köln e\u0301\u2028\x85."
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
@@ -98,7 +99,7 @@ def test_any_bytes_go_through_where_a_text_is_continued(streams):
 
 @pytest.mark.parametrize("locale", [ASCII, {**ASCII, "PYTHONIOENCODING": "latin-1"}, {}])
 def test_words_of_the_command_line_are_utf_8_in_any_locale(locale):
-    code = "import sys; from swiftrnn.deploy import console as c; [c.show(c.given(('{0}',))[0])]"
+    code = "import sys; from swiftrnn import console as c; [c.show(c.given(('{0}',))[0])]"
     code = code.replace("('{0}',)", "(sys.argv[1],)")
     command = [sys.executable, "-c", code, TEXT]
     done = subprocess.run(command, capture_output=True, env={**os.environ, **locale})

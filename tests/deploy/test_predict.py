@@ -41,7 +41,7 @@ def refused(capsys, *words):
 def change(path, **values):
     content = json.loads(path.read_text())
     content["config"] |= values
-    path.write_text(json.dumps(content))
+    folder.write_json(path, content)  # with a checksum that fits
 
 
 def test_the_command_prints_prompt_and_continuation(run, capsys):

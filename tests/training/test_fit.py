@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from swiftrnn.training.checkpoint import BEFORE, LAST
+from swiftrnn.training.checkpoint import BEFORE, LAST, Checkpoints
 from swiftrnn.training.fit import fit
 from swiftrnn.training.hooks import MOST_SNAPSHOTS, snapshots
 
@@ -221,6 +221,71 @@ def test_where_no_checkpoint_is_whole_none_is_touched(tmp_path):
     with pytest.raises(ValueError, match=r"whole checkpoint; got .*last.ckpt, .* remove both"):
         train(tmp_path, resume=True)
     assert (tmp_path / "checkpoints" / LAST).read_bytes() == b"PK junk"
+
+
+def test_a_flipped_byte_costs_one_update_and_one_line(tmp_path, capsys):
+    train(tmp_path / "a", steps=17, save_every=0.0)
+    path = tmp_path / "a/checkpoints" / LAST
+    content = bytearray(path.read_bytes())
+    content[content.index(numpy_bytes(path))] ^= 0x10  # one weight, which torch.load takes as it is
+    path.write_bytes(content)
+    resumed, _ = train(tmp_path / "a", resume=True)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{LAST} was cut short or changed; going on from {BEFORE}" in said
+    assert torch.equal(weights(resumed), weights(train(tmp_path / "b")[0]))
+
+
+def numpy_bytes(path):
+    """How the weights lie in a checkpoint."""
+    state = torch.load(path, weights_only=True)["current_model_state"]
+    return state["line.weight"].numpy().tobytes()
+
+
+def test_whichever_byte_is_damaged_no_other_checkpoint_is_read(tmp_path):
+    path, good = tmp_path / LAST, {"global_step": 3, "w": torch.arange(5.0), "s": "text"}
+    torch.save(good, path)
+    content, refused = path.read_bytes(), 0
+    for place in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            found = Checkpoints().load_checkpoint(path)
+        except ValueError:
+            refused += 1
+        else:
+            assert torch.equal(found.pop("w"), good["w"]), place
+            assert found == {"global_step": 3, "s": "text"}, place
+    assert refused > 100
+
+
+def test_an_accelerator_that_is_not_there_is_named(tmp_path):
+    for options in ({"accelerator": "tpu"}, {"accelerator": "nosuch"}, {"strategy": "nosuch"}):
+        with pytest.raises(ValueError, match=r"what this machine has; got acc.* run everywhere"):
+            train(tmp_path / "run", **options)
+    assert not list(tmp_path.glob("run/*"))
+
+
+def test_tied_weights_are_trained_saved_and_gone_on_with(tmp_path):
+    class Tied(Learner):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            self.other = nn.Linear(3, 3)
+            self.other.weight = self.line.weight
+
+    def tied(steps, resume):
+        torch.manual_seed(0)
+        model, data = Tied(), batches("shuffled")
+        for seeded in (torch.manual_seed, random.seed, np.random.seed):
+            seeded(1)
+        fit(model, data, out=tmp_path / f"{resume}", steps=steps, resume=resume, snapshots=5,
+            average=True, progress=False)  # fmt: skip
+        return weights(model)
+
+    tied(7, True)
+    assert torch.equal(tied(12, True), tied(12, False))
+    assert list(snapshots(tmp_path / "True")) == [5, 10]
 
 
 class Program:

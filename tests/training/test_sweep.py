@@ -507,9 +507,9 @@ def afar(tmp_path, monkeypatch):
     storage, grace = tmp_path / "study.db", 0.6
     far, near = (Study(storage, "small", False, grace) for _ in range(2))
     far.begin({"x": [1]}, "loss", {})
-    monkeypatch.setattr(sweep, "_where", lambda: "far")
+    monkeypatch.setattr(sweep, "where", lambda: "far")
     trial = far.claim()
-    monkeypatch.setattr(sweep, "_where", lambda: "near")
+    monkeypatch.setattr(sweep, "where", lambda: "near")
     yield far, near, trial
     far.close()
     near.close()
@@ -547,7 +547,7 @@ def test_a_process_that_took_the_number_of_a_dead_one_is_another(tmp_path):
         trial = study.claim()
         with contextlib.closing(Study(tmp_path / "study.db", "small", False)) as other:
             assert other.claim().number == 1  # ours lives
-            owner = {"worker": "w", "where": sweep._where(), "pid": os.getpid(), "started": "1"}
+            owner = {"worker": "w", "where": sweep.where(), "pid": os.getpid(), "started": "1"}
             study.storage.set_trial_user_attr(trial._trial_id, "owner", owner)
             assert other.trials("RUNNING")[0].user_attrs["owner"]["started"] == "1"
             other.leave()

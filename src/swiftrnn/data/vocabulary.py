@@ -1,6 +1,8 @@
 """Which number stands for which byte, or which word."""
 
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +36,25 @@ class Vocabulary:
         counts = Counter(text.decode("utf-8", "replace").split())
         rest = sorted(counts.keys() - {END, UNKNOWN}, key=lambda word: (-counts[word], word))
         return cls([UNKNOWN, END, *rest])
+
+    @classmethod
+    def read(cls, words: Any, where: Path) -> "Vocabulary":
+        """What was saved as JSON.
+
+        Args:
+            words: different words, `<unk>` and `<eos>` first.
+            where: the folder of vocabulary.json, for the message.
+
+        Raises:
+            ValueError: they are something else.
+        """
+        sound = isinstance(words, list) and all(isinstance(word, str) for word in words)
+        if not sound or len(set(words)) < len(words) or words[:2] != [UNKNOWN, END]:
+            raise ValueError(
+                f"vocabulary.json needs different words, {UNKNOWN} and {END} first; got others in "
+                f"{where}; it was damaged or changed, so train again"
+            )
+        return cls(words)
 
     def encode(self, text: bytes) -> Tensor:
         """Text to numbers (N,), uint8 for bytes, int64 for words; the end of a line is a word."""

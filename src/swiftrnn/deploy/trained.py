@@ -1,6 +1,6 @@
 """Reading what was trained: a run folder becomes a model, and nothing in the folder can run."""
 
-import types
+import math
 import typing
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn import recipes
-from swiftrnn.training import folder
+from swiftrnn.training import folder, weights
+from swiftrnn.training.files import fits
 
 RECIPES = Path(recipes.__file__).parent
 
@@ -105,7 +106,7 @@ def config_of(run: Path) -> Any:
             f"unknown in {path}; it was changed or is of another version, so train again"
         )
     for name, value in values.items():
-        if not _fits(value, wanted[name]):
+        if not fits(value, wanted[name]):
             raise ValueError(
                 f"config.json needs a {name} of the kind that was trained; got {value!r} "
                 f"in {path}; it was changed, so train again"
@@ -125,31 +126,17 @@ def config_of(run: Path) -> Any:
 
 def _check_sizes(recipe: Any, config: Any, run: Path) -> None:
     """Refuse what is far too large for the weights, before time or memory are asked for it."""
-    file = run / recipe.WEIGHTS
-    most = file.stat().st_size if file.is_file() else 1 << 31
+    shapes = weights.shapes(run / recipe.WEIGHTS).values()
+    most = max(1 << 24, sum(math.prod(shape) for shape in shapes))  # unused ones may be larger
     for name in recipe.SIZES:
-        if not 0 <= getattr(config, name) <= most:
+        limit = len(shapes) if "depth" in name else most  # a layer has a tensor of its own
+        if not 0 <= getattr(config, name) <= limit:
             raise ValueError(
                 f"config.json needs a {name} that can be trained; got {getattr(config, name)} in "
-                f"{run}, where {file.name} has {most:,} bytes; it was changed, so train again"
+                f"{run}, where {recipe.WEIGHTS} has {len(shapes)} tensors; "
+                "it was changed, so train again"
             )
 
 
 def _name(recipe: Any) -> str:
     return recipe.__name__.rpartition(".")[2]
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value from JSON is of a dataclass field's type."""
-    origin, inside = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Literal:
-        return value in inside
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, each) for each in inside)
-    if kind is Path:
-        return isinstance(value, str)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, kind)

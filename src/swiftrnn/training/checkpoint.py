@@ -4,6 +4,7 @@ import os
 import pickle
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from swiftrnn.training import folder
 LAST, BEFORE = "last.ckpt", "before.ckpt"
 # what torch.load says of a file that was cut short, changed, or holds more than plain data
 DAMAGED = (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, TypeError)
-DAMAGED += (zipfile.BadZipFile, pickle.UnpicklingError)
+DAMAGED += (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, AttributeError)
 
 
 class Checkpoints(TorchCheckpointIO):
@@ -23,7 +24,9 @@ class Checkpoints(TorchCheckpointIO):
 
     A new checkpoint is written beside the last, brought to the disk, and takes its place; the last
     becomes the one before. So whenever the machine stops, a whole one is there. They are loaded
-    with `weights_only=True`: a checkpoint holds tensors and plain data, and no program.
+    with `weights_only=True`: a checkpoint holds tensors and plain data, no program. Each part of
+    the file has a checksum (CRC-32, as of any ZIP archive), which torch writes but does not read;
+    here it is read.
     """
 
     def save_checkpoint(
@@ -64,7 +67,7 @@ class Checkpoints(TorchCheckpointIO):
         path = Path(path)
         for each in (path, path.with_name(BEFORE)):
             try:
-                checkpoint = torch.load(each, map_location=map_location, weights_only=True)
+                checkpoint = _read(each, map_location)
                 step = checkpoint["global_step"]
             except DAMAGED:
                 continue
@@ -82,6 +85,13 @@ class Checkpoints(TorchCheckpointIO):
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Lightning's hook for its own clean-up; nothing here is its to remove."""
+
+
+def _read(path: Path, map_location: Any) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as parts:
+        if damaged := parts.testzip():
+            raise zipfile.BadZipFile(f"{damaged} does not fit its checksum")
+    return torch.load(path, map_location=map_location, weights_only=True)
 
 
 def last(where: Path) -> Path | None:

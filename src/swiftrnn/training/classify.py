@@ -136,7 +136,7 @@ def train(
     def each_epoch(now: Any) -> dict[str, float]:
         error = measures(now(x), y)["error"]
         best = out / "best.json"
-        if not best.exists() or error < folder.read_json(best)["error"]:
+        if not best.exists() or error < folder.number(best, "error"):
             weights.save(now, out / BEST)
             folder.write_json(best, {"error": error})
         return {"error": error}

@@ -21,7 +21,7 @@ from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
 from swiftrnn.data.vectors import Vectors
 from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.spans import score
-from swiftrnn.training import entities_report, folder, weights
+from swiftrnn.training import entities_report, folder, resources, weights
 from swiftrnn.training.fit import Fitted, fit
 
 WEIGHTS = "model.safetensors"
@@ -102,7 +102,7 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
 def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus: Corpus) -> Fitted:
     """Train one model; `out` gets the weights of the epoch that was best on valid."""
     seed_everything(config.seed, verbose=False)
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    resources.use_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
     vectors = vectors_for(name, config, corpus)
     config = replace(config, word_size=vectors.dim if vectors else config.word_size)
@@ -113,6 +113,7 @@ def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus
     processes = config.devices * config.nodes
     batches = Batches(corpus.train.sentences, Batcher(vocabulary), config.batch_size, processes)
     steps = config.epochs * len(batches)
+    resources.check_memory(lambda: build(kind, config, vocabulary, steps))
     model: Any = build(kind, config, vocabulary, steps)
     if vectors:
         start_from(vectors, vocabulary, model.embedding.word.tokens.weight)
@@ -120,7 +121,7 @@ def train(name: str, kind: type[LightningModule], config: Any, out: Path, corpus
 
     def valid(now: Any) -> dict[str, float]:
         found = f1(now, corpus.valid)
-        best = folder.read_json(out / "best.json")["f1"] if (out / "best.json").exists() else -1
+        best = folder.number(out / "best.json", "f1") if (out / "best.json").exists() else -1
         if found > best:  # a run that goes on after a kill measures the same again
             weights.save(now, out / WEIGHTS)
             folder.write_json(out / "best.json", {"f1": found})
@@ -148,10 +149,27 @@ def load(kind: type[Any], config: Any, out: Path) -> Any:
     Raises:
         ValueError: a file is missing, was cut short or changed.
     """
-    vocabulary = TagVocabulary(**folder.read_json(out / "vocabulary.json", VOCABULARY))
+    path = out / "vocabulary.json"
+    vocabulary = folder.typed(TagVocabulary, folder.read_json(path, VOCABULARY), path)
+    _check(vocabulary, path)
     saved = folder.read_json(out / "config.json", ("config",))["config"]
     config = replace(config, word_size=saved["word_size"])  # as --vectors made it
     return weights.built(lambda: build(kind, config, vocabulary), out / WEIGHTS)
+
+
+def _check(vocabulary: TagVocabulary, path: Path) -> None:
+    """ValueError for a vocabulary in which numbers and words do not belong together."""
+    for name in ("words", "chars", "tags"):
+        if len(set(part := getattr(vocabulary, name))) < len(part):
+            raise ValueError(
+                f"vocabulary.json needs different {name}; got some twice in {path}; it was "
+                "damaged or changed, so train again"
+            )
+    if any(not 0 <= each < len(vocabulary.words) for each in vocabulary.rare):
+        raise ValueError(
+            f"vocabulary.json needs numbers of words as rare; got others in {path}; it was "
+            "damaged or changed, so train again"
+        )
 
 
 def f1(model: Any, part: Columns) -> float:

@@ -17,12 +17,16 @@ from swiftrnn.training import folder
 folder.needs_extra("swiftrnn.training.fit", "train", "lightning")
 
 import lightning as L  # noqa: E402 (what is missing is said first)
+from lightning.fabric.utilities.exceptions import (  # noqa: E402
+    MisconfigurationException,
+)
 
 from swiftrnn.training import clip as clipping  # noqa: E402
 from swiftrnn.training.average import MovingAverage  # noqa: E402
 from swiftrnn.training.checkpoint import Checkpoints, last  # noqa: E402
 from swiftrnn.training.hooks import Budget, Fitted, Measure, Run  # noqa: E402
 from swiftrnn.training.progress import Progress  # noqa: E402
+from swiftrnn.training.source import source  # noqa: E402
 
 __all__ = ["Budget", "Fitted", "Measure", "fit"]
 
@@ -54,14 +58,17 @@ def fit(
     A run that was killed goes on with `resume=True` to the very same weights: the checkpoint holds
     the model, the optimiser, the moving average, the random state, the place in the data, the
     seconds spent, and whatever the model adds in `on_save_checkpoint`. The place in the data is
-    found again by drawing as many batches as were drawn before. A model should do its work of
-    each update inside `training_step`, because the checkpoint is written just after it; where
-    several processes train together, what it adds must be the same in all of them.
+    found again by drawing as many batches as were drawn before, from the same random state: that of
+    the process, and the generators (torch's, NumPy's, Python's) and counters that the loader, its
+    samplers and its dataset hold. If other batches come, `fit` says so and stops. A model should do
+    its work of each update inside `training_step`, because the checkpoint is written just after it;
+    where several processes train together, what it adds must be the same in all of them.
 
     Args:
         model: a LightningModule with `training_step` and `configure_optimizers`. On return its
             weights are the averaged ones where `average` is set.
-        batches: a DataLoader or any iterable; each epoch iterates it once.
+        batches: a DataLoader, a list of batches or any iterable of them; each epoch iterates it
+            once. Several loaders are given as Lightning's CombinedLoader.
         out: the run folder; holds `checkpoints/` and `snapshots/`.
         steps: stop after so many batches.
         seconds: stop after so many seconds of training.
@@ -87,7 +94,10 @@ def fit(
         What was done, including what was done before a resume.
 
     Raises:
-        ValueError: there is no budget, or no whole checkpoint to resume from.
+        TypeError: `batches` is no iterable of batches.
+        ValueError: there is no budget, no batch, no such accelerator, or no whole checkpoint to
+            resume from, or the batches before it cannot be drawn again.
+        BlockingIOError: another process trains in `out`.
         OSError: the run folder cannot be written to.
         KeyboardInterrupt: Ctrl-C was pressed; a checkpoint was written.
         SystemExit: the process was told to end; a checkpoint was written.
@@ -95,31 +105,44 @@ def fit(
     budget = Budget(steps, seconds)
     bar = Progress(name or type(model).__name__, shown=progress and folder.leads())
     averaging = MovingAverage.of_option(average)
-    run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every)
+    batches = source(batches)
+    run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every, batches)
     checkpoint = last(run.checkpoints) if resume else None
-    with _quiet(), run.stopped_by_signals():
-        trainer = L.Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=nodes,
-            strategy=strategy,
-            precision=precision,
-            max_epochs=-1,
+    machine = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
+    with _quiet(), run.stopped_by_signals(), folder.held(out, make=True):
+        trainer = _trainer(
+            machine | {"strategy": strategy, "precision": precision},
             gradient_clip_val=clip,
             callbacks=[*([averaging] if averaging else []), run],  # it saves what is averaged
-            plugins=[Checkpoints()],
             default_root_dir=out,
+        )
+        clipping.sparse_too(trainer)
+        trainer.fit(model, batches, ckpt_path=checkpoint, weights_only=True)
+    bar.close()
+    run.raise_if_out_of_batches()
+    run.raise_if_told_to_stop()
+    return run.fitted
+
+
+def _trainer(machine: dict[str, Any], **options: Any) -> L.Trainer:
+    try:
+        return L.Trainer(
+            **machine,
+            **options,
+            max_epochs=-1,
+            plugins=[Checkpoints()],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        clipping.sparse_too(trainer)
-        trainer.fit(model, batches, ckpt_path=checkpoint, weights_only=True)
-    bar.close()
-    run.raise_if_told_to_stop()
-    return run.fitted
+    except (MisconfigurationException, ImportError, ValueError, RuntimeError, TypeError) as error:
+        given = ", ".join(f"{name} {value}" for name, value in machine.items())
+        raise ValueError(
+            f"training needs what this machine has; got {given}: {folder.why(error)}; "
+            "accelerator cpu and devices 1 run everywhere"
+        ) from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 (hooks get more than each of them needs)
 
+import contextlib
 import math
 import signal
 import sys
@@ -18,7 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from swiftrnn.training import memory, random_state, weights
+from swiftrnn.training import memory, random_state, source, weights
 from swiftrnn.training.average import MovingAverage
 from swiftrnn.training.checkpoint import LAST
 from swiftrnn.training.progress import Progress
@@ -80,6 +81,7 @@ class Run(Callback):
         every: float = 1 / 8,
         snapshots: int | None = None,
         save_every: float = 60.0,
+        batches: Any = None,
     ) -> None:
         self.budget, self.bar, self.averaging = budget, bar, averaging
         self.valid, self.every = valid, every
@@ -87,8 +89,12 @@ class Run(Callback):
         self.checkpoints, self.shots = out / "checkpoints", out / "snapshots"
         self.fitted = Fitted()
         self.signal: int | None = None
+        self.batches = batches
+        self._fresh = self._began = source.state(batches)  # of the loader, before it was used
         self._resumed: dict[str, Any] = {}  # the random state of a checkpoint
         self._epoch_random: dict[str, Any] = {}  # before this epoch's batches were ordered
+        self._last: int | None = None  # the fingerprint of the last batch before the checkpoint
+        self._epoch_from: int | None = None  # updates before this epoch
         self._drawn = 0  # batches of this epoch, at the last checkpoint
         self._start = self._saved = 0.0
         self._mark = 1  # the next measurement is due at mark * every
@@ -101,7 +107,9 @@ class Run(Callback):
         return {
             **asdict(self.fitted),
             "drawn": self._drawn,
-            "random": random_state.of_all_processes((self._epoch_random, random_state.get())),
+            "random": random_state.of_all_processes(
+                (self._epoch_random, self._random(), self._last, self._began)
+            ),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -109,20 +117,39 @@ class Run(Callback):
         self.fitted = Fitted(**{key: state_dict[key] for key in asdict(Fitted())})
         self._drawn = state_dict["drawn"]
         states = state_dict["random"]
-        self._epoch_random, self._resumed = states[random_state.process() % len(states)]
+        mine = states[random_state.process() % len(states)]
+        self._epoch_random, self._resumed, *loader = mine
+        if loader:  # older versions saved the state of the process only
+            self._last, self._began = loader
+
+    def _random(self) -> dict[str, Any]:
+        """The state of the process and of the loader, which decide what comes next."""
+        return {**random_state.get(), "loader": source.state(self.batches)}
+
+    def _put(self, state: dict[str, Any]) -> None:
+        random_state.put(state)
+        source.restore(self.batches, state.get("loader", {}), self._began, self._fresh)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Before the first epoch's batches are ordered: the random state that orders them."""
         if not self._resumed:
-            self._epoch_random = random_state.get()
+            self._epoch_random = self._random()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """The same for the epochs that follow; their batches are ordered after this hook."""
+        """The same for the epochs that follow; their batches are ordered after this hook.
+
+        Raises:
+            ValueError: the epoch before had no batches.
+        """
+        if self._epoch_from == self.fitted.steps:
+            self.raise_if_out_of_batches()
+        self._epoch_from = self.fitted.steps
         if trainer.current_epoch > 0:
-            self._epoch_random = random_state.get()
+            self._epoch_random = self._random()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw again what was drawn before the checkpoint, then start the clock."""
+        source.watch(trainer.fit_loop._data_fetcher)
         if self._resumed:
             self._draw_again(trainer)
         if threading.current_thread() is threading.main_thread():
@@ -141,14 +168,35 @@ class Run(Callback):
             for part in ("sampler", "batch_sampler"):
                 if set_epoch := getattr(getattr(loader, part, None), "set_epoch", None):
                     set_epoch(trainer.current_epoch)  # Lightning would do so too late
-            random_state.put(self._epoch_random)
-            iter(fetcher)
-            for _ in range(self._drawn):
-                next(fetcher)
+            self._put(self._epoch_random)
+            if self._drawn and trainer.current_epoch == 0:
+                source.checked(trainer.fit_loop._combined_loader)  # so it was the first time
+            if not isinstance(self.batches, Iterator) or self._fresh:  # else it stays where it is
+                iter(fetcher)
+            self._pass(fetcher)
             fetcher.fetched -= self._drawn  # Lightning adds them itself
         if self._drawn:  # else a new epoch begins, ordered just now
-            random_state.put(self._resumed)
+            self._put(self._resumed)
         self._resumed = {}
+
+    def _pass(self, fetcher: Any) -> None:
+        """Draw the batches that were used, and make sure that they are the same.
+
+        What is drawn from the random state of the process as batches are made, such as noise on
+        images, differs here and is right again afterwards. Not so what was fetched in advance,
+        as Lightning does where a loader has no length.
+        """
+        before = random_state.get()
+        with contextlib.suppress(StopIteration):
+            for _ in range(self._drawn):
+                next(fetcher)
+        moves = fetcher.length is not None and not random_state.same(before, random_state.get())
+        if self._drawn and self._last not in (None, fetcher.latest) and not moves:
+            raise ValueError(
+                f"resume needs the batches that training had before; got another one at "
+                f"{self._drawn} of this epoch; give the same data, in a loader whose order comes "
+                "from generators or counters that it holds, or begin anew"
+            )
 
     # ---------------------------------------------------------------- each update
 
@@ -179,6 +227,7 @@ class Run(Callback):
                 self._snapshot(pl_module, trainer.is_global_zero)
             fitted.peak_memory = fitted.peak_memory or (memory.peak() if done >= 1 else 0)
             if save or stop or done >= 1:
+                self._last = getattr(trainer.fit_loop._data_fetcher, "latest", None)
                 self._save(trainer, last=stop or done >= 1)
         if stop or done >= 1:
             trainer.should_stop = True
@@ -233,7 +282,7 @@ class Run(Callback):
         ended = trainer.is_last_batch
         self._drawn = 0 if ended else trainer.fit_loop.epoch_loop.batch_progress.current.ready
         if ended:
-            self._epoch_random = random_state.get()
+            self._epoch_random = self._random()
         try:
             trainer.save_checkpoint(self.checkpoints / LAST)
         except OSError as error:
@@ -267,6 +316,14 @@ class Run(Callback):
         if self.signal is not None:  # the second time at once
             raise KeyboardInterrupt
         self.signal = number
+
+    def raise_if_out_of_batches(self) -> None:
+        """ValueError if there is budget left, which there is where nothing was drawn."""
+        if self.signal is None and self.budget.done(self.fitted.steps, self.fitted.seconds) < 1:
+            raise ValueError(
+                f"fit needs batches; got none after update {self.fitted.steps}; give a loader "
+                "that can be iterated over and over, and holds at least one batch"
+            )
 
     def raise_if_told_to_stop(self) -> None:
         """Pass on what the signal asked for, now that a checkpoint is written."""

@@ -45,6 +45,20 @@ def put(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda"]])
 
 
+def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether nothing was drawn between two states."""
+    pairs = zip(_flat(first), _flat(second), strict=False)
+    return all(a.equal(b) if isinstance(a, torch.Tensor) else a == b for a, b in pairs)
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [each for part in value for each in _flat(part)]
+    return [value]
+
+
 def process() -> int:
     """The number of this process among those that train together; 0 where it is alone."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

@@ -14,7 +14,6 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 import random
 import sqlite3
 import threading
@@ -24,7 +23,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from swiftrnn.training import folder
+from swiftrnn.training import folder, records
+from swiftrnn.training.processes import started, where
 from swiftrnn.training.progress import Progress
 
 Axes = Mapping[str, Sequence[Any]]
@@ -121,7 +121,8 @@ def _try(study: "Study", trial: Any, objective: Objective, out: Path, metric: st
             f"got {metric or 'none'}; name it, on the command line by --metric"
         )
     if math.isfinite(value):
-        study.end(trial, "COMPLETE", [float(value)], metrics=dict(found))
+        check = records.checksum(dict(trial.params), found)
+        study.end(trial, "COMPLETE", [float(value)], metrics=dict(found), checksum=check)
     else:
         study.end(trial, "FAIL", metrics=dict(found), error=f"{metric} is {value}")
 
@@ -133,7 +134,8 @@ def finished(storage: str | Path, name: str) -> list[tuple[Point, dict[str, floa
         ValueError, OSError, ModuleNotFoundError: as `Study` does.
     """
     with contextlib.closing(Study(storage, name)) as study:
-        return [(t.params, t.user_attrs["metrics"]) for t in study.trials("COMPLETE")]
+        base, done = study.file or study.url, study.trials("COMPLETE")
+        return [(each.params, records.metrics(each, base)) for each in done]
 
 
 def failed(storage: str | Path, name: str) -> list[tuple[Point, str]]:
@@ -177,6 +179,7 @@ class Study:
             *(sql.OperationalError, sql.IntegrityError, sql.ProgrammingError),
             *(sqlite3.OperationalError, optuna.exceptions.StorageInternalError),
         )
+        self.broken = (sql.DatabaseError, sqlite3.DatabaseError, json.JSONDecodeError)
         self._heard: dict[int, tuple[Any, float]] = {}  # trial -> its sign of life, since when
         self._began: tuple[float, int] | None = None  # when, and with how many trials done
         if "://" not in str(storage):
@@ -185,6 +188,8 @@ class Study:
             self.url = sqlalchemy.make_url(str(storage))
         small = self.url.get_backend_name() == "sqlite"
         self.file = Path(self.url.database or "") if small else None
+        if self.file:
+            records.check_file(self.file)
         self.storage = self._patiently(self._opened, PATIENCE / 12)
         self.id = self._patiently(self._found, PATIENCE / 12)
 
@@ -218,8 +223,8 @@ class Study:
         while True:
             try:
                 return step()
-            except self.passing as error:
-                if time.monotonic() > until:
+            except (*self.passing, *self.broken) as error:
+                if time.monotonic() > until or not isinstance(error, self.passing):
                     why = " ".join(str(error.__cause__ or error).split())
                     raise OSError(
                         f"a sweep needs its database; got no answer from {self.url!r} ({why}); "
@@ -302,7 +307,7 @@ class Study:
             if not free:
                 return None
             pid, key = os.getpid(), free[0]._trial_id
-            owner = {"worker": self.worker, "where": _where(), "pid": pid, "started": _started(pid)}
+            owner = {"worker": self.worker, "where": where(), "pid": pid, "started": started(pid)}
             self.storage.set_trial_user_attr(key, "owner", owner)  # first: none runs without owner
             self.storage.set_trial_state_values(key, self.states.RUNNING)
             return free[0]
@@ -314,8 +319,8 @@ class Study:
         owner = trial.user_attrs.get("owner", {})
         if owner.get("worker") == self.worker:  # an answer of the database that was lost
             return True
-        if owner.get("where") and owner["where"] == _where():
-            return _started(owner["pid"]) != owner["started"]
+        if owner.get("where") and owner["where"] == where():
+            return started(owner["pid"]) != owner["started"]
         sign, now = (owner, trial.user_attrs.get("beat")), time.monotonic()
         if self._heard.get(trial.number, (None,))[0] != sign:
             self._heard[trial.number] = sign, now
@@ -377,24 +382,3 @@ class Study:
             if bar.due(done / total):
                 facts = f"{done} of {total} done" + f", {failed} failed" * (failed > 0)
                 bar.draw(done / total, left, facts)
-
-
-def _where() -> str:
-    """This machine since its start, as far as processes see each other; "" if it cannot be told."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        seen = os.readlink("/proc/self") == str(os.getpid())
-        space = f"{os.readlink('/proc/self/ns/pid')} {os.getuid()}"
-        return f"{platform.node()} {boot} {space}" if seen else ""
-    except OSError:  # no Linux
-        return ""
-
-
-def _started(pid: int) -> str:
-    """When a process started, in ticks since the machine did; "" for one that has ended."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    state, *rest = text.rpartition(")")[2].split()
-    return "" if state in "ZX" else rest[18]  # a killed process stays as a zombie until waited for

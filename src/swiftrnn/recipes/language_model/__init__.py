@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from lightning import seed_everything
 
 from swiftrnn import __version__, limits
@@ -18,7 +17,7 @@ from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes.language_model.data import shuffled, text_for
 from swiftrnn.recipes.language_model.use import WEIGHTS, bits, build, load, measure, width_for
 from swiftrnn.recipes.language_model.use import predict as predict
-from swiftrnn.training import folder, weights
+from swiftrnn.training import folder, resources, weights
 from swiftrnn.training.fit import Fitted, fit
 
 VALID = 32_768  # tokens measured during training, from all over valid; cheap for any layer
@@ -69,8 +68,7 @@ def train(config: Config, out: Path, resume: bool = False, text: Text | None = N
     The history has `step`, `tokens`, `seconds`, `loss` (train, nats), `bits` (valid, per token).
     """
     seed_everything(config.seed, verbose=False)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    resources.use_threads(config.threads)
     out.mkdir(parents=True, exist_ok=True)
     text = text or text_for(config)
     words = Vocabulary.of_words(text.train) if config.level == "word" else Vocabulary()
@@ -78,6 +76,7 @@ def train(config: Config, out: Path, resume: bool = False, text: Text | None = N
         about = {"recipe": "language_model", "swiftrnn": __version__}
         full = asdict(replace(config, width=width_for(config, len(words))))
         folder.write_json(out / "config.json", {**about, "config": full})
+    resources.check_memory(lambda: build(config, words))
     model, valid = build(config, words), excerpts(words.encode(text.valid), VALID)
     fitted = fit(
         model,

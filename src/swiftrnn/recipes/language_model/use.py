@@ -50,9 +50,10 @@ def load(config: Any, out: Path, file: Path | None = None) -> LanguageModel:
     Raises:
         ValueError: a file is missing, was cut short, or belongs to another model.
     """
-    file_words = out / "vocabulary.json"
-    words = folder.read_json(file_words, ("words",))["words"] if config.level == "word" else None
-    return weights.built(lambda: build(config, Vocabulary(words)), file or out / WEIGHTS)
+    words = Vocabulary()
+    if config.level == "word":
+        words = Vocabulary.read(folder.read_json(out / "vocabulary.json", ("words",))["words"], out)
+    return weights.built(lambda: build(config, words), file or out / WEIGHTS)
 
 
 @torch.no_grad()

@@ -1,8 +1,32 @@
-"""What `swiftrnn predict` reads and prints: UTF-8, whatever the locale of the terminal says."""
+"""The standard streams: any may be closed or lack signs; what `predict` reads and prints is UTF-8."""
 
+import io
 import os
 import sys
 from typing import Any
+
+
+def prepare() -> None:
+    """Make the standard streams safe to print to.
+
+    Raises:
+        ValueError: standard output is closed.
+    """
+    if sys.stderr is None:  # nobody listens; print would take standard output in its place
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stdout is None:
+        raise ValueError(
+            "swiftrnn needs a standard output; got a closed one; send it to a file or to /dev/null"
+        )
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign must not end a run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says that there is too little memory: it has no type for that on CPUs."""
+    signs = ("can't allocate memory", "out of memory", "Storage size calculation overflowed")
+    return any(sign in str(error) for sign in signs)
 
 
 def given(words: tuple[str, ...], any_bytes: bool = False) -> tuple[str, ...]:
@@ -18,10 +42,15 @@ def given(words: tuple[str, ...], any_bytes: bool = False) -> tuple[str, ...]:
     if words:
         return tuple(_decoded(_bytes(w), f"INPUT {i + 1}", any_bytes, w)
                      for i, w in enumerate(words))  # fmt: skip
-    if sys.stdin is None:
+    if sys.stdin is None or sys.stdin.closed:
         raise ValueError("predict needs a text as INPUT or on standard input; got neither; give it")
     source: Any = getattr(sys.stdin, "buffer", sys.stdin)
-    content = source.read()
+    try:
+        content = source.read()
+    except OSError as error:  # a folder, or open for writing only
+        raise ValueError(
+            f"predict needs a text; got a standard input that cannot be read ({error}); give INPUT"
+        ) from error
     if isinstance(content, str):  # a stream that somebody put there
         return (content,)
     return (_decoded(content, "standard input", any_bytes),)
