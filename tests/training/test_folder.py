@@ -1,6 +1,8 @@
 """Run folders: whole files or none, and refusals that leave everything as it was."""
 
 import contextlib
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,75 @@ def test_two_runs_in_one_second_get_two_folders(tmp_path, monkeypatch):
     made = [folder.create(None, "compare") for _ in range(3)]
     assert len(set(made)) == 3
     assert all(path.parent == Path("runs") and path.name.startswith("compare-") for path in made)
+
+
+def test_processes_that_start_at_once_get_a_folder_each(tmp_path):
+    code = (
+        "import sys, time; from swiftrnn.training import folder; sys.stdin.read(1); "
+        "folder.time.strftime = lambda _: 'now'; "
+        "print(*(folder.create(None, 'x') for _ in range(20)), sep='\\n')"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    four = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(4)]
+    for process in four:
+        process.stdin.write("x")
+        process.stdin.flush()
+    made = [line for process in four for line in process.communicate(timeout=60)[0].split()]
+    assert len(made) == len(set(made)) == 80
+    assert len(list((tmp_path / "runs").iterdir())) == 80
+
+
+def test_what_a_killed_process_left_of_its_lock_is_no_content(tmp_path):
+    (tmp_path / folder.LOCK).touch()
+    assert folder.create(tmp_path, "x") == tmp_path
+
+
+def test_a_run_that_fails_before_it_began_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in (None, tmp_path / "a" / "b"):
+        with pytest.raises(ValueError, match="refused"), folder.new(out, "x") as made:
+            folder.write_json(made / "config.json", {})
+            (made / "seed-0").mkdir()
+            folder.write_json(made / "seed-0" / "vocabulary.json", {})
+            raise ValueError("refused")
+        assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ValueError, match="refused"), folder.new(tmp_path / "mine", "x"):
+        raise ValueError("refused")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "mine"]
+
+
+@pytest.mark.parametrize("name", ["seed-0/checkpoints/last.ckpt", "train.log"])
+@pytest.mark.parametrize("end", [ValueError, KeyboardInterrupt])
+def test_a_run_that_began_keeps_its_folder(tmp_path, name, end):
+    with pytest.raises(end), folder.new(tmp_path / "a", "x") as made:
+        folder.write_json(made / "config.json", {})
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).touch()
+        raise end
+    kept = {str(p.relative_to(made)) for p in made.rglob("*") if p.is_file()}
+    assert kept == {"config.json", name}
+
+
+def test_an_interrupted_run_keeps_its_settings(tmp_path):
+    with pytest.raises(KeyboardInterrupt), folder.new(tmp_path / "a", "x") as made:
+        folder.write_json(made / "config.json", {})
+        raise KeyboardInterrupt
+    assert [each.name for each in made.iterdir()] == ["config.json"]
+
+
+def test_of_two_runs_that_found_one_folder_empty_the_second_is_refused(tmp_path, monkeypatch):
+    real = folder.create
+
+    def slow(out, *args):  # another process makes a whole run just now
+        made = real(out, *args)
+        (made / "metrics.json").touch()
+        return made
+
+    monkeypatch.setattr(folder, "create", slow)
+    with pytest.raises(ValueError, match="empty folder"), folder.new(tmp_path, "x"):
+        raise AssertionError
+    assert [each.name for each in tmp_path.iterdir()] == ["metrics.json"]
 
 
 def test_the_newest_run_is_found_by_its_name(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import tempfile
@@ -11,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn.extras import needs_extra as needs_extra
+from swiftrnn.training.lock import LOCK
+from swiftrnn.training.lock import held as held
 
+SETTINGS = ("config.json", "vocabulary.json")  # what a run writes before it begins
 RUNS = Path("runs")  # where runs go unless told otherwise
 PATIENCE = 300  # seconds, with the first of several processes
 TOGETHER = "SWIFTRNN_RUN"  # tells the processes that the first one starts which folder it made
@@ -27,6 +31,55 @@ def leads() -> bool:
         if name in os.environ:
             return os.environ[name] == "0"
     return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
+
+
+@contextlib.contextmanager
+def new(out: Path | None, kind: str, resumes: bool = True) -> Iterator[Path]:
+    """Make a new run folder and hold it; where the run fails before it began, leave nothing.
+
+    A run began once there is anything beside the settings and the vocabulary. What was interrupted
+    by the user stays, so that it can go on.
+
+    Args:
+        out, kind, resumes: as in `create`.
+
+    Yields:
+        The folder.
+
+    Raises:
+        ValueError, TimeoutError, OSError: as `create` and `held`.
+    """
+    if not leads():
+        yield create(out, kind, resumes)
+        return
+    wanted = out or RUNS / kind
+    there = {each for each in (wanted, *wanted.parents) if each.exists()}
+    out = create(out, kind, resumes)
+    try:
+        with held(out):
+            _emptied(out, resumes)  # again: now nobody else writes to it
+            try:
+                yield out
+            except Exception:
+                _discard(out)
+                raise
+    except Exception:
+        for each in (out, *out.parents):
+            if each not in there:
+                with contextlib.suppress(OSError):  # it holds something
+                    each.rmdir()
+        raise
+
+
+def _discard(out: Path) -> None:
+    """Remove what a run writes before it begins, unless it began."""
+    files = [each for each in out.rglob("*") if not each.is_dir() and each.name != LOCK]
+    if all(each.name in SETTINGS for each in files):
+        for each in files:
+            each.unlink()
+        for each in sorted(out.rglob("*"), reverse=True):
+            if each.is_dir():
+                each.rmdir()
 
 
 def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
@@ -51,22 +104,39 @@ def create(out: Path | None, kind: str, resumes: bool = True) -> Path:
         if out == Path():
             raise ValueError("processes that were started together need one --out; got none")
         return _made_by_the_first(out)
-    out = _fresh(kind) if out is None else out
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ValueError(
-                f"a new run needs an empty folder; got {out}, which holds something; "
-                f"choose another --out{', or go on with it by --resume' if resumes else ''}"
-            )
-        out.mkdir(parents=True, exist_ok=True)
+        out = _fresh(kind) if out is None else _emptied(out, resumes)
         with tempfile.TemporaryFile(dir=out):  # writable? the answer must come before the training
             pass
     except OSError as error:
         raise OSError(
-            f"a run needs a folder that can be written to; got {out} ({_why(error)}); "
+            f"a run needs a folder that can be written to; got {out or RUNS} ({_why(error)}); "
             "choose another --out"
         ) from error
     os.environ[TOGETHER] = str(out.absolute())
+    return out
+
+
+def _fresh(kind: str) -> Path:
+    """A folder that no other process takes, however many start in one second."""
+    stamp = time.strftime("%Y-%m-%d-%H%M%S")
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for count in itertools.count(1):
+        out = RUNS / (f"{kind}-{stamp}" + f"-{count}" * (count > 1))
+        with contextlib.suppress(FileExistsError):
+            out.mkdir()
+            return out
+    raise AssertionError
+
+
+def _emptied(out: Path, resumes: bool) -> Path:
+    """The folder that was asked for; one whose process was killed at once counts as empty."""
+    if out.exists() and (not out.is_dir() or any(each.name != LOCK for each in out.iterdir())):
+        raise ValueError(
+            f"a new run needs an empty folder; got {out}, which holds something; "
+            f"choose another --out{', or go on with it by --resume' if resumes else ''}"
+        )
+    out.mkdir(parents=True, exist_ok=True)
     return out
 
 
@@ -202,14 +272,6 @@ def whole(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _fresh(kind: str) -> Path:
-    stamp = time.strftime("%Y-%m-%d-%H%M%S")
-    out, count = RUNS / f"{kind}-{stamp}", 2
-    while out.exists():  # two runs in one second
-        out, count = RUNS / f"{kind}-{stamp}-{count}", count + 1
-    return out
 
 
 def _why(error: Exception) -> str:
