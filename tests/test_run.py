@@ -1,6 +1,8 @@
 """`swiftrnn run`: one recipe, its seeds, its interruptions, its record."""
 
 import json
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -110,6 +112,32 @@ def test_an_interrupted_run_goes_on_with_the_seeds_that_are_missing(recipe, caps
     assert f"{'sum':32}6 ± 1" in printed  # with --steps 5, as it began
     calls = (recipe / "three" / "calls").read_text().split("\n")
     assert calls == ["seed-0 0", "seed-1 1", "seed-1 1", "seed-2 2", ""]
+
+
+def test_a_refused_run_leaves_no_folder(recipe, capsys, monkeypatch):
+    source = (recipe / "adder" / "__init__.py").read_text()
+    refusing = source.replace("with (out.parent", "raise ValueError('no such text')\n    with (out")
+    (recipe / "adder" / "__init__.py").write_text(refusing)
+    for words in ((), ("--out", "one"), ("--seeds", 2)):
+        status, printed, errors = call(capsys, "run", "./adder", *words)
+        assert (status, printed, errors) == (2, "", "error: no such text\n")
+        assert [path.name for path in recipe.iterdir()] == ["adder"]
+
+
+def test_a_run_that_another_process_trains_is_left_alone(recipe, capsys):
+    assert call(capsys, "run", "./adder", "--seed", 1, "--out", "one")[0] == 130
+    code = (
+        "import sys; from pathlib import Path; from swiftrnn.training.folder import held\n"
+        "with held(Path('one')): print('held', flush=True), sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
+        other.stdout.readline()
+        status, _, errors = call(capsys, "run", "./adder", "--resume", "--out", "one")
+        assert (status, errors.count("\n")) == (2, 1)
+        assert f"one process at a time; got one, where process {other.pid} trains;" in errors
+    (recipe / "go").touch()
+    assert call(capsys, "run", "./adder", "--resume", "--out", "one")[0] == 0
 
 
 def test_resume_refuses_what_does_not_fit(recipe, capsys):

@@ -1,5 +1,6 @@
 """Running a recipe: found by its folder, trained once per seed, its results written down."""
 
+import contextlib
 import dataclasses
 import difflib
 import importlib
@@ -81,9 +82,14 @@ def run(
         saved = folder.read_json(out / "config.json", needs=("recipe", "config"))
         _same_recipe(name, saved["recipe"], out)
         config = folder.restore(config, saved["config"], f"swiftrnn run {name} --resume")
-    else:
-        out = folder.create(out, kind)
+        with folder.held(out) if folder.leads() else contextlib.nullcontext():
+            return _all_seeds(recipe, name, config, out, seeds), out
+    with folder.new(out, kind) as out:
         folder.write_json(out / "config.json", _described(name, config))
+        return _all_seeds(recipe, name, config, out, seeds), out
+
+
+def _all_seeds(recipe: Any, name: str, config: Any, out: Path, seeds: int) -> dict[str, Any]:
     again = f"swiftrnn run {name} --resume --out {out}" + f" --seeds {seeds}" * (seeds > 1)
     results = []
     try:
@@ -94,10 +100,10 @@ def run(
         raise KeyboardInterrupt(f"go on with {again}") from None
     _part_from_others()
     if seeds == 1:
-        return results[0], out
+        return results[0]
     metrics = spread(results)
     folder.write_json(out / "metrics.json", metrics)
-    return metrics, out
+    return metrics
 
 
 def _part_from_others() -> None:

@@ -44,37 +44,40 @@ def test_what_a_killed_process_left_of_its_lock_is_no_content(tmp_path):
     assert folder.create(tmp_path, "x") == tmp_path
 
 
+def ended(out, end, *names):
+    """The folder of a run that wrote these files and ended with an error."""
+    with pytest.raises(end), folder.new(out, "x") as made:
+        written_then(end, made, names)
+    return made
+
+
+def written_then(end, made, names):
+    for name in names:
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).touch()
+    raise end
+
+
 def test_a_run_that_fails_before_it_began_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for out in (None, tmp_path / "a" / "b"):
-        with pytest.raises(ValueError, match="refused"), folder.new(out, "x") as made:
-            folder.write_json(made / "config.json", {})
-            (made / "seed-0").mkdir()
-            folder.write_json(made / "seed-0" / "vocabulary.json", {})
-            raise ValueError("refused")
+        ended(out, ValueError, "config.json", "seed-0/vocabulary.json")
         assert not list(tmp_path.iterdir())
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ValueError, match="refused"), folder.new(tmp_path / "mine", "x"):
-        raise ValueError("refused")
+    ended(tmp_path / "mine", ValueError, "config.json")
     assert [*tmp_path.rglob("*")] == [tmp_path / "mine"]
 
 
 @pytest.mark.parametrize("name", ["seed-0/checkpoints/last.ckpt", "train.log"])
 @pytest.mark.parametrize("end", [ValueError, KeyboardInterrupt])
 def test_a_run_that_began_keeps_its_folder(tmp_path, name, end):
-    with pytest.raises(end), folder.new(tmp_path / "a", "x") as made:
-        folder.write_json(made / "config.json", {})
-        (made / name).parent.mkdir(parents=True, exist_ok=True)
-        (made / name).touch()
-        raise end
+    made = ended(tmp_path / "a", end, "config.json", name)
     kept = {str(p.relative_to(made)) for p in made.rglob("*") if p.is_file()}
     assert kept == {"config.json", name}
 
 
 def test_an_interrupted_run_keeps_its_settings(tmp_path):
-    with pytest.raises(KeyboardInterrupt), folder.new(tmp_path / "a", "x") as made:
-        folder.write_json(made / "config.json", {})
-        raise KeyboardInterrupt
+    made = ended(tmp_path / "a", KeyboardInterrupt, "config.json")
     assert [each.name for each in made.iterdir()] == ["config.json"]
 
 

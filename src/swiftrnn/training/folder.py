@@ -41,7 +41,9 @@ def new(out: Path | None, kind: str, resumes: bool = True) -> Iterator[Path]:
     by the user stays, so that it can go on.
 
     Args:
-        out, kind, resumes: as in `create`.
+        out: as in `create`.
+        kind: as there.
+        resumes: as there.
 
     Yields:
         The folder.
