@@ -38,8 +38,15 @@ def module(name: str) -> Any:
     """
     path = Path(name)
     if (name.startswith(".") or path.is_absolute()) and (path / "__init__.py").is_file():
-        sys.path.insert(0, str(path.resolve().parent))
-        return importlib.import_module(path.resolve().name)
+        path = path.resolve()
+        sys.path.append(str(path.parent))  # last: its other files stand in for no module
+        found = importlib.import_module(path.name)
+        if Path(getattr(found, "__file__", None) or "").resolve().parent != path:
+            raise ValueError(
+                f"swiftrnn needs a folder whose name is no other module's; got {path.name}, which "
+                f"is that of {getattr(found, '__file__', None) or 'Python'}; rename it"
+            )
+        return found
     if name not in names():
         raise ValueError(
             f"swiftrnn needs one of the recipes {', '.join(names())}; got {name!r}; "
