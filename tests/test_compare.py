@@ -423,7 +423,7 @@ def wait_until_nothing_trains(out, seconds=30):
 
 def test_no_file_of_the_working_folder_runs(text, tmp_path):
     """Children of Python look for modules in the working folder first, unless they are told not."""
-    for name in ("statistics", "lightning", "queue", "swiftrnn"):
+    for name in ("statistics", "lightning", "queue", "tyro"):
         (tmp_path / f"{name}.py").write_text(f"open('{name} ran', 'w').close()\n")
     words = ["compare", "--layers", "sru", "--seconds", 0.2, "--text", text, "--out", "run", *SMALL]
     errors = start(words, cwd=tmp_path).communicate(timeout=240)[1]

@@ -131,15 +131,20 @@ class Workers:
     def _feed(self, lane: int) -> None:
         """Give a process one job after the other; one that is late or has died is replaced."""
         while (job := self._next(self.lanes[lane])) is not None:
+            if self.staff[lane].poll() is not None:  # it died of something else
+                self._replace(lane)
             answer = self._asked(lane, job)
             if answer:
-                job.done(answer if answer.strip() else None)
+                job.done(answer.rstrip(b"\n") or None)
                 continue
-            _end(self.staff[lane])
             if time.monotonic() < job.until:  # it died; who waits too long knows by the clock
                 job.done(None)
-            self._begin(lane)
-            self._is_ready(lane)  # else the next job finds it dead, and tries again
+            self._replace(lane)
+
+    def _replace(self, lane: int) -> None:
+        _end(self.staff[lane])
+        self._begin(lane)
+        self._is_ready(lane)  # else the next job finds it dead, and tries again
 
     def _asked(self, lane: int, job: _Job) -> bytes:
         process = self.staff[lane]
