@@ -145,7 +145,8 @@ def answered(connection):
     """Read one answer to a small request."""
     found = b""
     while not found.endswith(b"]}]"):
-        assert (part := connection.recv(9999)), found
+        part = connection.recv(9999)
+        assert part, found
         found += part
     assert found.startswith(b"HTTP/1.1 200")
 

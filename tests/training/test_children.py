@@ -71,17 +71,19 @@ def alive(pid):
     return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "words", "number"),
     [
-        (STARTS, [CHILD]),
-        (STARTS, [CHILD, "saves"]),
-        (STARTS, [CHILD, "deaf"]),
-        (SPAWNS, []),
-        (LAUNCHES, []),
+        (STARTS, [CHILD], signal.SIGTERM),
+        (STARTS, [CHILD], signal.SIGHUP),
+        (STARTS, [CHILD], signal.SIGINT),
+        (STARTS, [CHILD], signal.SIGKILL),
+        (STARTS, [CHILD, "saves"], signal.SIGKILL),
+        (STARTS, [CHILD, "deaf"], signal.SIGKILL),
+        (SPAWNS, [], signal.SIGKILL),
+        (LAUNCHES, [], signal.SIGKILL),
     ],
-    ids=["started", "saves", "deaf", "multiprocessing", "lightning"],
+    ids=["told", "hung up", "interrupted", "killed", "saves", "deaf", "helps", "lightning"],
 )
 def test_a_child_ends_with_its_parent(code, words, number, tmp_path):
     script = tmp_path / "script.py"

@@ -187,8 +187,8 @@ def _check(path: Path, inputs: Any, outputs: Any) -> None:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
     given = dict(zip(names, (x.numpy() for x in _flat(inputs)), strict=True))
-    for found, exact in zip(session.run(None, given), _flat(outputs), strict=True):
-        wanted = exact.numpy()
+    for each, exact in zip(session.run(None, given), _flat(outputs), strict=True):
+        found, wanted = np.asarray(each), exact.numpy()
         if found.shape != wanted.shape:
             raise ValueError(
                 f"to_onnx needs ONNX Runtime to give the module's outputs; got {found.shape} for "

@@ -75,7 +75,9 @@ class Request(BaseModel):
         if self.size > most:
             told = "" if self.readings == 1 else " where more than one reading is asked for"
             raise PydanticCustomError(
-                "too_much", f"texts should have at most {most} characters together{told}"
+                "too_much",
+                "texts should have at most {most} characters together{told}",
+                {"most": most, "told": told},
             )
         return self
 
