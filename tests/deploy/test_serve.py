@@ -200,19 +200,20 @@ def test_a_client_that_sends_one_byte_now_and_then_gains_no_time(address):
 
 def test_a_client_that_never_reads_is_hung_up_on(address):
     """Pipelined requests whose answers fill all buffers; the server must not keep them."""
+    many = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
     with connect(address) as deaf:
         deaf.settimeout(0.5)
-        with pytest.raises(OSError):  # noqa: PT012 (nothing more goes in, then it is cut)
-            for _ in range(20_000):
-                deaf.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(10_000):
+                deaf.sendall(many)
+            pytest.fail("the server takes any number of requests")
         assert ask(address, texts=["x"]).status_code == 200
-        time.sleep(2 * LIMITS.seconds + 2)
-        deaf.settimeout(5)
-        with pytest.raises(OSError):  # noqa: PT012
-            while True:
-                deaf.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
-                if not deaf.recv(1 << 20):
-                    raise ConnectionResetError
+        time.sleep(2 * LIMITS.seconds + 1.5)
+        deaf.settimeout(1)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012
+            for _ in range(3):
+                deaf.sendall(many)
+                time.sleep(0.1)
 
 
 def test_who_asks_is_answered_however_many_do_not(address):
@@ -249,9 +250,6 @@ def test_who_asks_is_answered_however_many_do_not(address):
         ({"Host": "localhost:5", "Origin": "http://localhost:5"}, 200),
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Type": "application/json; charset=utf-8"}, 200),
-        ({"Content-Length": "9" * 18}, 413),
-        ({"Content-Length": "-1"}, 400),
-        ({"X-Long": "a" * 100_000}, 400),
     ],
     ids=str,
 )
@@ -260,6 +258,35 @@ def test_who_asks_under_another_name_or_from_another_page_is_refused(address, he
     given = {"Content-Type": "application/json", **headers}
     answer = httpx.post(f"{address}/predict", content=body, headers=given, timeout=30)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"Content-Length: 999999999999999999\r\n", b"413"),
+        (b"Content-Length: 99999999999999999999999\r\n", b"4"),
+        (b"Content-Length: -1\r\n", b"400"),
+        (b"Content-Length: 5\r\nContent-Length: 6\r\n", b"400"),
+        (b"Host: localhost\r\n", b"400"),
+        (b"X: a\0b\r\n", b"400"),
+        (b"X: " + b"a" * 100_000 + b"\r\n", b"400"),
+        (b"X: a\r\n" * 100_000, b"400"),
+        (b"Transfer-Encoding: chunked\r\nX: a\r\n\r\nzz\r\n", b"400"),
+        (b"Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\n{}", b"422"),
+    ],
+    ids=lambda each: str(each[:30]),
+)
+def test_a_head_that_makes_no_sense_is_refused_at_once(address, head, told):
+    with connect(address) as strange:
+        began = time.monotonic()
+        with contextlib.suppress(OSError):  # it may be refused before all was sent
+            strange.sendall(HEAD + head + b"\r\n")
+        found = b""
+        with contextlib.suppress(ConnectionResetError):
+            found = strange.recv(9999)
+        assert found.startswith(b"HTTP/1.1 " + told) or len(head) > 99_999
+        assert time.monotonic() - began < 1.5
+    assert ask(address, texts=["x"]).status_code == 200
 
 
 def test_the_page_can_be_asked_about_and_needs_nothing_from_elsewhere(address):
