@@ -226,8 +226,18 @@ def test_who_asks_is_answered_however_many_do_not(address):
     for _ in range(5):
         assert ask(address, texts=["Bokima slept ."]).status_code == 200
     assert time.monotonic() - began < 10
+    gone = 0
     for each in held:
+        each.settimeout(0.01)
+        with contextlib.suppress(TimeoutError):
+            try:
+                gone += not each.recv(9999)
+            except OSError as error:
+                if isinstance(error, TimeoutError):
+                    raise
+                gone += 1
         each.close()
+    assert gone >= LIMITS.connections
 
 
 @pytest.mark.parametrize(

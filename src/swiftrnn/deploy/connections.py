@@ -36,7 +36,9 @@ def patient(seconds: float, connections: int) -> type[H11Protocol]:
             super().connection_made(transport)
             self._waits(seconds)
             if len(self.connections) > connections:
-                next(iter(asking)).transport.abort()
+                longest = next(iter(asking))
+                del asking[longest]  # the next newcomer takes another's place
+                longest.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
             asking.pop(self, None)
