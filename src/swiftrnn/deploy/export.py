@@ -136,7 +136,7 @@ def _exported(module: nn.Module, inputs: tuple[Any, ...], free: Any) -> Any:
         return torch.export.export(module, inputs, dynamic_shapes=free)
     except UserError as error:
         raise ValueError(
-            "to_onnx needs sizes that can stay free, as dynamic_shapes says; got from torch.export: "
+            "to_onnx needs sizes that can stay free, as dynamic_shapes says; torch.export says: "
             f"{' '.join(str(error).split())[:400]}; leave out a size that the module fixes"
         ) from error
 
