@@ -109,9 +109,7 @@ async def hostile(port: int) -> None:
         writer.close()
     slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(1000)]
     for _, writer in slow[::2]:  # every second one begins to speak and then stops
-        writer.write(
-            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-        )
+        writer.write(request(b"{".ljust(100))[:-99])
     began = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request(["Bokima lives in Sotataville"]))
