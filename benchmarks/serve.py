@@ -31,7 +31,7 @@ WORDS = 20
 def request(texts: list[str] | bytes, path: str = "/predict") -> bytes:
     """A request as it goes over the wire."""
     body = texts if isinstance(texts, bytes) else json.dumps({"texts": texts}).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -99,7 +99,7 @@ async def hostile(port: int) -> None:
         "1 MB of text": ["a" * 1_000_000], "null bytes": ["a\0b"],
         "a surrogate": b'{"texts":["\\ud800"]}',
         "right to left": ["\u202eאבג"], "emoji": ["😀" * 100], "65 texts": ["a"] * 65,
-        "20,000 characters": ["Ab. " * 5_000],
+        "20,000 characters": ["Ab. " * 5_000], "10,001 twice": ["a" * 10_001] * 2,
     }  # fmt: skip
     for name, texts in cases.items():
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -109,7 +109,7 @@ async def hostile(port: int) -> None:
         writer.close()
     slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(1000)]
     for _, writer in slow[::2]:  # every second one begins to speak and then stops
-        writer.write(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        writer.write(request(b"{".ljust(100))[:-99])
     began = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request(["Bokima lives in Sotataville"]))
@@ -122,7 +122,7 @@ async def hostile(port: int) -> None:
 
 
 def main(run: Path, clients: list[int], seconds: float, bad: bool, out: Path | None) -> int:
-    command = [sys.executable, "-m", "swiftrnn", "serve", str(run), "--port", "0"]
+    command = [sys.executable, "-P", "-m", "swiftrnn", "serve", str(run), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             line = server.stdout.readline() if server.stdout else ""

@@ -15,6 +15,7 @@ import torch
 
 from swiftrnn import cli
 from swiftrnn.compare import LAYERS, TUNED, Compare, Tuned, show
+from swiftrnn.training import folder
 
 SMALL = ["--hidden", 64, "--depth", 2, "--batch-size", 4, "--time", 32, "--threads", 1]
 CHOSEN = ("sru", "lstm", "conv")
@@ -312,8 +313,12 @@ def interrupted(text, tmp_path):
             assert process.poll() is None, (tmp_path / "errors").read_text()
             assert time.monotonic() < end, "it took too long"
             time.sleep(0.02)
+        with pytest.raises(BlockingIOError, match=f"got {out}, where process {process.pid} trains"):
+            folder.held(out).__enter__()
         os.killpg(process.pid, number)  # to its whole group, as the terminal does
         printed, _ = process.communicate(timeout=60)
+        if number == signal.SIGKILL:
+            wait_until_nothing_trains(out)
         return out, process.returncode, printed, (tmp_path / "errors").read_text()
 
     yield send
@@ -322,17 +327,19 @@ def interrupted(text, tmp_path):
     errors.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_an_interruption_loses_nothing(interrupted, capfd, number):
+NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=["ctrl-c", "terminated", "hung up", "killed"])
+def test_an_interruption_loses_nothing_and_leaves_nothing_behind(interrupted, capfd, number):
     out, status, printed, errors = interrupted(number)
+    assert processes_on(out) == []  # whatever ended the parent, its children have ended as well
     assert "bits/byte" not in printed
-    if number == signal.SIGINT:
-        assert status == 130
+    if number != signal.SIGKILL:
+        assert status == 128 + number
         assert errors.rstrip().splitlines()[-1] == (
             f"interrupted; what is done is kept; go on with swiftrnn compare --resume --out {out}"
         )
-    else:
-        wait_for_file(out / "lstm" / "checkpoints" / "last.ckpt")
     assert not (out / "lstm" / "metrics.json").exists()
     assert not (out / "metrics.json").exists()
     done = (out / "sru" / "model.safetensors").read_bytes()
@@ -354,12 +361,43 @@ def test_a_layer_is_told_to_stop_once(monkeypatch):
 
     sent, stop = [], train._Stop()
     monkeypatch.setattr(os, "kill", lambda *to: sent.append(to))
-    stop(signal.SIGTERM, None)  # no layer trains: nobody to tell
+    stop.trains(4711)
+    stop(signal.SIGINT, None)  # its group hears of that by itself
     assert (stop.told, sent) == (True, [])
-    stop.child = 4711
-    for _ in range(3):  # Linux may say more than once that the parent died
+    for _ in range(3):
         stop(signal.SIGTERM, None)
     assert sent == [(4711, signal.SIGTERM)]
+
+
+def test_a_layer_that_begins_just_then_is_told_too(monkeypatch):
+    from swiftrnn.compare import train
+
+    sent, stop = [], train._Stop()
+    monkeypatch.setattr(os, "kill", lambda *to: sent.append(to))
+    stop(signal.SIGTERM, None)
+    assert (stop.told, sent) == (True, [])
+    stop.trains(4711)
+    assert sent == [(4711, signal.SIGTERM)]
+
+
+def test_a_layer_that_another_process_trains_is_left_alone(text, tmp_path, capfd):
+    from swiftrnn.compare import train
+
+    out = tmp_path / "run"
+    config = {"compare": vars(Compare(layers=("sru",), hidden=8, ngrams=1, text=text))}
+    out.mkdir()
+    (out / "config.json").write_text(json.dumps(config, default=str))
+    (layer,) = train.plan(out)
+    code = (
+        f"from swiftrnn.training import lock; import pathlib, sys, time\n"
+        f"with lock.held(pathlib.Path({str(layer)!r})): print(1, flush=True); time.sleep(99)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"1\n"
+        assert train._status(lambda: train.train(layer, None), "sru: ") == train.REFUSED
+        other.kill()
+    assert f"got {layer}, where process {other.pid} trains" in capfd.readouterr().err
+    assert {path.name for path in layer.iterdir()} == {"config.json", ".lock"}
 
 
 def test_a_report_says_what_its_count_of_parameters_leaves_out(finished):
@@ -370,12 +408,27 @@ def test_a_report_says_what_its_count_of_parameters_leaves_out(finished):
     assert "n-grams" not in show.table(metrics).note
 
 
-def wait_for_file(path, seconds=30):
+def processes_on(out):
+    """The processes of this machine that train in a folder."""
+    shown = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True)
+    return [line for line in shown.stdout.splitlines() if f"swiftrnn.compare {out}" in line]
+
+
+def wait_until_nothing_trains(out, seconds=30):
     end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
+    while found := processes_on(out):
+        assert time.monotonic() < end, found
         time.sleep(0.05)
-    time.sleep(0.5)  # the process that wrote it ends
+
+
+def test_no_file_of_the_working_folder_runs(text, tmp_path):
+    """Children of Python look for modules in the working folder first, unless they are told not."""
+    for name in ("statistics", "lightning", "queue", "tyro"):
+        (tmp_path / f"{name}.py").write_text(f"open('{name} ran', 'w').close()\n")
+    words = ["compare", "--layers", "sru", "--seconds", 0.2, "--text", text, "--out", "run", *SMALL]
+    errors = start(words, cwd=tmp_path).communicate(timeout=240)[1]
+    assert [path.name for path in tmp_path.glob("* ran")] == [], errors
+    assert (tmp_path / "run" / "metrics.json").exists(), errors
 
 
 def test_resume_refuses_other_settings_and_another_text(text, tmp_path, capsys):

@@ -11,6 +11,8 @@ import dataclasses
 import importlib.util
 import io
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ from tyro.conf import OmitArgPrefixes
 from swiftrnn import __version__, console, limits, run
 from swiftrnn.compare import Compare
 from swiftrnn.options import Bench, Copy, Data, Export, Info, List, Predict, Run, Serve, Sweep
-from swiftrnn.training import folder
+from swiftrnn.training import children, folder
 
 
 class UsageError(ValueError):
@@ -36,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `swiftrnn`; those of this process unless given.
 
     Returns:
-        The exit status: 0, 2 for bad input, 130 where the user interrupted it.
+        The exit status: 0, 2 for bad input, 130 where the user interrupted it, 143 for SIGTERM.
     """
+    if arguments is None:  # this process is ours: none of its children runs files that lie here
+        os.environ[children.SAFE] = "1"
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         console.prepare()
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt as stop:
         print(f"interrupted; {stop}" if str(stop) else "interrupted", file=sys.stderr)
-        return 130
+        return 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:  # `swiftrnn list | head`
         sys.stderr.close()
         return 0
@@ -227,6 +231,7 @@ def _run(name: str, words: list[str]) -> int:
     from swiftrnn.machine import keep_pages  # loads torch: only now, when all was checked
 
     keep_pages()
+    children.launched_here()
     metrics, out = run.run(name, options.config, how.out, how.resume, how.seeds)
     if not folder.leads():  # of several processes one speaks
         return 0
@@ -297,7 +302,7 @@ def _predict(options: Predict) -> None:
 def _serve(options: Serve) -> None:
     from swiftrnn.deploy import serve
 
-    serve.main(options.run, options.host, options.port)
+    serve.main(options.run, options.host, options.port, options.allow_host)
 
 
 def _export(options: Export) -> None:

@@ -1,4 +1,4 @@
-"""The standard streams: any may be closed or lack signs; what `predict` reads and prints is UTF-8."""
+"""The standard streams: any may be closed or lack signs; `predict` reads and prints UTF-8."""
 
 import io
 import os

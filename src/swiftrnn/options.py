@@ -124,6 +124,7 @@ class Serve(limits.Checked):
     """a run folder of a recipe that finds names"""
     host: str = "127.0.0.1"  # only this machine; 0.0.0.0 lets the whole network in
     port: Annotated[int, limits.Range(0, 65_535)] = 8000  # 0 takes a free one
+    allow_host: tuple[str, ...] = ()  # names that clients may use, beside --host and localhost
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Running a recipe: found by its folder, trained once per seed, its results written down."""
 
+import contextlib
 import dataclasses
 import difflib
 import importlib
@@ -37,8 +38,15 @@ def module(name: str) -> Any:
     """
     path = Path(name)
     if (name.startswith(".") or path.is_absolute()) and (path / "__init__.py").is_file():
-        sys.path.insert(0, str(path.resolve().parent))
-        return importlib.import_module(path.resolve().name)
+        path = path.resolve()
+        sys.path.append(str(path.parent))  # last: its other files stand in for no module
+        found = importlib.import_module(path.name)
+        if Path(getattr(found, "__file__", None) or "").resolve().parent != path:
+            raise ValueError(
+                f"swiftrnn needs a folder whose name is no other module's; got {path.name}, which "
+                f"is that of {getattr(found, '__file__', None) or 'Python'}; rename it"
+            )
+        return found
     if name not in names():
         raise ValueError(
             f"swiftrnn needs one of the recipes {', '.join(names())}; got {name!r}; "
@@ -81,7 +89,7 @@ def run(
         saved = folder.read_json(out / "config.json", needs=("recipe", "config"))
         _same_recipe(name, saved["recipe"], out)
         config = folder.restore(config, saved["config"], f"swiftrnn run {name} --resume")
-        with folder.held(out):
+        with folder.held(out) if folder.leads() else contextlib.nullcontext():
             return _all_seeds(recipe, name, config, out, seeds), out
     with folder.new(out, kind) as out:
         folder.write_json(out / "config.json", _described(name, config))

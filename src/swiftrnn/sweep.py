@@ -25,7 +25,7 @@ from typing import Any
 
 from swiftrnn import __version__, run
 from swiftrnn.options import Sweep, axes
-from swiftrnn.training import folder
+from swiftrnn.training import children, folder
 from swiftrnn.training import sweep as training
 from swiftrnn.training.progress import Progress
 
@@ -102,9 +102,10 @@ def sweep(name: str, config: Any, how: Sweep) -> Path:
     try:
         with contextlib.closing(_study(storage, study, began.maximize)) as opened:
             opened.begin(full, began.metric, about)
-            _lead(opened, how.workers, task, out)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what is done is kept; {again}") from None
+            with children.stopped_by_signals():
+                _lead(opened, how.workers, task, out)
+    except KeyboardInterrupt as stop:
+        raise children.again(stop, f"what is done is kept; {again}") from None
     except (ValueError, OSError) as error:
         if any(out.glob("trial-*")):
             kind = OSError if isinstance(error, OSError) else ValueError
@@ -263,6 +264,7 @@ def _employed(task: Callable[..., Any], out: Path, threads: int | None, pipe: An
     The terminal sends Ctrl-C to its whole group; a second one would end a trial before it has
     saved, so a worker leaves that group.
     """
+    children.end_with_starter()
     if os.name == "posix":
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from swiftrnn import cli
+from swiftrnn import cli, console
 from swiftrnn.data.entities import Entity
-from swiftrnn import console
 from swiftrnn.deploy import predict
 
 TEXT = "Zoë 👩‍🚀 met Jürgen\r\nin Köln e\u0301\u2028\x85."

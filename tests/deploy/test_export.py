@@ -10,15 +10,17 @@ pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 from tests.nn.test_layers import LAYERS, flat  # noqa: E402
+from torch.export import Dim  # noqa: E402
 
 from swiftrnn import cli  # noqa: E402
+from swiftrnn.data.columns import Sentence  # noqa: E402
 from swiftrnn.data.corpus import made_up  # noqa: E402
-from swiftrnn.data.sentences import Batcher  # noqa: E402
+from swiftrnn.data.sentences import Batcher, TagVocabulary  # noqa: E402
 from swiftrnn.deploy import export  # noqa: E402
 from swiftrnn.nn import CRF  # noqa: E402
 from swiftrnn.recipes import ner_crf, ner_stack_lstm  # noqa: E402
 from swiftrnn.recipes.ner_crf.model import Tagger  # noqa: E402
-from swiftrnn.recipes.ner_crf.onnx import INPUTS  # noqa: E402
+from swiftrnn.recipes.ner_crf.onnx import INPUTS, exported  # noqa: E402
 from swiftrnn.recipes.ner_stack_lstm.model import Chunker  # noqa: E402
 from swiftrnn.training import entities  # noqa: E402
 
@@ -36,7 +38,7 @@ def test_onnx_runtime_gives_the_same_for_other_sequences(kind, tmp_path):
     assert layer.training
     assert [p.name for p in tmp_path.iterdir()] == ["layer.onnx"]
     layer.eval()
-    for T, B in ((9, 2), (2, 5), (40, 3)):
+    for T, B in ((9, 2), (2, 5), (40, 3), (1, 1), (1, 4), (6, 1)):
         x = torch.randn(T, B, 4)
         with torch.no_grad():
             expected = flat(layer(x))
@@ -57,14 +59,66 @@ def test_lengths_and_resets_go_along(kind, tmp_path):
     def draw(T, B):
         return torch.randn(T, B, 4), torch.randint(1, T + 1, (B,)), torch.rand(T, B) < 0.3
 
-    model = Model()
+    model = Model().eval()
     time, batch = torch.export.Dim.AUTO, torch.export.Dim.AUTO
     free = {0: time, 1: batch}, {0: batch}, {0: time, 1: batch}
     path = export.to_onnx(model, draw(5, 3), tmp_path / "model.onnx", free)
-    inputs = draw(11, 4)
-    np.testing.assert_allclose(
-        run(path, *inputs)[0], model(*inputs).detach().numpy(), rtol=1e-5, atol=1e-5
-    )
+    for inputs in (draw(11, 4), draw(1, 4), draw(11, 1), draw(1, 1)):
+        np.testing.assert_allclose(
+            run(path, *inputs)[0], model(*inputs).detach().numpy(), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("T", "B", "free"),
+    [(1, 3, None), (5, 1, None), (5, 1, ({1: Dim.AUTO},)), (1, 3, {"input": {0: Dim.DYNAMIC}})],
+    ids=str,
+)
+def test_an_example_that_would_fix_a_size_is_refused(T, B, free, tmp_path):
+    """torch.export fixes a size of 1 without a word; the file would take nothing else."""
+    layer, x = LAYERS[0](4, 6), torch.randn(T, B, 4)
+    with pytest.raises(ValueError, match="at least 2 of each size that stays free; got an input"):
+        export.to_onnx(layer, (x,), tmp_path / "layer.onnx", free)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_size_of_1_that_is_not_to_stay_free_is_taken(tmp_path):
+    layer = LAYERS[0](4, 6)
+    inputs = torch.randn(5, 3, 4), torch.randn(1, 3, 6)  # of a state: one layer
+    path = export.to_onnx(layer, inputs, tmp_path / "a.onnx")
+    other = torch.randn(1, 1, 4), torch.randn(1, 1, 6)
+    with torch.no_grad():
+        expected = layer.eval()(*other)
+    for found, exact in zip(run(path, *other), flat(expected), strict=True):
+        np.testing.assert_allclose(found, exact.numpy(), rtol=1e-5, atol=1e-5)
+    fixed = export.to_onnx(layer, (torch.randn(5, 1, 4),), tmp_path / "b.onnx", ({0: Dim.AUTO},))
+    x = torch.randn(1, 1, 4)
+    np.testing.assert_allclose(run(fixed, x)[0], layer(x)[0].detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_module_that_fixes_a_size_is_refused(tmp_path):
+    class Five(torch.nn.Module):
+        def forward(self, x):
+            return x.view(5, -1)
+
+    with pytest.raises(ValueError, match="needs sizes that can stay free, as dynamic_shapes"):
+        export.to_onnx(Five(), (torch.randn(5, 3),), tmp_path / "a.onnx", ({0: Dim.DYNAMIC},))
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_example_is_held_against_the_module(tmp_path):
+    class Turning(torch.nn.Module):
+        """Traced with many steps, it is wrong for one."""
+
+        def forward(self, x):
+            return x if torch.compiler.is_exporting() or len(x) > 1 else -x
+
+    inputs = [(torch.randn(T, 3),) for T in (4, 1)]
+    free = ({0: Dim.DYNAMIC},)
+    export.to_onnx(Turning(), inputs[0], tmp_path / "a.onnx", free)
+    with pytest.raises(ValueError, match="ONNX Runtime to give the module's outputs"):
+        export.to_onnx(Turning(), inputs[0], tmp_path / "b.onnx", free, inputs[1:])
+    assert not (tmp_path / "b.onnx").exists()
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
@@ -76,26 +130,49 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"char_ngrams": 3}, {"char_size": 0, "bigrams": True, "layer": "qrnn"}],
+    [
+        {"char_ngrams": 3, "depth": 2},
+        {"char_size": 0, "bigrams": True, "layer": "qrnn"},  # as for Chinese
+        {"crf": False, "layer": "mingru"},
+    ],
     ids=str,
 )
-def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capsys):
+def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capfd):
     config = replace(ner_crf.SMOKE, **changes)
     entities.train("ner_crf", Tagger, config, tmp_path, made_up(0))
+    capfd.readouterr()
     out = tmp_path / "there" / "names.onnx"
     out.parent.mkdir()
     assert cli.main(["export", str(tmp_path), "--to", "onnx", "--out", str(out)]) == 0
-    assert str(out) in capsys.readouterr().out
+    assert capfd.readouterr() == (f"{out}\n", "")
     assert (out.parent / "vocabulary.json").exists()
+    session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
+    assert not [n for each in session.get_inputs() for n in each.shape if isinstance(n, int)]
     model = ner_crf.load(config, tmp_path)
     batcher, found = Batcher(model.vocabulary), set()
-    for sentences in (made_up(1).test.sentences[:1], made_up(2).test.sentences[:9]):
+    short = [Sentence((word,)) for word in ("a", "Bokima")]  # sizes of 1, alone and together
+    known = made_up(2).test.sentences
+    for sentences in (known[:1], known[:9], short[:1], short[1:], short, short[:1] * 3):
         batch = batcher.collate([batcher.encode(s) for s in sentences])
         tags = model.decode(batch)[1]
         inputs = [batch[name] for name in INPUTS]
         assert np.array_equal(run(out, *inputs)[0], tags.numpy())
         found |= set(tags.flatten().tolist())
     assert len(found) > 1
+
+
+def test_a_vocabulary_of_characters_leaves_the_length_of_words_free(tmp_path):
+    """Chinese is cut into characters: no word of train has two, but words of a user's text may."""
+    model = Tagger(TagVocabulary(["<unk>", "a"], ["a"], ["O", "S-x"], []), "sru", 4, 3, 2, hidden=4)
+    module, examples = exported(model)
+    assert {each[2].shape[0] for each in examples} == {1, 5}
+    free = tuple(dict.fromkeys(range(x.dim()), Dim.DYNAMIC) for x in examples[0])
+    path = export.to_onnx(module, examples[0], tmp_path / "a.onnx", free, examples[1:])
+    batcher = Batcher(model.vocabulary)
+    for words in (("a",), ("aa", "a"), ("aaa",), ("b", "a", "a", "aaaa")):
+        batch = batcher.collate([batcher.encode(Sentence(words))])
+        inputs = [batch[name] for name in INPUTS]
+        assert np.array_equal(run(path, *inputs)[0], module(*inputs).numpy())
 
 
 def test_what_cannot_be_exported_is_told_why(tmp_path, capsys):

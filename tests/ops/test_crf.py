@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swiftrnn import ops
-from swiftrnn.ops import _native
-from swiftrnn.ops import references
+from swiftrnn.ops import _native, references
 from swiftrnn.ops.crf import OP, reference
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 3e-5, torch.bfloat16: 3e-2}

@@ -13,7 +13,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from swiftrnn import limits
 from swiftrnn.data.text import Text, read_text, standard_library
-from swiftrnn.training import folder
+from swiftrnn.training import children, folder
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,8 @@ def compare(options: Compare) -> Path:
     Raises:
         ValueError: an option, the text or the run to resume does not fit.
         ModuleNotFoundError: an extra is missing.
-        OSError: the run folder cannot be written, or the process of a layer died.
+        OSError: the run folder cannot be written, another process trains in it, or the process of a
+            layer died.
         KeyboardInterrupt: it was interrupted; the message says how to go on.
     """
     folder.needs_extra("swiftrnn compare", "train,report", "lightning", "matplotlib", "jinja2")
@@ -132,12 +132,21 @@ def compare(options: Compare) -> Path:
     options.check()
     if options.resume:
         out = options.out or folder.newest(KIND)
-        options, text = _saved(options, out)
-    else:
-        text = read(options.text)
-        out = folder.create(options.out, KIND)
+        folder.read_json(out / "config.json")  # a folder that is none says so
+        with folder.held(out):
+            options, text = _saved(options, out)
+            _all(options, out, text)
+        return out
+    text = read(options.text)
+    with folder.new(options.out, KIND) as out:
         described = {KIND: dataclasses.asdict(options), "text_sha256": text.sha256}
         folder.write_json(out / "config.json", described)
+        _all(options, out, text)
+    return out
+
+
+def _all(options: Compare, out: Path, text: Text) -> None:
+    """Train and measure in a run folder that is held."""
     from swiftrnn.machine import load  # loads torch: only now, when all was checked
 
     before = load()
@@ -154,13 +163,12 @@ def compare(options: Compare) -> Path:
         if not options.resume and not any(out.glob("*/*/*")):  # no layer began: leave nothing
             shutil.rmtree(out)
         raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what is done is kept; go on with {_again(out)}") from None
+    except KeyboardInterrupt as stop:
+        raise children.again(stop, f"what is done is kept; go on with {_again(out)}") from None
     metrics["load"] = {"start": before, "end": load()}
     show.write(metrics, out)
     measure.tidy(out, options.layers)
     print(show.closing(metrics, out))
-    return out
 
 
 def _split(layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -205,29 +213,33 @@ def _training(out: Path) -> Iterator[Callable[[], None]]:
     it hears of it exactly once, however it came: a second one would end it before it has saved.
     """
     apart: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
-    child = subprocess.Popen([sys.executable, "-m", "swiftrnn.compare.train", str(out)], **apart)
+    command = children.python("-m", "swiftrnn.compare", str(out))
+    with (
+        children.stopped_by_signals(),
+        subprocess.Popen(command, stdin=subprocess.PIPE, **apart) as child,
+    ):
+        try:
+            yield lambda: _wait(child, out)
+        finally:
+            if child.poll() is None:  # interrupted, or a fault of ours: let it save what it has
+                _signal(child, signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(PATIENCE)
+                _signal(child, signal.SIGKILL)
 
-    def wait() -> None:
-        status = child.wait()
-        if status in (130, -signal.SIGINT):
-            raise KeyboardInterrupt
-        if status == 2:  # it has said why
-            raise SystemExit(2)
-        if status:
-            killed = ", killed, often for lack of memory" if status == -signal.SIGKILL else ""
-            raise OSError(
-                f"training needs its process to end well; got exit status {status}{killed}; "
-                f"finished layers are kept, so go on with {_again(out)}"
-            )
 
-    try:
-        yield wait
-    finally:
-        if child.poll() is None:  # interrupted, or a fault of ours: let it save what it has
-            _signal(child, signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(PATIENCE)
-            _signal(child, signal.SIGKILL)
+def _wait(child: subprocess.Popen[Any], out: Path) -> None:
+    status = child.wait()
+    if status in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    if status == 2:  # it has said why
+        raise SystemExit(2)
+    if status:
+        killed = ", killed, often for lack of memory" if status == -signal.SIGKILL else ""
+        raise OSError(
+            f"training needs its process to end well; got exit status {status}{killed}; "
+            f"finished layers are kept, so go on with {_again(out)}"
+        )
 
 
 def _signal(child: subprocess.Popen[Any], number: int) -> None:

@@ -1,4 +1,4 @@
-"""Training the layers of a comparison: `python -m swiftrnn.compare.train RUN`.
+"""Training the layers of a comparison, in the process that `python -m swiftrnn.compare` is.
 
 One process loads torch and Lightning, which takes seconds, and each layer then trains in a fork of
 it: a process of its own whose peak memory is its own. That process has not computed anything, so
@@ -6,7 +6,6 @@ that no thread pool is lost by the fork. Where forks are not safe, each layer lo
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from swiftrnn.deploy.predict import RECIPE, config_of
 from swiftrnn.machine import keep_pages
 from swiftrnn.recipes import language_model
 from swiftrnn.recipes.language_model.use import width_for
-from swiftrnn.training import folder
+from swiftrnn.training import children, folder
 
 FORKS = sys.platform == "linux"
 REFUSED, INTERRUPTED = 2, 130  # exit statuses
@@ -58,12 +57,13 @@ def train(out: Path, text: Text) -> None:
 
     Raises:
         ValueError: a setting or the text does not fit, or no checkpoint is whole.
-        OSError: the folder cannot be written to.
+        OSError: the folder cannot be written to, or another process trains in it.
         FloatingPointError: training diverged.
         KeyboardInterrupt: it was interrupted; a checkpoint was written.
     """
-    fitted = language_model.train(config_of(out), out, resume=True, text=text)
-    folder.write_json(out / DONE, asdict(fitted))
+    with folder.held(out):  # a process that outlives its parent while it saves keeps others out
+        fitted = language_model.train(config_of(out), out, resume=True, text=text)
+        folder.write_json(out / DONE, asdict(fitted))
 
 
 def _status(action: Callable[[], object], name: str = "") -> int:
@@ -82,16 +82,26 @@ class _Stop:
     """Remembers that this process was told to stop, while a layer's process saves what it has.
 
     Ctrl-C reaches all of this process group. SIGTERM reaches this process only, so it is passed on,
-    but once: as each thread of the parent dies Linux may send another one, and a second one ends
-    the layer's process before it has saved.
+    but once: a second one ends the layer's process before it has saved.
     """
 
-    told, passed_on, child = False, False, 0
+    told, term, child = False, False, 0
 
     def __call__(self, number: int, _: Any) -> None:
         self.told = True
-        if number == signal.SIGTERM and self.child and not self.passed_on:
-            self.passed_on = True
+        if number == signal.SIGTERM and not self.term:
+            self.term = True
+            self.pass_on()
+
+    def trains(self, child: int) -> None:
+        """A layer's process has begun."""
+        self.child = child
+        if self.term:  # it came before the process was known
+            self.pass_on()
+
+    def pass_on(self) -> None:
+        """Tell the layer's process, if there is one."""
+        if self.child:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.child, signal.SIGTERM)
 
@@ -100,11 +110,11 @@ def main(out: Path) -> int:
     """Train all layers that are not done, one after the other; gives the exit status."""
     keep_pages()  # 10 to 15 % more updates: the next step finds its memory where this one left it
     if KIND not in folder.read_json(out / "config.json"):  # one layer: started by `_spawned`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return _status(lambda: train(out, read(config_of(out).text)), f"{out.name}: ")
     stop = _Stop()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, stop)
-    _end_with_parent()
     todo: list[Path] = []
     if status := _status(lambda: todo.extend(plan(out))):
         return status
@@ -114,12 +124,13 @@ def main(out: Path) -> int:
     for path in todo:
         if stop.told:
             return INTERRUPTED
-        if status := _forked(path, text, stop) if FORKS else _spawned(path):
+        if status := _forked(path, text, stop) if FORKS else _spawned(path, stop):
             return status
     return 0
 
 
 def _forked(out: Path, text: Text, stop: _Stop) -> int:
+    ours, theirs = os.pipe()  # we write nothing: its end says that this process has ended
     with warnings.catch_warnings():  # Python warns of forks beside threads: NumPy keeps idle ones
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
@@ -128,7 +139,8 @@ def _forked(out: Path, text: Text, stop: _Stop) -> int:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            _end_with_parent()
+            os.close(theirs)
+            children.end_with_parent(children.closed(ours))
             if stop.told:
                 raise KeyboardInterrupt
             status = _status(lambda: train(out, text), f"{out.name}: ")
@@ -141,22 +153,18 @@ def _forked(out: Path, text: Text, stop: _Stop) -> int:
         finally:
             sys.stderr.flush()
             os._exit(status)
-    stop.child = child
+    stop.trains(child)
+    os.close(ours)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     stop.child = 0
+    os.close(theirs)
     return status
 
 
-def _spawned(out: Path) -> int:
-    return subprocess.call([sys.executable, "-m", __spec__.name, str(out)])
-
-
-def _end_with_parent() -> None:
-    """Get SIGTERM when the parent dies, however it dies, so that nothing trains on unseen."""
-    if FORKS:
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+def _spawned(out: Path, stop: _Stop) -> int:
+    command = children.python("-m", "swiftrnn.compare", str(out))
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        stop.trains(child.pid)
+        status = child.wait()
+        stop.child = 0
+    return status

@@ -54,8 +54,8 @@ class Finder(Protocol):
         """What it finds in each sentence."""
         ...
 
-    def readings(self, batch: dict[str, Tensor], n: int) -> list[tuple[float, list[Span]]]:
-        """Of the one sentence of a batch the n likeliest readings, each with its probability."""
+    def readings(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
+        """Of each sentence of a batch the n likeliest readings, each with its probability."""
         ...
 
 
@@ -87,14 +87,18 @@ def predict(model: Finder, item: str) -> list[Entity]:
 @torch.no_grad()
 def readings(model: Finder, item: str, n: int) -> list[list[tuple[float, list[Entity]]]]:
     """Of each sentence of a text, the n likeliest readings and their probabilities."""
-    batcher, found = Batcher(model.vocabulary), []
-    for words in tokens.sentences(item, model.vocabulary.style):
-        batch = batcher.collate([batcher.encode(_sentence(words))], model.device)
-        rows = [
-            (p, [_entity(item, words, span, p) for span in spans])
-            for p, spans in model.readings(batch, n)
-        ]
-        found.append([row for row in rows if row[0] > 0])
+    batcher = Batcher(model.vocabulary)
+    cut = tokens.sentences(item, model.vocabulary.style)
+    rows = [batcher.encode(_sentence(words)) for words in cut]
+    order = sorted(range(len(rows)), key=lambda i: rows[i].shape[1])
+    found: list[list[tuple[float, list[Entity]]]] = [[] for _ in rows]
+    for start in range(0, len(order), AT_ONCE):
+        some = order[start : start + AT_ONCE]
+        batch = batcher.collate([rows[i] for i in some], model.device)
+        for i, ways in zip(some, model.readings(batch, n), strict=True):
+            found[i] = [
+                (p, [_entity(item, cut[i], span, p) for span in spans]) for p, spans in ways if p
+            ]
     return found
 
 

@@ -1,7 +1,10 @@
 """Models in the form of others: ONNX, for servers, phones and browsers without PyTorch."""
 
+import inspect
+import logging
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import UserError
 
 from swiftrnn.training import folder
 
@@ -18,6 +22,7 @@ from swiftrnn.deploy import _onnx  # noqa: E402 (what is missing is said first)
 from swiftrnn.deploy.trained import load  # noqa: E402
 
 OPSET = 18  # the first with all that is used, Scan in both directions
+STATIC = (None, torch.export.Dim.STATIC)  # sizes that do not stay free
 CLOSE = 1e-4  # how far ONNX Runtime may be from PyTorch, beside 1 + |value|
 
 
@@ -26,6 +31,7 @@ def to_onnx(
     inputs: tuple[Any, ...],
     path: Path,
     dynamic_shapes: Any = None,
+    others: Sequence[tuple[Any, ...]] = (),
 ) -> Path:
     """Write a module, with our layers in it, as an ONNX file, and check it in ONNX Runtime.
 
@@ -34,17 +40,20 @@ def to_onnx(
 
     Args:
         module: what to write; it is not changed.
-        inputs: an example of what it is called with; time and batch of at least 2.
+        inputs: an example of what it is called with; sizes that stay free are at least 2 in it,
+            because torch fixes those of 1.
         path: of the file, which is written whole or not at all.
         dynamic_shapes: which sizes stay free, as for `torch.export.export`; by default all of every
-            input's but the last one.
+            input's but the last one that the module itself does not fix.
+        others: more examples, of other sizes, that ONNX Runtime must give the same outputs for.
 
     Returns:
         The path.
 
     Raises:
         ModuleNotFoundError: the packages of `swiftrnn[onnx]` are missing.
-        ValueError: ONNX Runtime does not give the module's outputs; nothing was written.
+        ValueError: a size that should stay free is 1 in the example or fixed by the module, or
+            ONNX Runtime does not give the module's outputs; nothing was written.
         OSError: the file cannot be written.
 
     Example:
@@ -52,18 +61,12 @@ def to_onnx(
         >>> to_onnx(SRU(8, 16), (torch.randn(4, 2, 8),), Path("sru.onnx"))  # doctest: +SKIP
         PosixPath('sru.onnx')
     """
-    training = module.training
+    training, given = module.training, dynamic_shapes is not None
+    free = dynamic_shapes if given else _free(inputs)
+    _check_sizes(module, inputs, free, given)
     try:
-        with (
-            folder.whole(path) as part,
-            torch.no_grad(),
-            warnings.catch_warnings(),
-            redirect_stdout(StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            program = torch.export.export(
-                module.eval(), inputs, dynamic_shapes=dynamic_shapes or _free(inputs)
-            )
+        with folder.whole(path) as part, torch.no_grad(), _quiet():
+            program = _exported(module.eval(), inputs, free)
             decompositions: Any = _onnx.DECOMPOSITIONS  # torch's types ask for more than it does
             translations: Any = _onnx.TRANSLATIONS
             program = program.run_decompositions(dict(decompositions))
@@ -73,7 +76,8 @@ def to_onnx(
             )  # fmt: skip
             assert written is not None
             written.save(part)
-            _check(part, inputs, module(*inputs))
+            for each in (inputs, *others):
+                _check(part, each, module(*each))
     finally:
         module.train(training)
     return path
@@ -102,13 +106,63 @@ def run_to_onnx(run: Path, path: Path) -> Path:
             f"swiftrnn export needs one of our layers; got {known.config.layer} in {run}, which "
             "ONNX takes with a fixed number of steps only; train with --layer sru"
         )
-    module, inputs = known.recipe.exported(known.model)
-    every = tuple(dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for x in inputs)
-    to_onnx(module, inputs, path, every)
+    module, (inputs, *others) = known.recipe.exported(known.model)
+    every = tuple(dict.fromkeys(range(x.dim()), torch.export.Dim.DYNAMIC) for x in inputs)
+    to_onnx(module, inputs, path, every, others)
     beside = path.parent / "vocabulary.json"
     if beside.resolve() != (run / "vocabulary.json").resolve():
         folder.write_text(beside, (run / "vocabulary.json").read_text("utf-8"))
     return path
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What exporters say of packages that are not installed is not for our users."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript")]
+    before = [(each, each.level) for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for each, level in before:
+            each.setLevel(level)
+
+
+def _exported(module: nn.Module, inputs: tuple[Any, ...], free: Any) -> Any:
+    try:
+        return torch.export.export(module, inputs, dynamic_shapes=free)
+    except UserError as error:
+        raise ValueError(
+            "to_onnx needs sizes that can stay free, as dynamic_shapes says; torch.export says: "
+            f"{' '.join(str(error).split())[:400]}; leave out a size that the module fixes"
+        ) from error
+
+
+def _check_sizes(module: nn.Module, inputs: tuple[Any, ...], free: Any, given: bool) -> None:
+    """ValueError where a size that should stay free is 1: torch would fix it without a word."""
+    if isinstance(free, dict):  # by the names of the arguments
+        names = list(inspect.signature(module.forward).parameters)
+        free = tuple(free.get(name) for name in names[: len(inputs)])
+    pairs = _pairs(inputs, free)
+    for x, sizes in pairs if given else pairs[:1]:  # of a state, layers and directions may be 1
+        fixed = [i for i, size in sizes.items() if size not in STATIC and x.shape[i] == 1]
+        if fixed:
+            raise ValueError(
+                "to_onnx needs an example with at least 2 of each size that stays free; got an "
+                f"input {tuple(x.shape)}, with 1 in dimension {fixed[0]}; give a larger one"
+            )
+
+
+def _pairs(inputs: Any, free: Any) -> list[tuple[Tensor, dict[int, Any]]]:
+    """Every tensor and what is said of its sizes."""
+    if isinstance(inputs, Tensor):
+        return [(inputs, dict(free if isinstance(free, dict) else enumerate(free or ())))]
+    if not isinstance(inputs, tuple | list) or free is None:
+        return []
+    return [pair for x, each in zip(inputs, free, strict=False) for pair in _pairs(x, each)]
 
 
 def _free(inputs: Any) -> Any:
@@ -128,11 +182,19 @@ def _check(path: Path, inputs: Any, outputs: Any) -> None:
     """ValueError unless ONNX Runtime gives these outputs."""
     import onnxruntime  # pyright: ignore[reportMissingImports] (an extra)
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
     given = dict(zip(names, (x.numpy() for x in _flat(inputs)), strict=True))
-    for found, exact in zip(session.run(None, given), _flat(outputs), strict=True):
-        error = np.abs(found - exact.numpy()) / (1 + np.abs(exact.numpy()))
+    for each, exact in zip(session.run(None, given), _flat(outputs), strict=True):
+        found, wanted = np.asarray(each), exact.numpy()
+        if found.shape != wanted.shape:
+            raise ValueError(
+                f"to_onnx needs ONNX Runtime to give the module's outputs; got {found.shape} for "
+                f"{wanted.shape}; nothing was written to it, please report this"
+            )
+        error = np.abs(found - wanted) / (1 + np.abs(wanted))
         if error.size and not error.max() <= CLOSE:
             raise ValueError(
                 f"to_onnx needs ONNX Runtime to give the module's outputs within {CLOSE}; "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swiftrnn.training.children import end_with_starter
 from swiftrnn.training.sweep import Objective, Point, work
 
 STUDY = "study.db"  # of a run folder
@@ -32,7 +33,7 @@ def train_all(
     given = (objective, axes, out / STUDY, out.name)
     context = multiprocessing.get_context("spawn")  # a fork would take torch's threads along
     others = [
-        context.Process(target=work, args=given, kwargs=how | {"progress": False}, daemon=True)
+        context.Process(target=_help, args=given, kwargs=how | {"progress": False}, daemon=True)
         for _ in range(workers - 1)
     ]
     for each in others:
@@ -42,6 +43,11 @@ def train_all(
     finally:
         for each in others:
             each.join()
+
+
+def _help(*given: Any, **how: Any) -> None:
+    end_with_starter()
+    work(*given, **how)
 
 
 def folder_of(axes: Mapping[str, Sequence[Any]], point: Point, out: Path) -> Path:

@@ -44,22 +44,27 @@ class Progress:
         self._next, self._tenth = time.monotonic() + EVERY, int(done * 10)
         left_text = "" if left is None else f"  {clock(left)} left"
         if not self.live:
-            print(f"{self.name}  {done:4.0%}  {facts}{left_text}", file=self.stream, flush=True)
+            self._write(f"{self.name}  {done:4.0%}  {facts}{left_text}\n")
             return
         full = int(done * WIDTH)
         bar = "━" * full + "─" * (WIDTH - full)
         if not (self.stream.encoding or "").lower().startswith("utf"):
             bar = "#" * full + "-" * (WIDTH - full)
         line = f"{self.name:<8} {bar} {done:4.0%}  {facts}{left_text}"
-        self.stream.write("\r" + line.ljust(self._width))
-        self.stream.flush()
+        self._write("\r" + line.ljust(self._width))
         self._width = len(line)
 
     def close(self) -> None:
         """End the line, so that what follows starts on its own."""
         if self.shown and self.live and self._width:
-            self.stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
             self.stream.flush()
+        except OSError:  # the terminal was closed: what runs goes on, or saves what it has
+            self.shown = False
 
 
 def clock(seconds: float) -> str:

@@ -125,15 +125,22 @@ class Tagger(L.LightningModule):
         p = emissions.softmax(-1).gather(2, path[..., None])[..., 0]
         return [float(p[first:end, b].prod()) for b, first, end in places]
 
-    def readings(self, batch: dict[str, Tensor], n: int) -> list[tuple[float, list[Span]]]:
-        """The n likeliest readings of one sentence; without a CRF only the first."""
+    def readings(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
+        """Of each sentence the n likeliest readings; without a CRF only the first."""
+        lengths = batch["lengths"]
         if self.crf is None:
             odds, path = self(batch).softmax(-1).max(-1)
-            paths, p = path[None], odds.prod(0)[None]
+            inside = torch.arange(len(path), device=path.device)[:, None] < lengths
+            paths, p = path[None], torch.where(inside, odds, 1).prod(0)[None]
         else:
-            paths, p = self.crf.n_best(self(batch), n)
-        names = [[self.vocabulary.tags[k] for k in path] for path in paths[:, :, 0].tolist()]
-        return [(q, spans(row)) for q, row in zip(p[:, 0].tolist(), names, strict=True)]
+            paths, p = self.crf.n_best(self(batch), n, lengths)
+        found = []
+        for b, length in enumerate(lengths.tolist()):
+            names = [
+                [self.vocabulary.tags[k] for k in row] for row in paths[:, :length, b].tolist()
+            ]
+            found.append([(q, spans(row)) for q, row in zip(p[:, b].tolist(), names, strict=True)])
+        return found
 
     def configure_optimizers(self) -> Any:
         """AdamW, whose rate falls along a line."""

@@ -99,10 +99,13 @@ class Chunker(L.LightningModule):
             found.append(Tagged(to_tags(list(spans), n, "IOBES"), spans))
         return found
 
-    def readings(self, batch: dict[str, Tensor], n: int) -> list[tuple[float, list[Span]]]:
-        """Of one sentence the n likeliest readings that a beam as wide finds."""
-        (ways,) = self.chunker.n_best(self(batch), batch["lengths"], max(n, self.beam))
-        return [(math.exp(p), [self._span(span) for span in spans]) for p, spans in ways[:n]]
+    def readings(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
+        """Of each sentence the n likeliest readings that a beam as wide finds."""
+        every = self.chunker.n_best(self(batch), batch["lengths"], max(n, self.beam))
+        return [
+            [(math.exp(p), [self._span(span) for span in spans]) for p, spans in ways[:n]]
+            for ways in every
+        ]
 
     def _span(self, span: tuple[int, int, int]) -> Span:
         return Span(self.types[span[0]], *span[1:])
