@@ -75,7 +75,7 @@ class Columns:
         if first := about["first"]:
             parts.append(f"first {first['type']}: {first['words']}")
         if self.irregular:
-            parts.append(f"{self.irregular:,} spans break a rule of {self.scheme}")
+            parts.append(f"{self.irregular:,} against the rules of {self.scheme}")
         return "; ".join(parts)
 
 

@@ -132,10 +132,9 @@ class Cut:
         return frozenset(self.endings)
 
 
-WORDS = {"-": True, "'": True, "_": True, "0.0": True, "0,0": True, "0:0": True, "x.x": True, "X.X": True,
-         "X<.": True, "d<.": True, "a<.": False, "@>a": True, "@>m": True, "@>x": True, "@>X": True,
-         "#>a": True, "#>m": True, "#>x": True, "#>X": True, "..": True, "--": True, "->0": False,
-         "'>a": False, "a<'": False}  # fmt: skip
+WORDS = {"-": True, "'": True, "_": True, "0.0": True, "0,0": True, "0:0": True, "x.x": True,
+         "X.X": True, "X<.": True, "d<.": True, "..": True, "--": True}  # fmt: skip
+WORDS |= {f"{sign}>{shape}": True for sign in "@#" for shape in "amxX"}
 JOINTS: dict[Style, dict[str, bool]] = {"words": WORDS, "punctuation": {"0.0": True},
                                         "characters": {}}  # fmt: skip
 CLITICS = ("'s", "'m", "'re", "'ve", "'ll", "'d")
@@ -168,7 +167,7 @@ def atoms(text: str, addresses: bool = True) -> list[Atom]:
 
 
 def shape_of(word: str) -> str:
-    """Of letters and digits in a row: 0 digits, X one capital, x one letter, a letters, m both."""
+    """Of letters and digits in a row: 0 digits, X a capital, x a letter, a letters, m both."""
     if word.isdigit():
         return "0"
     if any(c.isdigit() for c in word):

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import regex
 
@@ -60,7 +60,7 @@ def learnt(sentences: Iterable[Sequence[str]]) -> Cut:
     Example:
         >>> cut = learnt([["C++", "is", "n't", "a", "T-shirt", "for", "Yahoo!", "!"], ["Ha", "!"]])
         >>> cut.whole, cut.endings[0], cut.joints["X-a"], cut.joints["a<!"]
-        (('Yahoo!',), "n't", True, False)
+        (('C++', 'Yahoo!'), "n't", True, False)
     """
     sentences = [[*map(plain, words)] for words in sentences]
     style = style_of(w for words in sentences for w in words)
@@ -111,7 +111,7 @@ def _inside(row: list[Atom], last: bool) -> list[str]:
             keys.append(f"{left}{sign}{right}")
         elif right and i == 0:
             keys.append(f"{sign}>{right}")
-        elif left and i == len(row) - 1 and not (last and sign in ENDERS):
+        elif left and i == len(row) - 1 and not (last and sign == "."):
             dotted = sign == "." and any(a.text == "." for a in row[:i])
             keys.append(f"{'d' if dotted else left}<{sign}")
         if i and row[i - 1].text == sign:
@@ -128,7 +128,7 @@ def _beside(rows: list[list[Atom]], i: int, last: bool) -> list[str]:
         keys.append(f"{left}{sign}{right}")
     if right:
         keys.append(f"{sign}>{right}")
-    if left and not (last and sign in ENDERS):
+    if left and not (last and sign == "."):
         dotted = sign == "." and any(a.text == "." for a in rows[i - 1])
         keys.append(f"{'d' if dotted else left}<{sign}")
     if not last and [a.text for a in rows[i + 1]] == [sign]:
@@ -194,7 +194,7 @@ def _capitals(sentences: list[list[str]]) -> tuple[str, ...]:
 def _breaks(sentences: list[list[str]]) -> dict[str, bool]:
     """What `Cut.breaks` holds: sentences follow each other as they do in the corpus."""
     inside, last = Counter(), Counter()
-    for words, following in zip(sentences, [*sentences[1:], []], strict=True):
+    for words, following in zip_longest(sentences, sentences[1:]):
         for i, word in enumerate(words):
             if word not in ENDERS or not i:
                 continue
