@@ -11,7 +11,7 @@ from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.cutting import Cut
 from swiftrnn.data.cutting_learnt import learnt
 from swiftrnn.data.sentences import Batcher, TagVocabulary
-from swiftrnn.data.typography import KINDS, kind, plain
+from swiftrnn.data.typography import KINDS, SIGN, kind, plain
 
 
 def vocabulary(*words):
@@ -29,12 +29,17 @@ def test_what_looks_alike_is_the_same_word():
 
 
 def test_an_unknown_character_is_spelt_as_its_kind_and_not_as_another():
-    known = vocabulary("ab!A1", "ab!A1")
+    known = vocabulary("ab!A1", "ab!A1", "!")
     assert known.chars[: len(KINDS)] == [*KINDS]
-    assert [KINDS[i] for i in known.spelling("čÄ५«😀")] == [*KINDS]
+    assert [KINDS[i] for i in known.spelling("čÄ५😀")] == [*KINDS]
     assert known.spelling("a😀") == [known.chars.index("a"), KINDS.index("<sign>")]
+    assert known.spelling("👍🏽") == known.spelling("!😀") == [SIGN]
+    assert (
+        known.number("👍🏽") == known.words.index("<sign>") == known.unknown[known.number("!")] == 1
+    )
+    assert known.number("č") == 0 == known.unknown[known.number("ab!A1")]
     assert known.spelling("!") == [known.chars.index("!")]
-    assert known.char_kinds == [0, 1, 2, 3, 4, *map(kind, known.chars[5:])]
+    assert known.char_kinds == [0, 1, 2, 3, *map(kind, known.chars[4:])]
 
 
 def test_a_character_seen_once_is_unknown_so_that_training_meets_some():
@@ -49,6 +54,8 @@ def test_older_vocabularies_are_read_as_they_were():
     assert old.folded("“") == "“"
     assert old.spelling("Bonné") == [1, 3, 2, 2]
     assert old.spelling("😀") == [0]
+    assert old.unknown == [0, 0, 0]
+    assert old.number("😀") == 0
     assert old.how == Cut("words", endings=old.how.endings)
     assert Batcher(old).encode(Sentence(("“", "x")))[0].tolist() == [1, 0]
 

@@ -13,7 +13,7 @@ from torch import Tensor, distributed
 from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.cutting import STYLES, Cut, Style
 from swiftrnn.data.cutting_learnt import learnt
-from swiftrnn.data.typography import KINDS, kind, plain
+from swiftrnn.data.typography import KINDS, SIGN, is_sign, kind, plain
 
 UNKNOWN = "<unk>"
 ONCE = 2  # sights of a character; one with fewer is unknown, so that models learn what that is
@@ -28,9 +28,9 @@ def folded(word: str, lower: bool = False) -> str:
 
 @dataclass(frozen=True)
 class TagVocabulary:
-    """Which number stands for which word, character and tag. Word 0 is unknown.
+    """Which number stands for which word, character and tag.
 
-    The first characters stand for unknown ones by what they are, see `data.typography.KINDS`; in
+    Word 0 is unknown, word 1 a sign that is. The first characters stand for unknown ones by what they are, see `data.typography.KINDS`; in
     vocabularies made before 0.9 there are none of these, and unknown characters are left out.
     """
 
@@ -53,7 +53,12 @@ class TagVocabulary:
         seen = [plain(w) for s in train.sentences for w in s.words]
         counts = Counter(folded(w, lower) for w in seen)
         others = {folded(plain(w), lower) for w in more} - counts.keys()
-        words = [UNKNOWN, *sorted(counts, key=lambda w: (-counts[w], w)), *sorted(others)]
+        words = [
+            UNKNOWN,
+            KINDS[SIGN],
+            *sorted(counts, key=lambda w: (-counts[w], w)),
+            *sorted(others),
+        ]
         spelt = Counter(c for w in seen for c in w)
         chars = [*KINDS, *sorted(c for c, n in spelt.items() if n >= ONCE)]
         tags = ["O", *(f"{p}-{kind}" for kind in train.types for p in "BIES")]
@@ -72,6 +77,11 @@ class TagVocabulary:
             return []
         return [*range(len(KINDS)), *map(kind, self.chars[len(KINDS) :])]
 
+    @property
+    def unknown(self) -> list[int]:
+        """For each word the one that stands for unknown ones like it."""
+        return [int(self._kinds and is_sign(word)) for word in self.words]
+
     @cached_property
     def _kinds(self) -> bool:
         return tuple(self.chars[: len(KINDS)]) == KINDS
@@ -80,13 +90,20 @@ class TagVocabulary:
         """A word as `words` has it."""
         return folded(word if self.cut is None else plain(word), self.lower)
 
+    def number(self, word: str) -> int:
+        """Of a word."""
+        found = self.numbers[0].get(folded := self.folded(word))
+        return int(self._kinds and is_sign(folded)) if found is None else found
+
     def spelling(self, word: str) -> list[int]:
         """The numbers of a word's characters, at least one."""
         char = self.numbers[1]
         if not self._kinds:
             return [char[c] for c in word[:MOST_CHARS] if c in char] or [0]
         word = plain(word)[:MOST_CHARS]
-        return [char[c] if c in char else kind(c) for c in word] or [len(KINDS) - 1]
+        if is_sign(word) and not all(c in char for c in word):
+            return [SIGN]
+        return [char[c] if c in char else kind(c) for c in word]
 
     @cached_property
     def numbers(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
@@ -106,14 +123,14 @@ class Batcher:
 
     def __init__(self, vocabulary: TagVocabulary) -> None:
         self.vocabulary = vocabulary
-        self.word, _, self.tag = vocabulary.numbers
+        self.tag = vocabulary.numbers[2]
         self.forms: dict[str, int] = {}  # words met so far, as they are written
         self.spelt = np.zeros((MOST_CHARS, 1024), np.int64)  # the characters of each, one below
         self.sizes = np.zeros(1024, np.int64)  # the other, and how many; room for more words
 
     def encode(self, sentence: Sentence) -> np.ndarray:
         """(3, T): numbers of words, tags and forms."""
-        words = [self.word.get(self.vocabulary.folded(w), 0) for w in sentence.words]
+        words = [self.vocabulary.number(w) for w in sentence.words]
         tags = [self.tag.get(t, 0) for t in sentence.tags()]
         return np.array([words, tags, [self._form(w) for w in sentence.words]])
 

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import regex
 
-# of characters that a model has not met: letters, capitals, digits, marks of punctuation, others
-KINDS = ("<letter>", "<capital>", "<digit>", "<mark>", "<sign>")
+# of characters that a model has not met: letters, capitals, digits, all others
+KINDS = ("<letter>", "<capital>", "<digit>", "<sign>")
+SIGN = len(KINDS) - 1
 PAIRS = {
     "‘’‚‛`´ʼʹ′‵＇": "'", "“”„‟«»″‶〝〞＂": '"', "‹›": "'",
     "‐‑‒–—―−﹘﹣－": "-", "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
@@ -40,10 +41,21 @@ def kind(character: str) -> int:
     """Which of `KINDS` a character is.
 
     Example:
-        >>> [KINDS[kind(c)] for c in "aÄ५“😀"]
-        ['<letter>', '<capital>', '<digit>', '<mark>', '<sign>']
+        >>> [KINDS[kind(c)] for c in "aÄ५😀"]
+        ['<letter>', '<capital>', '<digit>', '<sign>']
     """
     category = unicodedata.category(character)
     if category in ("Lu", "Lt"):
         return 1
-    return {"L": 0, "M": 0, "N": 2, "P": 3}.get(category[0], 4)
+    return {"L": 0, "M": 0, "N": 2}.get(category[0], SIGN)
+
+
+@lru_cache(1 << 16)
+def is_sign(word: str) -> bool:
+    """Whether a word has neither letters nor digits.
+
+    Example:
+        >>> is_sign("..."), is_sign("👍🏽"), is_sign("3%")
+        (True, True, False)
+    """
+    return not any(c.isalnum() for c in word)

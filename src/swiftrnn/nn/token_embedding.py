@@ -34,6 +34,7 @@ class TokenEmbedding(nn.Module):
         char_kinds: for each character the number of the unknown one of its kind; none leaves
             characters as they are.
         foreign: how often characters, and whole words, stand for unknown ones, 0 to 1.
+        unknown: for each word the number of the unknown one of its kind; 0 for all unless given.
 
     Example:
         >>> import torch
@@ -60,7 +61,8 @@ class TokenEmbedding(nn.Module):
         rare: Sequence[int] = (),
         replaced: float = 0.5,
         char_kinds: Sequence[int] = (),
-        foreign: float = 0.02,
+        foreign: float = 0.05,
+        unknown: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.word = NgramEmbedding(num_words, word_size, 2 if bigrams else 1, BUCKETS)
@@ -73,6 +75,8 @@ class TokenEmbedding(nn.Module):
         marked = torch.zeros(num_words, dtype=torch.bool)
         marked[list(rare)] = True
         self.register_buffer("rare", marked, persistent=False)
+        alike = torch.tensor([*unknown]) if unknown else torch.zeros(num_words, dtype=torch.long)
+        self.register_buffer("unknown", alike, persistent=False)
         self.foreign = foreign if char_kinds else 0.0
         kinds = torch.tensor([*char_kinds], dtype=torch.long)
         self.register_buffer("char_kinds", kinds, persistent=False)
@@ -96,7 +100,7 @@ class TokenEmbedding(nn.Module):
         """
         if self.training and self.replaced:
             gone = torch.rand(words.shape, device=words.device) < self.replaced
-            words = words.masked_fill(self.get_buffer("rare")[words] & gone, 0)
+            words = self._unknown(words, self.get_buffer("rare")[words] & gone)
         if self.training and self.foreign and self.char is not None:
             words, chars = self._foreign(words, chars, word_of)
         x = self.word(words)[0]
@@ -110,4 +114,7 @@ class TokenEmbedding(nn.Module):
         whole = torch.rand(chars.shape[1], device=chars.device) < self.foreign
         gone = whole | (torch.rand(chars.shape, device=chars.device) < self.foreign)
         chars = torch.where(gone, self.get_buffer("char_kinds")[chars], chars)
-        return words.masked_fill(whole[word_of], 0), chars
+        return self._unknown(words, whole[word_of]), chars
+
+    def _unknown(self, words: Tensor, gone: Tensor) -> Tensor:
+        return torch.where(gone, self.get_buffer("unknown")[words], words)
