@@ -22,6 +22,8 @@ def test_spans_lie_where_their_words_do():
     assert text == '"Bonn\'s (old) town," he said. U.S. Army, 5%!\n'
     assert places == {Place("x", 1, 7), Place("y", 30, 39)}
     assert joined(corpus, Cut(messages=True))[0].count("\n") == 2
+    headings = part(*[("Bonn wins", [])] * 2, *[("He won .", [])] * 9)
+    assert [line.count("won") for line in joined(headings, Cut())[0].splitlines()] == [0, 0, 8, 1]
 
 
 def test_characters_are_joined_without_blanks():

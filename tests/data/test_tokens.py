@@ -111,6 +111,9 @@ def test_text_is_cut_as_the_training_text_was():
         ["Mr.", "Ho", "of", "Louis-based", "Corp.", "did", "n't", "."],
         ["It", "'s", "the", "U.S.", "Corp", "."],
     ]
+    assert words("the U.S.-led Senate of the U.S..", cut) == [
+        ["the", "U.S.-led", "Senate", "of", "the", "U.S.", "."]
+    ]
 
 
 def test_what_training_text_kept_whole_is_kept_and_what_it_cut_is_cut():

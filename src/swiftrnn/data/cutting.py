@@ -228,10 +228,16 @@ def _grown(text: str, parts: list[Atom], i: int, cut: Cut) -> int:
         if right and right.shape and _joint(parts, end, shape, cut):
             end, shape = _unit(text, parts, end + 1, cut)
             continue
-        more = right is not None and right.text == sign and cut.joins(f"{sign}{sign}", "")
-        if not more and cut.joins(f"{'d' if dotted and sign == '.' else shape}<{sign}", ""):
-            end += 1
-        return end
+        run = [p.text for p in parts[end : end + 3]] == [sign] * 3  # and not Inc. and a period
+        key = f"{'d' if dotted and sign == '.' else shape}<{sign}"
+        if (run and cut.joins(f"{sign}{sign}", "")) or not cut.joins(key, ""):
+            return end
+        end += 1
+        if right is None or right.shape or right.text == sign:
+            return end
+        shape = "a"  # U.S.-led goes on as a word does
+        if end + 1 == len(parts) or not parts[end + 1].shape or not _joint(parts, end, shape, cut):
+            return end
     return end
 
 

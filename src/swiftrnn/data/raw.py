@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import regex
+
 from swiftrnn.data.columns import Columns
 from swiftrnn.data.cutting import Cut
 from swiftrnn.data.typography import WORDS
 
-PARAGRAPH = 10  # sentences on a line; messages have a line each
+PARAGRAPH = 10  # sentences on a line; messages and headings have a line each
+ENDS = regex.compile(r"[.!?。！？…:;]\P{Alnum}*$")
 
 
 class Place(NamedTuple):
@@ -22,7 +25,7 @@ def joined(part: Columns, cut: Cut) -> tuple[str, set[Place]]:
     r"""A corpus as raw text, joined by the detokenizer of sacremoses, and where its spans lie.
 
     Args:
-        part: the sentences; ten make a paragraph.
+        part: the sentences; ten make a paragraph, and what ends without a sign ends one.
         cut: of the corpus; characters are joined without blanks, messages are lines.
 
     Raises:
@@ -42,16 +45,12 @@ def joined(part: Columns, cut: Cut) -> tuple[str, set[Place]]:
         for span in sentence.spans:
             start, end = places[span.first][0], places[span.end - 1][1]
             found.add(Place(span.type, size + start, size + end))
-        last = i == len(part.sentences) - 1
-        line += "\n" if last or cut.messages or i % PARAGRAPH == PARAGRAPH - 1 else cut_between(cut)
+        last = i % PARAGRAPH == PARAGRAPH - 1 or i == len(part.sentences) - 1
+        ends = last or cut.messages or not ENDS.search(line)
+        line += "\n" if ends else "" if cut.style == "characters" else " "
         text.append(line)
         size += len(line)
     return "".join(text), found
-
-
-def cut_between(cut: Cut) -> str:
-    """What stands between the sentences of a paragraph."""
-    return "" if cut.style == "characters" else " "
 
 
 def _lines(part: Columns, cut: Cut) -> Iterator[tuple[str, list[tuple[int, int]]]]:

@@ -30,8 +30,9 @@ def folded(word: str, lower: bool = False) -> str:
 class TagVocabulary:
     """Which number stands for which word, character and tag.
 
-    Word 0 is unknown, word 1 a sign that is. The first characters stand for unknown ones by what they are, see `data.typography.KINDS`; in
-    vocabularies made before 0.9 there are none of these, and unknown characters are left out.
+    Word 0 is unknown, word 1 a sign that is. The first characters stand for unknown ones by what
+    they are, see `data.typography.KINDS`. Older vocabularies have none of these but word 0, and
+    leave unknown characters out.
     """
 
     words: list[str]

@@ -61,7 +61,7 @@ class TokenEmbedding(nn.Module):
         rare: Sequence[int] = (),
         replaced: float = 0.5,
         char_kinds: Sequence[int] = (),
-        foreign: float = 0.05,
+        foreign: float = 0.02,
         unknown: Sequence[int] = (),
     ) -> None:
         super().__init__()

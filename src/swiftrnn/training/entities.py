@@ -23,6 +23,7 @@ from swiftrnn.data.raw import Place, joined
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
 from swiftrnn.data.typography import plain
 from swiftrnn.data.vectors import Vectors
+from swiftrnn.extras import needs_extra
 from swiftrnn.metrics.dictionary import baselines, unseen
 from swiftrnn.metrics.spans import Found, score
 from swiftrnn.training import entities_report, folder, weights
@@ -83,6 +84,7 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
         config: a `Settings`, with more.
         out: the run folder.
     """
+    needs_extra(f"swiftrnn run {name}", "train", "sacremoses")
     corpus = corpus_for(config)
     for part, each in corpus._asdict().items():
         print(f"{part}: {each}")
