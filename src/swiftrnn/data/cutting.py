@@ -76,7 +76,9 @@ class Cut:
         """
         kinds = {"style": str, "joints": dict, "breaks": dict}
         try:
-            given = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.items()}
+            given: dict[str, Any] = {
+                name: tuple(v) if isinstance(v, list) else v for name, v in saved.items()
+            }
             found = cls(**given)
             for each in fields(cls):
                 value, default = getattr(found, each.name), getattr(cls, each.name, None)

@@ -42,6 +42,7 @@ def decoded(content: bytes, name: str, encoding: str = "utf-8") -> str:
     Raises:
         ValueError: it is in another encoding; the message names the first line that is.
     """
+    utf8 = False
     try:
         utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
         marked = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

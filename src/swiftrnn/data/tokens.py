@@ -1,13 +1,14 @@
 """Raw text to sentences of words that know where they stood."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import regex
 import sentencex
 
 from swiftrnn.data.cutting import STYLES, Cut, Style, chunks, cut_chunk
 
+SEGMENTER: Any = sentencex  # compiled: its names are not seen from outside
 WINDOW = 8192  # characters that are looked at together for the ends of sentences
 AROUND = 100  # characters before and behind the end of a sentence that tell whether it is one
 LINES = regex.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
@@ -80,7 +81,7 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
     while start < end:
         window = text[start : min(end, start + WINDOW)]
         sure = HALVES.sub("\ufffd", window)
-        ends = [each["end_index"] for each in sentencex.get_sentence_boundaries("en", sure)]
+        ends = [each["end_index"] for each in SEGMENTER.get_sentence_boundaries("en", sure)]
         ends = [e for e in ends if e == len(sure) or ENDED.match(sure[e - 1])]
         if start + WINDOW >= end:
             yield from (start + e for e in ends)
