@@ -103,7 +103,7 @@ def test_what_may_follow_is_what_is_strict_throughout(tags):
 
 
 @pytest.mark.parametrize(
-    "tag", ["", "x", "B", "O-x", "Q-x", "NNP", "B-", "B- x", "B-x\u00a0", "b-x"]
+    "tag", ["", "x", "B", "O-x", "Q-x", "NNP", "B-", "B- x", "B-x\u00a0", "B-x\u200by", "b-x"]
 )
 def test_what_is_no_tag_is_refused(tag):
     with pytest.raises(
