@@ -1,5 +1,7 @@
 """Spans and tags, in every scheme."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,6 +76,25 @@ def test_strict_spans_keep_every_rule():
     ]  # fmt: skip
 
 
+def test_strict_iob1_has_a_b_only_between_two_of_a_type():
+    assert strict_spans(["I-x", "B-x", "O", "B-x", "I-y", "B-y"], "IOB1") == [
+        Span("x", 0, 1), Span("x", 1, 2), Span("y", 4, 5), Span("y", 5, 6),
+    ]  # fmt: skip
+    assert strict_spans(["O", "B-x", "I-x"], "IOB1") == []
+    assert strict_spans(["E-x", "S-x"], "IOB1") == []
+
+
+def test_strict_spans_are_written_in_the_prefixes_of_their_scheme():
+    bilou = ["B-x", "L-x", "U-y"]
+    assert strict_spans(bilou, "BILOU") == [Span("x", 0, 2), Span("y", 2, 3)]
+    assert strict_spans(bilou, "IOBES") == strict_spans(bilou, "BMES") == []
+
+
+def test_a_stray_tag_does_not_make_another_scheme():
+    assert scheme_of([["B-x", "I-x", "O", "B-x"], ["I-y"]]) == "IOB2"
+    assert scheme_of([["I-x", "O", "I-x"], ["B-y"]]) == "IOB1"
+
+
 @given(st.lists(st.sampled_from(["O", *(f"{p}-{t}" for p in "BIES" for t in "xy")]), max_size=6))
 def test_what_may_follow_is_what_is_strict_throughout(tags):
     steps = zip([None, *tags], [*tags, None], strict=True)
@@ -81,9 +102,13 @@ def test_what_may_follow_is_what_is_strict_throughout(tags):
     assert allowed == (to_tags(strict_spans(tags, "IOBES"), len(tags)) == tags)
 
 
-@pytest.mark.parametrize("tag", ["", "x", "B", "O-x", "Q-x", "NNP"])
+@pytest.mark.parametrize(
+    "tag", ["", "x", "B", "O-x", "Q-x", "NNP", "B-", "B- x", "B-x\u00a0", "B-x\u200by", "b-x"]
+)
 def test_what_is_no_tag_is_refused(tag):
-    with pytest.raises(ValueError, match=rf"a tag needs to be O, or .*; got '{tag}'"):
+    with pytest.raises(
+        ValueError, match=r"a tag needs to be O, or .*; got " + re.escape(repr(tag))
+    ):
         split(tag)
 
 

@@ -49,3 +49,23 @@ def test_while_training_rare_words_stand_for_the_unknown_one_now_and_then():
     assert gone[[0, 2]].tolist() == pytest.approx([0.25, 0.25], abs=0.03)
     for never in (make(char_size=0, replaced=0.0), embedding.eval()):
         assert torch.equal(never(words, CHARS, CHAR_LENGTHS, words), table[words])
+
+
+def test_while_training_characters_and_words_stand_for_unknown_ones_of_their_kind():
+    kinds = [0, 1, 0, 0, 1, 1, 0, 1]
+    embedding = make(char_kinds=kinds, foreign=0.25, replaced=0.0, unknown=[0] * 7 + [1] * 5)
+    seen = []
+    embedding.char.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    words, chars = torch.full((1, 8000), 7), torch.tensor([[2], [5]]).repeat(1, 8000)
+    forms, table = torch.arange(8000)[None], embedding.word.tokens.weight
+    x = embedding(words, chars, torch.full((8000,), 2), forms)
+    unknown = (x[0, :, :5] == table[1]).all(-1)
+    assert float(unknown.double().mean()) == pytest.approx(0.25, abs=0.03)
+    assert seen[0][:, unknown].tolist() == [[0] * int(unknown.sum()), [1] * int(unknown.sum())]
+    assert set(seen[0][0].tolist()) == {0, 2}
+    assert set(seen[0][1].tolist()) == {1, 5}
+    part = (seen[0][:, ~unknown] != chars[:, ~unknown]).double().mean()
+    assert float(part) == pytest.approx(0.25, abs=0.03)
+    for never in (embedding.eval(), make(foreign=0.25), make(char_kinds=kinds, foreign=0.0)):
+        x = never(words[:, :9], chars[:, :9], torch.full((9,), 2), forms[:, :9])
+        assert torch.equal(x[0, :, :5], never.word.tokens.weight[words[0, :9]])

@@ -40,6 +40,43 @@ def test_learns_and_beats_what_learns_nothing(smoke):
     assert found["recall_unseen"] > 70  # spelling tells what a dictionary cannot
 
 
+def test_raw_text_is_measured_and_what_was_read_is_kept(smoke):
+    out, found = smoke
+    assert found["f1_raw"] == pytest.approx(found["f1"], abs=0.5)
+    saved = json.loads((out / "metrics.json").read_text())
+    assert saved["f1_raw"] == found["f1_raw"]
+    assert [each["part"] for each in saved["read"]] == ["train", "valid", "test"]
+    assert saved["read"][0]["sentences"] == 400
+    assert saved["read"][0]["scheme"] == "IOB2"
+    assert [*saved["read"][0]["types"]] == ["person", "place"]
+    assert saved["read"][0]["first"]["type"] in ("person", "place")
+    assert "raw" in (out / "report.html").read_text()
+
+
+def test_names_are_found_beside_typographic_signs_and_emoji(smoke):
+    model = trained.load(smoke[0])
+    for text in ("“Bokima” lives in Sotataville…", "👍🏽 Bokima lives in Sotataville ❤️ .",
+                 "Bo\u200dkima lives in Sotataville — good"):  # fmt: skip
+        names = [e.text.replace("\u200d", "") for e in model.recipe.predict(model.model, text)]
+        assert names == ["Bokima", "Sotataville"], text
+
+
+def test_a_run_folder_of_before_is_still_read(smoke, tmp_path):
+    for name in ("config.json", "vocabulary.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((smoke[0] / name).read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    for name in ner_crf.ADDED:
+        del config["config"][name]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    vocabulary = json.loads((tmp_path / "vocabulary.json").read_text())
+    del vocabulary["cut"]
+    (tmp_path / "vocabulary.json").write_text(json.dumps(vocabulary))
+    old = trained.load(tmp_path)
+    assert (old.config.word_column, old.config.encoding) == (None, "utf-8")
+    found = old.recipe.predict(old.model, "Bokima lives in Sotataville .")
+    assert [e.text for e in found] == ["Bokima", "Sotataville"]
+
+
 def test_names_are_found_in_raw_text(smoke):
     model = trained.load(smoke[0])
     found = model.recipe.predict(model.model, TEXT)
@@ -93,6 +130,27 @@ def test_files_of_yours_are_learnt(tmp_path, capsys):
     assert "needs --train, --valid and --test together; got only --train, --valid" in (
         capsys.readouterr().err
     )
+
+
+def test_columns_of_yours_are_chosen_and_said(tmp_path, capsys):
+    words = ["--epochs", "1", "--hidden", "8", "--word-column", "2", "--tag-column", "FORM"]
+    for name, part in zip(("train", "valid", "test"), made_up(3), strict=True):
+        text = ""
+        for sentence in part.sentences:
+            pairs = zip(sentence.words, sentence.tags(), strict=True)
+            text += "".join(f"{i}\t{w}\t{t}\n" for i, (w, t) in enumerate(pairs, 1)) + "\n"
+        (tmp_path / name).write_text(text)
+        words += [f"--{name}", str(tmp_path / name)]
+    plain = words[:4] + words[8:]
+    assert cli.main(["run", "ner_crf", *plain, "--out", str(tmp_path / "a")]) == 2
+    assert f"{tmp_path / 'train'}:1 needs words in its first column" in capsys.readouterr().err
+    assert cli.main(["run", "ner_crf", *words, "--out", str(tmp_path / "b")]) == 2
+    assert "needs a column FORM for --tag-column" in capsys.readouterr().err
+    words[7] = "3"
+    assert cli.main(["run", "ner_crf", *words, "--out", str(tmp_path / "c")]) == 0
+    printed = capsys.readouterr().out
+    assert "train: 400 sentences, " in printed
+    assert "IOBES: person 400, place 400; first " in printed
 
 
 def part(*sentences):

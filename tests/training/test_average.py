@@ -52,9 +52,7 @@ def test_without_an_average_the_last_weights_are_returned(tmp_path):
 
 @pytest.mark.parametrize("longest", [1, 1.5, -0.1, float("nan")])
 def test_a_decay_out_of_range_gets_one_line(longest):
-    with pytest.raises(
-        ValueError, match=f"from 0 to below 1; got {longest}; 0.99 is usual"
-    ):
+    with pytest.raises(ValueError, match=f"from 0 to below 1; got {longest}; 0.99 is usual"):
         MovingAverage(longest)
 
 

@@ -1,11 +1,14 @@
 """Sentences with their spans in three parts, and the control that has nothing to learn."""
 
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from swiftrnn.data import columns, fetch
 from swiftrnn.data.columns import Columns, Sentence
+from swiftrnn.data.lines import Layout
 from swiftrnn.data.tags import Span
 
 PARTS = {
@@ -14,6 +17,9 @@ PARTS = {
     "ncbi-disease": tuple(f"IOB/{part}.tsv.gz" for part in ("train", "devel", "test")),
     "weibo-ner": tuple(f"weiboNER_2nd_conll.{part}.gz" for part in ("train", "dev", "test")),
 }
+
+
+PLACED = re.compile(r".\d")  # a character and its place in a word
 
 
 class Corpus(NamedTuple):
@@ -38,11 +44,15 @@ def known(name: str) -> Corpus:
 
 def _characters(part: Columns) -> Columns:
     cut = (Sentence(tuple(w[:1] for w in s.words), s.spans) for s in part.sentences)
-    return Columns(tuple(cut), part.scheme, part.documents)
+    return replace(part, sentences=tuple(cut))
 
 
-def own(train: Path | None, valid: Path | None, test: Path | None) -> Corpus | None:
+def own(
+    train: Path | None, valid: Path | None, test: Path | None, layout: Layout | None = None
+) -> Corpus | None:
     """Three files of yours; None where none is given.
+
+    Files of characters with their place in a word, as 科0 学1, become those of characters.
 
     Raises:
         ValueError: some are missing, or do not fit.
@@ -55,7 +65,19 @@ def own(train: Path | None, valid: Path | None, test: Path | None) -> Corpus | N
         raise ValueError(
             f"a corpus needs --train, --valid and --test together; got only {', '.join(given)}"
         )
-    return Corpus(*(columns.read(Path(file)) for file in files if file))
+    found = Corpus(*(columns.read(Path(file), layout) for file in files if file))
+    if not found.train.types:
+        raise ValueError(
+            f"a corpus needs spans to learn from; got only O in {train}; is that the column of the "
+            "tags? --tag-column says where they are"
+        )
+    if not {*found.train.types} & {*found.test.types}:
+        raise ValueError(
+            f"a corpus needs the types of train in test; got {', '.join(found.train.types)} in "
+            f"{train} and {', '.join(found.test.types) or 'no spans'} in {test}"
+        )
+    words = [w for part in found for s in part.sentences for w in s.words]
+    return Corpus(*map(_characters, found)) if all(map(PLACED.fullmatch, words)) else found
 
 
 def made_up(seed: int) -> Corpus:

@@ -1,6 +1,6 @@
 """What has a name in a sentence or a text, found by any model that gives tags to words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -10,9 +10,11 @@ from torch import Tensor
 from swiftrnn.data import tokens
 from swiftrnn.data.columns import Sentence
 from swiftrnn.data.sentences import Batcher, TagVocabulary
-from swiftrnn.data.tags import Span
+from swiftrnn.data.tags import Span, to_tags
 
 AT_ONCE = 64  # sentences
+WINDOW = 400  # words that are read together
+OVERLAP = 80  # of them that the next window has too
 
 
 @dataclass(frozen=True)
@@ -61,21 +63,57 @@ class Finder(Protocol):
 
 @torch.no_grad()
 def tagged(model: Finder, sentences: Sequence[Sentence]) -> list[Tagged]:
-    """What is found in each sentence; those of about the same length go through together."""
+    """What is found in each sentence; those of about the same length go through together.
+
+    A sentence of more than `WINDOW` words is looked at a window at a time. Windows overlap, and
+    meet where neither has a span: none is cut.
+    """
     batcher = Batcher(model.vocabulary)
     rows = [batcher.encode(sentence) for sentence in sentences]
-    order = sorted(range(len(rows)), key=lambda i: rows[i].shape[1])
-    found: dict[int, Tagged] = {}
-    for start in range(0, len(order), AT_ONCE):
-        some = order[start : start + AT_ONCE]
-        batch = batcher.collate([rows[i] for i in some], model.device)
-        found |= zip(some, model.found(batch), strict=True)
-    return [found[i] for i in range(len(rows))]
+    windows = [(i, start) for i, row in enumerate(rows) for start in _starts(row.shape[1])]
+    windows.sort(key=lambda window: min(WINDOW, rows[window[0]].shape[1] - window[1]))
+    found: dict[tuple[int, int], Tagged] = {}
+    for first in range(0, len(windows), AT_ONCE):
+        some = windows[first : first + AT_ONCE]
+        parts = [rows[i][:, start : start + WINDOW] for i, start in some]
+        found |= zip(some, model.found(batcher.collate(parts, model.device)), strict=True)
+    return [
+        _together([(start, found[i, start]) for start in _starts(row.shape[1])], row.shape[1])
+        for i, row in enumerate(rows)
+    ]
+
+
+def _starts(length: int) -> range:
+    """Where the windows of a sentence begin."""
+    return range(0, max(1, length - OVERLAP), WINDOW - OVERLAP)
+
+
+def _together(parts: list[tuple[int, Tagged]], length: int) -> Tagged:
+    """What was found in the windows of a sentence, as if it had been read at once."""
+    if len(parts) == 1:
+        return parts[0][1]
+    known: dict[Span, float] = {}
+    for start, (_, spans) in parts:
+        here = {Span(s.type, s.first + start, s.end + start): p for s, p in spans.items()}
+        if start:
+            at = _seam([*known, *here], start, start + OVERLAP)
+            known = {s: p for s, p in known.items() if s.first < at}
+            here = {s: p for s, p in here.items() if s.first >= max([at, *(k.end for k in known)])}
+        known |= here
+    return Tagged(to_tags(known, length), known)
+
+
+def _seam(spans: Sequence[Span], first: int, end: int) -> int:
+    """The place from first to end that no span crosses and that is nearest to the middle."""
+    middle = (first + end) // 2
+    inside = {i for s in spans for i in range(max(s.first + 1, first), min(s.end, end + 1))}
+    free = (i for i in range(first, end + 1) if i not in inside)
+    return min(free, key=lambda i: abs(i - middle), default=middle)
 
 
 def predict(model: Finder, item: str) -> list[Entity]:
     """Find what has a name in a text."""
-    cut = tokens.sentences(item, model.vocabulary.style)
+    cut = tokens.sentences(item, model.vocabulary.how)
     known = tagged(model, [_sentence(words) for words in cut])
     return [
         _entity(item, words, span, p)
@@ -86,9 +124,12 @@ def predict(model: Finder, item: str) -> list[Entity]:
 
 @torch.no_grad()
 def readings(model: Finder, item: str, n: int) -> list[list[tuple[float, list[Entity]]]]:
-    """Of each sentence of a text, the n likeliest readings and their probabilities."""
+    """Of each sentence of a text, the n likeliest readings and their probabilities.
+
+    A sentence of more than `WINDOW` words counts as several, which part outside names.
+    """
     batcher = Batcher(model.vocabulary)
-    cut = tokens.sentences(item, model.vocabulary.style)
+    cut = list(_parts(model, tokens.sentences(item, model.vocabulary.how)))
     rows = [batcher.encode(_sentence(words)) for words in cut]
     order = sorted(range(len(rows)), key=lambda i: rows[i].shape[1])
     found: list[list[tuple[float, list[Entity]]]] = [[] for _ in rows]
@@ -100,6 +141,20 @@ def readings(model: Finder, item: str, n: int) -> list[list[tuple[float, list[En
                 (p, [_entity(item, cut[i], span, p) for span in spans]) for p, spans in ways if p
             ]
     return found
+
+
+def _parts(model: Finder, sentences: list[list[tokens.Token]]) -> Iterator[Sequence[tokens.Token]]:
+    """Sentences, the long ones in parts."""
+    for words in sentences:
+        spans: Sequence[Span] = ()
+        if len(words) > WINDOW:
+            spans = [*tagged(model, [_sentence(words)])[0].spans]
+        start = 0
+        while len(words) - start > WINDOW:
+            end = _seam(spans, start + WINDOW - OVERLAP, start + WINDOW)
+            yield words[start:end]
+            start = end
+        yield words[start:]
 
 
 def _sentence(words: Sequence[tokens.Token]) -> Sentence:

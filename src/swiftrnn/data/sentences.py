@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, distributed
 
 from swiftrnn.data.columns import Columns, Sentence
-from swiftrnn.data.tokens import Style, style_of
+from swiftrnn.data.cutting import STYLES, Cut, Style
+from swiftrnn.data.cutting_learnt import learnt
+from swiftrnn.data.typography import KINDS, SIGN, is_sign, kind, plain
 
 UNKNOWN = "<unk>"
+ONCE = 2  # sights of a character; one with fewer is unknown, so that models learn what that is
 MOST_CHARS = 40  # of a word; longer ones are addresses
 POOL = 16  # batches whose sentences are sorted by length together
 
@@ -25,7 +28,12 @@ def folded(word: str, lower: bool = False) -> str:
 
 @dataclass(frozen=True)
 class TagVocabulary:
-    """Which number stands for which word, character and tag. Word 0 is unknown."""
+    """Which number stands for which word, character and tag.
+
+    Word 0 is unknown, word 1 a sign that is. The first characters stand for unknown ones by what
+    they are, see `data.typography.KINDS`. Older vocabularies have none of these but word 0, and
+    leave unknown characters out.
+    """
 
     words: list[str]
     chars: list[str]
@@ -33,18 +41,70 @@ class TagVocabulary:
     rare: list[int]  # words seen once in train: they stand for what is unknown, now and then
     style: Style = "words"  # how raw text is cut, so that it looks like train
     lower: bool = False  # whether words are in lower case; characters never are
+    cut: Cut | None = None  # the same as `style`, in full; older vocabularies have none
+
+    def __post_init__(self) -> None:
+        if isinstance(self.cut, Mapping):
+            object.__setattr__(self, "cut", Cut.of(self.cut))
 
     @classmethod
     def of(cls, train: Columns, lower: bool = False, more: Iterable[str] = ()) -> "TagVocabulary":
         """What train holds, and more words that have a vector already; tags by IOBES."""
-        counts = Counter(folded(w, lower) for s in train.sentences for w in s.words)
-        others = {folded(w, lower) for w in more} - counts.keys()
-        words = [UNKNOWN, *sorted(counts, key=lambda w: (-counts[w], w)), *sorted(others)]
-        chars = sorted({c for s in train.sentences for w in s.words for c in w})
+        cut = learnt(s.words for s in train.sentences)
+        seen = [plain(w) for s in train.sentences for w in s.words]
+        counts = Counter(folded(w, lower) for w in seen)
+        others = {folded(plain(w), lower) for w in more} - counts.keys()
+        words = [
+            UNKNOWN,
+            KINDS[SIGN],
+            *sorted(counts, key=lambda w: (-counts[w], w)),
+            *sorted(others),
+        ]
+        spelt = Counter(c for w in seen for c in w)
+        chars = [*KINDS, *sorted(c for c, n in spelt.items() if n >= ONCE)]
         tags = ["O", *(f"{p}-{kind}" for kind in train.types for p in "BIES")]
         rare = [i for i, w in enumerate(words) if counts[w] == 1]
-        style = style_of(w for s in train.sentences for w in s.words)
-        return cls(words, chars, tags, rare, style, lower)
+        return cls(words, chars, tags, rare, cut.style, lower, cut)
+
+    @property
+    def how(self) -> Cut:
+        """How raw text is cut."""
+        return self.cut or STYLES[self.style]
+
+    @property
+    def char_kinds(self) -> list[int]:
+        """For each character the one that stands for unknown ones like it, if there are such."""
+        if not self._kinds:
+            return []
+        return [*range(len(KINDS)), *map(kind, self.chars[len(KINDS) :])]
+
+    @property
+    def unknown(self) -> list[int]:
+        """For each word the one that stands for unknown ones like it."""
+        return [int(self._kinds and is_sign(word)) for word in self.words]
+
+    @cached_property
+    def _kinds(self) -> bool:
+        return tuple(self.chars[: len(KINDS)]) == KINDS
+
+    def folded(self, word: str) -> str:
+        """A word as `words` has it."""
+        return folded(word if self.cut is None else plain(word), self.lower)
+
+    def number(self, word: str) -> int:
+        """Of a word."""
+        found = self.numbers[0].get(folded := self.folded(word))
+        return int(self._kinds and is_sign(folded)) if found is None else found
+
+    def spelling(self, word: str) -> list[int]:
+        """The numbers of a word's characters, at least one."""
+        char = self.numbers[1]
+        if not self._kinds:
+            return [char[c] for c in word[:MOST_CHARS] if c in char] or [0]
+        word = plain(word)[:MOST_CHARS]
+        if is_sign(word) and not all(c in char for c in word):
+            return [SIGN]
+        return [char[c] if c in char else kind(c) for c in word]
 
     @cached_property
     def numbers(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
@@ -63,15 +123,15 @@ class Batcher:
     """
 
     def __init__(self, vocabulary: TagVocabulary) -> None:
-        self.word, self.char, self.tag = vocabulary.numbers
-        self.lower = vocabulary.lower
+        self.vocabulary = vocabulary
+        self.tag = vocabulary.numbers[2]
         self.forms: dict[str, int] = {}  # words met so far, as they are written
         self.spelt = np.zeros((MOST_CHARS, 1024), np.int64)  # the characters of each, one below
         self.sizes = np.zeros(1024, np.int64)  # the other, and how many; room for more words
 
     def encode(self, sentence: Sentence) -> np.ndarray:
         """(3, T): numbers of words, tags and forms."""
-        words = [self.word.get(folded(w, self.lower), 0) for w in sentence.words]
+        words = [self.vocabulary.number(w) for w in sentence.words]
         tags = [self.tag.get(t, 0) for t in sentence.tags()]
         return np.array([words, tags, [self._form(w) for w in sentence.words]])
 
@@ -81,7 +141,7 @@ class Batcher:
             if new == len(self.sizes):
                 self.spelt = np.pad(self.spelt, ((0, 0), (0, new)))
                 self.sizes = np.pad(self.sizes, (0, new))
-            known = [self.char[c] for c in word[:MOST_CHARS] if c in self.char] or [0]
+            known = self.vocabulary.spelling(word)
             self.spelt[: len(known), new], self.sizes[new] = known, len(known)
         return self.forms[word]
 

@@ -17,6 +17,7 @@ Scheme = Literal["IOB1", "IOB2", "IOBES", "BMES", "BILOU"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 SAME = {"M": "I", "L": "E", "U": "S"}  # prefixes by another name
 PREFIXES = "BIES"
+BARE = frozenset("OBIESMLU")  # tags of files with one type of spans, which is not written
 INSIDE = {"IOBES": "BIES", "BMES": "BMES", "BILOU": "BILU", "IOB2": "BIIB", "IOB1": "IIII"}
 NEXT = {"O": "OBS", "B": "IE", "I": "IE", "E": "OBS", "S": "OBS"}  # of the same type after B and I
 
@@ -41,12 +42,27 @@ def split(tag: str) -> tuple[str, str]:
     """
     prefix, _, kind = tag.partition("-")
     prefix = SAME.get(prefix, prefix)
-    if prefix not in ("O", *PREFIXES) or (prefix == "O") != (kind == ""):
+    fits = prefix in ("O", *PREFIXES) and (prefix == "O") == (kind == "")
+    if not fits or not kind.isprintable() or kind != kind.strip():
         raise ValueError(
             f"a tag needs to be O, or one of B I E S M L U, a hyphen and a type; got {tag!r}; "
-            "is the tag in the last column?"
+            "is that the column of the tags?"
         )
     return prefix, kind
+
+
+def is_tag(word: str) -> bool:
+    """Whether a word can be a tag, with a type or without.
+
+    Example:
+        >>> is_tag("B-x"), is_tag("B"), is_tag("NN")
+        (True, True, False)
+    """
+    try:
+        split(word)
+    except ValueError:
+        return word in BARE
+    return True
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
@@ -77,15 +93,15 @@ def spans(tags: Sequence[str]) -> list[Span]:
 
 
 def strict_spans(tags: Sequence[str], scheme: Scheme = "IOB2") -> list[Span]:
-    """Only what is a span by every rule of its scheme.
+    """Only what is a span by every rule of its scheme, written as the scheme has it.
 
     Example:
-        >>> strict_spans(["I-x", "O", "B-x", "I-x"])
-        [Span(type='x', first=2, end=4)]
+        >>> strict_spans(["I-x", "O", "B-x", "I-x"]), strict_spans(["I-x", "O", "B-x"], "IOB1")
+        ([Span(type='x', first=2, end=4)], [Span(type='x', first=0, end=1)])
     """
-    written = [*map(split, tags)]
-    return [s for s in spans(tags) if [*map(split, to_tags([s], s.end, scheme))][s.first :] ==
-            written[s.first : s.end]] if scheme != "IOB1" else spans(tags)  # fmt: skip
+    found = spans(tags)
+    right = to_tags(found, len(tags), scheme)
+    return [s for s in found if right[s.first : s.end] == [*tags[s.first : s.end]]]
 
 
 def to_tags(found: Iterable[Span], length: int, scheme: Scheme = "IOBES") -> list[str]:
@@ -115,7 +131,7 @@ def to_tags(found: Iterable[Span], length: int, scheme: Scheme = "IOBES") -> lis
 
 
 def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
-    """Which scheme tags are written in.
+    """Which scheme tags are written in; of IOB1 and IOB2 the one that fewer spans speak against.
 
     Raises:
         ValueError: they mix several schemes, or something is no tag.
@@ -124,13 +140,15 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
         >>> scheme_of([["I-x", "I-x", "B-x"]]), scheme_of([["B-x", "O", "S-x"]])
         ('IOB1', 'IOBES')
     """
-    seen, begins_with_i = set(), False
+    seen, one, two = set(), 0, 0  # what only IOB1 allows, what only IOB2 does
     for tags in sentences:
         for a, b in pairwise(("O", *tags)):
             seen.add(b[:1] if split(b)[0] != "O" else "O")
-            begins_with_i |= b[:1] == "I" and split(a)[1] != split(b)[1]
+            begins = split(a)[1] != split(b)[1]
+            one += begins and b[:1] == "I"
+            two += begins and b[:1] == "B"
     if seen <= set("OBI"):
-        return "IOB1" if begins_with_i else "IOB2"
+        return "IOB1" if one and one >= two else "IOB2"
     known: tuple[Scheme, ...] = ("IOBES", "BMES", "BILOU")
     fitting: list[Scheme] = [s for s in known if seen <= {"O", *INSIDE[s]}]
     if not fitting:

@@ -1,30 +1,20 @@
 """Raw text to sentences of words that know where they stood."""
 
-import re
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-Style = Literal["words", "punctuation", "characters"]
-MOST_WORDS = 200  # of a sentence; a longer one is cut
+import regex
+import sentencex
 
-ADDRESS = r"(?:https?://|www\.)\S*[^\s.,;:!?)\]'\"]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-CLITIC = r"'(?:s|m|re|ve|ll|d)\b"  # the end of "it's"
-PATTERNS = {
-    # an address, a @name or #topic, such an end, a number such as 3,000.5, a word, a sign
-    "words": re.compile(
-        rf"{ADDRESS}|[@#]\w+|{CLITIC}|\d+(?:[.,:]\d+)+|\w+(?:(?!{CLITIC})[-'’]\w+)*"
-        r"|\.\.\.+|[^\w\s]",
-        re.IGNORECASE,
-    ),
-    # runs of letters and digits; everything else by itself
-    "punctuation": re.compile(r"\d+\.\d+|[^\W_]+|[^\s]"),
-    "characters": re.compile(r"\S"),
-}
-BREAKS = {
-    "words": re.compile(r"\n+|(?<=[.!?])[\"')\]]*\s+(?=[^\Wa-z_]|[@#\"'(\[])"),
-    "punctuation": re.compile(r"\n+|(?<=[.!?])[\"')\]]*\s+(?=[^\Wa-z_]|[\"'(\[])"),
-    "characters": re.compile(r"\n+|(?<=[。！？!?])"),
-}
+from swiftrnn.data.cutting import STYLES, Cut, Style, chunks, cut_chunk
+
+SEGMENTER: Any = sentencex  # compiled: its names are not seen from outside
+WINDOW = 8192  # characters that are looked at together for the ends of sentences
+AROUND = 100  # characters before and behind the end of a sentence that tell whether it is one
+LINES = regex.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
+CHINESE = regex.compile(r"[。！？!?]++[”’」』）)]*+")
+ENDED = regex.compile(r"[\s。！？]")  # behind the sentence: no word goes on there
+HALVES = regex.compile(r"[\ud800-\udfff]")  # of surrogate pairs: no text for others
 
 
 class Token(NamedTuple):
@@ -35,43 +25,76 @@ class Token(NamedTuple):
     end: int
 
 
-def sentences(text: str, style: Style = "words") -> list[list[Token]]:
-    """The sentences of a text, each with at least one word and at most `MOST_WORDS`.
+def sentences(text: str, cut: Cut | Style = "words") -> list[list[Token]]:
+    """The sentences of a text, each with at least one word.
 
-    Sentences end at the end of a line, and behind . ! ? where a capital follows; with
-    "characters" behind 。！？ too. White space is in no word, everything else is in one.
+    A line ends a sentence; inside a line sentencex finds the ends, but for those behind what was
+    an abbreviation in the training text. White space, and what cannot be seen, is in no word;
+    everything else is in one.
 
     Args:
         text: anything.
-        style: "words" keeps addresses, @names, #topics and words with a hyphen whole, and parts
-            's, 'm, 're, 've, 'll, 'd from the word before; "punctuation" keeps only runs of letters
-            and digits whole, as in biomedical corpora; "characters" nothing, as for Chinese.
+        cut: how a corpus was cut, see `data.cutting.learnt`; or a style, where nothing is known.
 
     Example:
-        >>> [[t.text for t in s] for s in sentences("It's Bonn-Sud. See @you")]
-        [['It', "'s", 'Bonn-Sud', '.'], ['See', '@you']]
+        >>> [[t.text for t in s] for s in sentences("George W. Bush is in the U.S. Army. It's on")]
+        [['George', 'W.', 'Bush', 'is', 'in', 'the', 'U.S.', 'Army', '.'], ['It', "'s", 'on']]
     """
-    found, start = [], 0
-    ends = [m.end() for m in BREAKS[style].finditer(text)]
-    for end in (*ends, len(text)):
-        words = [Token(m.group(), m.start() + start, m.end() + start)
-                 for m in PATTERNS[style].finditer(text[start:end])]  # fmt: skip
-        found += [words[i : i + MOST_WORDS] for i in range(0, len(words), MOST_WORDS)]
-        start = end
+    cut = STYLES[cut] if isinstance(cut, str) else cut
+    found = []
+    for start, end in _lines(text):
+        for first, last in _sentences(text, start, end, cut):
+            if words := _words(text, first, last, cut):
+                found.append(words)
     return found
 
 
-def style_of(words: Iterable[str]) -> Style:
-    """The style in which a corpus was cut into words.
+def _lines(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for gap in LINES.finditer(text):
+        yield start, gap.start()
+        start = gap.end()
+    yield start, len(text)
 
-    Example:
-        >>> style_of(["non", "-", "small"]), style_of(["T-shirt"]), style_of(["我", "们"])
-        ('punctuation', 'words', 'characters')
-    """
-    words = list(words)
-    letters = [w for w in words if w.isalpha()]
-    wide = sum(len(w) == 1 and ord(w) >= 0x2E80 for w in letters)
-    if letters and wide > len(letters) / 2:
-        return "characters"
-    joined = sum(re.search(r"\w[-'/]\w", w) is not None for w in words)
-    return "words" if joined * 1000 > len(words) else "punctuation"
+
+def _sentences(text: str, start: int, end: int, cut: Cut) -> Iterator[tuple[int, int]]:
+    """Where the sentences of a line begin and end."""
+    if cut.messages:
+        yield start, end
+        return
+    ends = _chinese if cut.style == "characters" else _ends
+    for here in ends(text, start, end):
+        before, after = text[max(start, here - AROUND) : here], text[here : here + AROUND].lstrip()
+        if here == end or not cut.goes_on(before, after):
+            yield start, here
+            start = here
+    if start < end:
+        yield start, end
+
+
+def _chinese(text: str, start: int, end: int) -> Iterator[int]:
+    yield from (m.end() for m in CHINESE.finditer(text, start, end))
+
+
+def _ends(text: str, start: int, end: int) -> Iterator[int]:
+    """What sentencex says, a window at a time: with the whole its time would not be linear."""
+    while start < end:
+        window = text[start : min(end, start + WINDOW)]
+        sure = HALVES.sub("\ufffd", window)
+        ends = [each["end_index"] for each in SEGMENTER.get_sentence_boundaries("en", sure)]
+        ends = [e for e in ends if e == len(sure) or ENDED.match(sure[e - 1])]
+        if start + WINDOW >= end:
+            yield from (start + e for e in ends)
+            return
+        yield from (start + e for e in ends[:-1])
+        start += ends[-2] if len(ends) > 1 else len(window)
+
+
+def _words(text: str, start: int, end: int, cut: Cut) -> list[Token]:
+    """The words of a sentence."""
+    parts = list(chunks(text, start, end))
+    words = []
+    for i, (first, last) in enumerate(parts):
+        for a, b in cut_chunk(text[first:last], cut, i == len(parts) - 1):
+            words.append(Token(text[first + a : first + b], first + a, first + b))
+    return words

@@ -120,7 +120,7 @@ def found(trained: Trained, text: str, form: str = "text") -> str:
                 for e in entities]  # fmt: skip
         return "".join("{:<12}{:<16}{:<8}{}\n".format(*row) for row in rows)
     sentences = []
-    for words in tokens.sentences(text, trained.model.vocabulary.style):
+    for words in tokens.sentences(text, trained.model.vocabulary.how):
         first, end = ({getattr(w, a): i for i, w in enumerate(words)} for a in ("start", "end"))
         spans = [Span(e.type, first[e.start], end[e.end] + 1) for e in entities if e.start in first]
         sentences.append(Sentence(tuple(w.text for w in words), tuple(spans)))

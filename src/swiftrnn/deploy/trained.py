@@ -99,6 +99,8 @@ def config_of(run: Path) -> Any:
     """
     recipe, path = recipe_of(run), run / "config.json"
     values, wanted = folder.read_json(path)["config"], typing.get_type_hints(recipe.Config)
+    if isinstance(values, dict):  # what older versions did not have is at its default
+        values = {n: getattr(recipe.Config, n) for n in getattr(recipe, "ADDED", ())} | values
     if not isinstance(values, dict) or values.keys() != wanted.keys():
         odd = sorted(set(values) ^ set(wanted)) if isinstance(values, dict) else [str(values)]
         raise ValueError(

@@ -17,7 +17,8 @@ class TokenEmbedding(nn.Module):
     """Words to x[t] = (E w[t], what both directions of a layer say after the characters of w[t]).
 
     While training, words that are rare stand for the unknown one, now and then, so that its vector
-    is learnt.
+    is learnt. So do characters for unknown ones of their kind, one by one, and a word now and then
+    with all of its characters: what a sign nobody has met is worth is learnt from those that are.
 
     Args:
         kind: of the layer of characters, one of `nn.encoder.KINDS`.
@@ -31,6 +32,10 @@ class TokenEmbedding(nn.Module):
         bigrams: whether a word's vector also depends on the word before it.
         rare: numbers of the words that stand for the unknown one.
         replaced: how often they do, 0 to 1.
+        char_kinds: for each character the number of the unknown one of its kind; none leaves
+            characters as they are.
+        foreign: how often characters, and whole words, stand for unknown ones, 0 to 1.
+        unknown: for each word the number of the unknown one of its kind; 0 for all unless given.
 
     Example:
         >>> import torch
@@ -56,6 +61,9 @@ class TokenEmbedding(nn.Module):
         bigrams: bool = False,
         rare: Sequence[int] = (),
         replaced: float = 0.5,
+        char_kinds: Sequence[int] = (),
+        foreign: float = 0.02,
+        unknown: Sequence[int] = (),
     ) -> None:
         super().__init__()
         replaced = probability("TokenEmbedding", "replaced", replaced)
@@ -71,6 +79,11 @@ class TokenEmbedding(nn.Module):
         marked = torch.zeros(num_words, dtype=torch.bool)
         marked[list(rare)] = True
         self.register_buffer("rare", marked, persistent=False)
+        alike = torch.tensor([*unknown]) if unknown else torch.zeros(num_words, dtype=torch.long)
+        self.register_buffer("unknown", alike, persistent=False)
+        self.foreign = foreign if char_kinds else 0.0
+        kinds = torch.tensor([*char_kinds], dtype=torch.long)
+        self.register_buffer("char_kinds", kinds, persistent=False)
         for table in (each.tokens.weight for each in (self.word, self.char) if each):
             bound = UNIFORM / table.shape[1] ** 0.5
             nn.init.uniform_(table, -bound, bound)
@@ -91,9 +104,21 @@ class TokenEmbedding(nn.Module):
         """
         if self.training and self.replaced:
             gone = torch.rand(words.shape, device=words.device) < self.replaced
-            words = words.masked_fill(self.get_buffer("rare")[words] & gone, 0)
+            words = self._unknown(words, self.get_buffer("rare")[words] & gone)
+        if self.training and self.foreign and self.char is not None:
+            words, chars = self._foreign(words, chars, word_of)
         x = self.word(words)[0]
         if self.char is None or self.spelling is None:
             return x
         spelt = self.spelling(self.char(chars)[0], char_lengths)
         return torch.cat([x, self.spelling.ends(spelt, char_lengths)[word_of]], -1)
+
+    def _foreign(self, words: Tensor, chars: Tensor, word_of: Tensor) -> tuple[Tensor, Tensor]:
+        """Words and characters, some of them unknown."""
+        whole = torch.rand(chars.shape[1], device=chars.device) < self.foreign
+        gone = whole | (torch.rand(chars.shape, device=chars.device) < self.foreign)
+        chars = torch.where(gone, self.get_buffer("char_kinds")[chars], chars)
+        return self._unknown(words, whole[word_of]), chars
+
+    def _unknown(self, words: Tensor, gone: Tensor) -> Tensor:
+        return torch.where(gone, self.get_buffer("unknown")[words], words)

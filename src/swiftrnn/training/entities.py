@@ -7,6 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from lightning import LightningModule, seed_everything
 from torch import Tensor, distributed
@@ -16,16 +17,21 @@ from swiftrnn.data import corpus as corpora
 from swiftrnn.data import vectors as vector_files
 from swiftrnn.data.columns import Columns
 from swiftrnn.data.corpus import Corpus, shuffled
-from swiftrnn.data.entities import tagged
-from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary, folded
+from swiftrnn.data.entities import predict, tagged
+from swiftrnn.data.lines import Layout
+from swiftrnn.data.raw import Place, joined
+from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
+from swiftrnn.data.typography import plain
 from swiftrnn.data.vectors import Vectors
+from swiftrnn.extras import needs_extra
 from swiftrnn.metrics.dictionary import baselines, unseen
-from swiftrnn.metrics.spans import score
+from swiftrnn.metrics.spans import Found, score
 from swiftrnn.training import entities_report, folder, resources, weights
 from swiftrnn.training.fit import Fitted, fit
 
 WEIGHTS = "model.safetensors"
-VOCABULARY = ("words", "chars", "tags", "rare", "style", "lower")
+VOCABULARY = ("words", "chars", "tags", "rare", "style", "lower")  # and, but for older ones, "cut"
+ADDED = ("word_column", "tag_column", "encoding")  # settings that older run folders lack
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class Settings(limits.Checked):
     train: limits.OwnFile = None
     valid: limits.OwnFile = None  # the epoch is picked by it
     test: limits.OwnFile = None  # measured once
+    # of your files: its number from 1, or its name; first if unset
+    word_column: Annotated[str | None, limits.With("train")] = None
+    # the same; -1 is the last, as if unset
+    tag_column: Annotated[str | None, limits.With("train")] = None
+    encoding: str = "utf-8"  # of your files
     made_up: bool = False  # learn to find made-up names in place of real ones
     vectors: Path | None = None  # of words, as of GloVe or word2vec; they go on learning
     # part of train's words that has to have one
@@ -76,7 +87,10 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
         config: a `Settings`, with more.
         out: the run folder.
     """
+    needs_extra(f"swiftrnn run {name}", "train", "sacremoses")
     corpus = corpus_for(config)
+    for part, each in corpus._asdict().items():
+        print(f"{part}: {each}")
     fitted = train(name, kind, config, out, corpus)
     model = load(kind, config, out)
     names = [each.tags for each in tagged(model, corpus.test.sentences)]
@@ -86,6 +100,7 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
         found |= {f"f1_{each_type}": each.f1, f"recall_of_{each_type}": each.recall}
     found = {name: 100 * value for name, value in found.items()}
     found |= unseen(corpus.test, names, corpus.train) | baselines(corpus.train, corpus.test)
+    found["f1_raw"] = f1_raw(model, corpus.test)
     found["valid_f1"] = max(row["f1"] for row in fitted.history)
     if config.control:
         train_part, valid_part = (shuffled(part, config.seed) for part in corpus[:2])
@@ -95,7 +110,8 @@ def run(name: str, kind: type[LightningModule], config: Any, out: Path) -> dict[
     found["parameters"] = sum(p.numel() for p in model.parameters())
     found["seconds_per_epoch"] = fitted.seconds / config.epochs
     entities_report.write(out / "report.html", name, corpus.test, names, found | asdict(fitted))
-    folder.write_json(out / "metrics.json", found | asdict(fitted))
+    read = [{"part": part} | each.about() for part, each in corpus._asdict().items()]
+    folder.write_json(out / "metrics.json", found | asdict(fitted) | {"read": read})
     return found
 
 
@@ -178,6 +194,16 @@ def f1(model: Any, part: Columns) -> float:
     return 100 * score([s.tags() for s in part.sentences], names).all.f1
 
 
+def f1_raw(model: Any, part: Columns) -> float:
+    """The same from raw text: words are joined as people write them, and cut again by the model.
+
+    A span is right where it has the same type and the same characters.
+    """
+    text, there = joined(part, model.vocabulary.how)
+    said = {Place(e.type, e.start, e.end) for e in predict(model, text)}
+    return 100 * Found(len(there), len(said), len(there & said)).f1
+
+
 def corpus_for(config: Any) -> Corpus:
     """What a configuration asks for.
 
@@ -187,7 +213,8 @@ def corpus_for(config: Any) -> Corpus:
     """
     if config.made_up:
         return corpora.made_up(config.seed)
-    own = corpora.own(config.train, config.valid, config.test)
+    layout = Layout(config.word_column, config.tag_column, config.encoding)
+    own = corpora.own(config.train, config.valid, config.test, layout)
     return own or corpora.known(config.data)
 
 
@@ -211,14 +238,17 @@ def vectors_for(name: str, config: Any, known: Corpus) -> Vectors | None:
 
 
 def words_of(parts: Sequence[Columns]) -> list[str]:
-    """Every word, as often as it is there."""
-    return [word for part in parts for s in part.sentences for word in s.words]
+    """Every word, as the vocabulary writes it, as often as it is there."""
+    return [plain(word) for part in parts for s in part.sentences for word in s.words]
 
 
 @torch.no_grad()
 def start_from(vectors: Vectors, vocabulary: TagVocabulary, table: Tensor) -> None:
     """Give words the vectors that they have elsewhere."""
-    known = {folded(word, vocabulary.lower): v for word, v in vectors.of.items()}
+    known: dict[str, np.ndarray] = {}
+    for word, vector in vectors.of.items():
+        known.setdefault(vocabulary.folded(word), vector)
+    known |= {word: v for word, v in vectors.of.items() if vocabulary.folded(word) == word}
     for i, word in enumerate(vocabulary.words):
         if word in known:
             table[i] = torch.from_numpy(known[word])

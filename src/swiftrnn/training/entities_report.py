@@ -30,7 +30,7 @@ def write(
     mixed, said = confusion(part, tags), [*part.types, MISSED]
     heads = [Column("name", "is \\ found as"), *(Column(kind, kind, 0) for kind in said)]
     mixes = Table(heads, [{"name": name, **mixed[name]} for name in [*part.types, SPURIOUS]])
-    names = {k: k for k in ("recall_seen", "recall_unseen", "baseline_dictionary",
+    names = {k: k for k in ("f1_raw", "recall_seen", "recall_unseen", "baseline_dictionary",
                             "baseline_capitals", "control_f1") if k in found}  # fmt: skip
     beside = Table([Column("name", ""), Column("value", "%", 1)],
                    [{"name": k.replace("_", " "), "value": found[k]} for k in names])  # fmt: skip
@@ -42,7 +42,7 @@ def write(
         for title, key in curves.items()
     ]  # fmt: skip
     tables = (("By type", types), ("By length", lengths), ("What is taken for what", mixes),
-              ("Seen and unseen; what to beat", beside))  # fmt: skip
+              ("Raw text; seen and unseen; what to beat", beside))  # fmt: skip
     summary = [f"F1 {100 * scores.all.f1:.2f} % on the test part, at the epoch that valid picked."]
     wrong = "\n".join(worst(part, tags)) or "none: every sentence is right"
     texts = [("The sentences with most mistakes", wrong)]

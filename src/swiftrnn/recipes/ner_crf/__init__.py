@@ -14,6 +14,7 @@ from swiftrnn.data.entities import readings as readings
 from swiftrnn.recipes.ner_crf.model import Tagger
 from swiftrnn.recipes.ner_crf.onnx import exported as exported
 from swiftrnn.training import entities
+from swiftrnn.training.entities import ADDED as ADDED
 from swiftrnn.training.entities import WEIGHTS as WEIGHTS
 
 

@@ -64,6 +64,7 @@ class Tagger(L.LightningModule):
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
             char_depth, char_ngrams, bigrams, vocabulary.rare, replaced,
+            vocabulary.char_kinds, unknown=vocabulary.unknown,
         )  # fmt: skip
         self.encoder = swift.Encoder(
             layer, self.embedding.output_size, hidden, depth, dropout=dropout

@@ -13,6 +13,7 @@ from swiftrnn.data.entities import predict as predict
 from swiftrnn.data.entities import readings as readings
 from swiftrnn.recipes.ner_stack_lstm.model import Chunker
 from swiftrnn.training import entities
+from swiftrnn.training.entities import ADDED as ADDED
 from swiftrnn.training.entities import WEIGHTS as WEIGHTS
 
 

@@ -62,6 +62,7 @@ class Chunker(L.LightningModule):
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
             char_depth, char_ngrams, rare=vocabulary.rare, replaced=replaced,
+            char_kinds=vocabulary.char_kinds, unknown=vocabulary.unknown,
         )  # fmt: skip
         self.inner = nn.Linear(self.embedding.output_size, input_size)
         self.chunker = swift.StackLSTM(
