@@ -40,7 +40,7 @@ MAY_IMPORT = {  # part -> the parts of swiftrnn it may import, itself aside
     "timing": set(),
     "training": {"machine", "data", "metrics", "extras", "limits"},
     "recipes": {"nn", "training", "analysis", "data", "metrics", "limits"},
-    "deploy": {"recipes", "nn", "ops", "training", "data"},
+    "deploy": {"recipes", "nn", "ops", "training", "data", "console"},
     "bench": {"nn", "ops", "training", "machine", "timing"},
     "run": BELOW,
     "sweep": BELOW | {"run", "options"},

@@ -286,17 +286,7 @@ def _preset(words: list[str]) -> str:
 def _predict(options: Predict) -> None:
     from swiftrnn.deploy import predict
 
-    trained = predict.load(options.run)
-    continues = trained.name == predict.RECIPE
-    predict.check_used(trained, options)
-    texts = console.given(options.inputs, any_bytes=continues)
-    if continues:
-        how = (options.length, options.temperature, options.top_k, options.seed)
-        for text in texts:
-            console.show(text + predict.continue_text(trained, text, *how) + "\n")
-        return
-    for text in texts:
-        console.show(predict.found(trained, text, options.format))
+    predict.main(options)
 
 
 def _serve(options: Serve) -> None:

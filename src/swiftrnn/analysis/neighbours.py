@@ -145,7 +145,7 @@ def _typical(values: np.ndarray) -> float:
 
 def _kth(rows: np.ndarray, k: int) -> np.ndarray:
     """The distance (n) of each row to its k-th neighbour."""
-    return spatial.KDTree(rows).query(rows, [k + 1], p=np.inf)[0][:, 0]
+    return spatial.KDTree(rows).query(rows, [k + 1], p=np.inf)[0][:, 0]  # pyright: ignore
 
 
 def _nearer(rows: np.ndarray, far: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from swiftrnn import console
 from swiftrnn.data import columns, tokens
 from swiftrnn.data.columns import Sentence
 from swiftrnn.data.tags import Span
@@ -21,6 +22,7 @@ __all__ = [
     "continue_text",
     "found",
     "load",
+    "main",
     "parameters_of",
     "width_of",
 ]
@@ -125,3 +127,25 @@ def found(trained: Trained, text: str, form: str = "text") -> str:
         spans = [Span(e.type, first[e.start], end[e.end] + 1) for e in entities if e.start in first]
         sentences.append(Sentence(tuple(w.text for w in words), tuple(spans)))
     return columns.write(sentences)
+
+
+def main(options: Any) -> None:
+    """What `swiftrnn predict` does.
+
+    Args:
+        options: those of the command.
+
+    Raises:
+        ValueError: the run folder, a text or an option does not fit.
+    """
+    trained = load(options.run)
+    continues = trained.name == RECIPE
+    check_used(trained, options)
+    texts = console.given(options.inputs, any_bytes=continues)
+    if continues:
+        how = (options.length, options.temperature, options.top_k, options.seed)
+        for text in texts:
+            console.show(text + continue_text(trained, text, *how) + "\n")
+        return
+    for text in texts:
+        console.show(found(trained, text, options.format))

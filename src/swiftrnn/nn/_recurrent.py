@@ -246,7 +246,7 @@ class Recurrent(nn.Module, ABC):
                 )
             return forward_packed(self, input, hx, reset)
         if isinstance(input, Proxy):
-            return one_call(self, input, hx, lengths, reset, cu_seqlens)
+            return one_call(self, input, hx, lengths, reset, cu_seqlens)  # pyright: ignore
         batched = check_input(self, input)
         if cu_seqlens is not None:
             return forward_ragged(self, input, hx, lengths, reset, cu_seqlens)

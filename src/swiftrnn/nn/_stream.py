@@ -1,6 +1,6 @@
 """Steps of time through a whole stack of layers in one call, where that can be."""
 
-from typing import Any
+from typing import Any, TypeGuard
 from weakref import WeakKeyDictionary
 
 import torch
@@ -74,7 +74,7 @@ def _zeros(count: int, B: int, features: int, dtype: torch.dtype) -> Tensor:
     return torch.zeros(count, B, features, dtype=dtype, device=_native.CPU)
 
 
-def _fits(x: Any, shape: tuple[int, ...]) -> bool:
+def _fits(x: Any, shape: tuple[int, ...]) -> TypeGuard[Tensor]:
     return isinstance(x, Tensor) and x.shape == shape and x.is_floating_point()
 
 

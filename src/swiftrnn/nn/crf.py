@@ -1,13 +1,13 @@
 """A layer that reads tag sequences as a whole: a linear-chain conditional random field."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from swiftrnn import ops
 from swiftrnn.ops._check import check_tensor
-from swiftrnn.ops._op import transformed
+from swiftrnn.ops._plain import transformed
 from swiftrnn.ops.crf import NEVER
 from swiftrnn.ops.crf.reference import exact, path_scores
 
@@ -170,7 +170,7 @@ class CRF(nn.Module):
         """
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"CRF.n_best needs n of at least 1, an integer; got {n!r}")
-        inputs = [exact(x) for x in (self._emissions(emissions), *self.scores())]
+        inputs: Any = [exact(x) for x in (self._emissions(emissions), *self.scores())]
         total = ops.crf(*inputs, lengths)
         score, paths = _n_best(*inputs, n, lengths)
         odds = (score - total).exp().to(self.transitions.dtype)

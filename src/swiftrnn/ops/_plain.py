@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 _ASKED = ContextVar("references", default=False)
 
 

@@ -71,7 +71,7 @@ def _checksum(weights: Mapping[str, Tensor], tied: Mapping[str, str]) -> str:
     for name in sorted(weights):
         value = weights[name].detach().cpu().contiguous()
         found.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
-        found.update(value.reshape(-1).view(torch.uint8).numpy())
+        found.update(value.reshape(-1).view(torch.uint8).numpy())  # pyright: ignore[reportArgumentType]
     return found.hexdigest()
 
 
