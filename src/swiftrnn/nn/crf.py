@@ -1,6 +1,6 @@
 """A layer that reads tag sequences as a whole: a linear-chain conditional random field."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -170,9 +170,9 @@ class CRF(nn.Module):
         """
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"CRF.n_best needs n of at least 1, an integer; got {n!r}")
-        inputs: Any = [exact(x) for x in (self._emissions(emissions), *self.scores())]
-        total = ops.crf(*inputs, lengths)
-        score, paths = _n_best(*inputs, n, lengths)
+        x, *scores = (exact(each) for each in (self._emissions(emissions), *self.scores()))
+        total = ops.crf(x, *scores, lengths=lengths)
+        score, paths = _n_best(x, *scores, n=n, lengths=lengths)
         odds = (score - total).exp().to(self.transitions.dtype)
         return (paths.transpose(1, 2) if self.batch_first else paths), odds
 
