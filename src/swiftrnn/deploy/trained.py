@@ -122,7 +122,8 @@ def config_of(run: Path) -> Any:
             f"config.json needs settings that can be trained; got {path}, where {error}; "
             "it was changed, so train again"
         ) from None
-    _check_sizes(recipe, config, run)
+    if (run / recipe.WEIGHTS).exists():  # a run that has begun has none yet
+        _check_sizes(recipe, config, run)
     return config
 
 
