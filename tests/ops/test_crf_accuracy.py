@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from swiftrnn import ops
-from swiftrnn.ops import _native
-from swiftrnn.ops._op import references
+from swiftrnn.ops import _native, references
 from swiftrnn.ops.crf import OP, reference
 
 needs_kernels = pytest.mark.skipif(_native.library() is None, reason="no C kernels here")
