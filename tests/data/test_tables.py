@@ -3,10 +3,13 @@
 import csv
 import gzip
 import math
+from functools import partial
 
 import pytest
 
 from swiftrnn.data.tables import columns, read
+
+packed = partial(gzip.compress, mtime=0)  # every process makes the same names of tests
 
 ROWS = "1,2\n3,4\n5,6\n"
 
@@ -58,7 +61,7 @@ def table(tmp_path):
 )
 def test_a_table_is_read_as_it_was_meant(table, text, wanted):
     assert table(text) == wanted
-    assert table(gzip.compress(text.encode(), mtime=0), "t.csv.gz") == wanted
+    assert table(packed(text.encode()), "t.csv.gz") == wanted
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_a_table_is_read_as_it_was_meant(table, text, wanted):
         ("a,b\n1,2\n3,\0\n", r"text in UTF-8; got the byte 0x00 in line 3 of .*t.csv"),
         ("a,b\nx,1\nß,2\n".encode("latin-1"), r"got the byte 0xdf in line 3 of .*t.csv"),
         ("a,b\n1,2\n".encode("utf-16"), r"text in UTF-8; got UTF-16 in .*t.csv"),
-        (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-9], r"gzip file needs to be whole; got .*t.csv"),
+        (packed(b"a,b\n1,2\n" * 99)[:-9], r"gzip file needs to be whole; got .*t.csv"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_in_one_way_gets_one_line(table, text, said):
@@ -140,7 +143,7 @@ def test_a_cell_may_be_as_wide_as_the_file_and_other_readers_keep_their_limit(ta
 def test_a_packed_table_cannot_fill_the_memory(table, monkeypatch):
     monkeypatch.setattr("swiftrnn.data.tables.MOST", 10_000)
     with pytest.raises(ValueError, match=r"at most 10,000 bytes in it; got more from .*t.csv"):
-        table(gzip.compress(b"a,b\n" + b"1,2\n" * 9999, mtime=0))
+        table(packed(b"a,b\n" + b"1,2\n" * 9999))
     with pytest.raises(ValueError, match=r"at most 10,000 bytes; got more in .*t.csv"):
         table("a,b\n" + "1,2\n" * 9999)
 

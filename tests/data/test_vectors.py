@@ -1,11 +1,14 @@
 """Vectors of words, in each form of file."""
 
 import gzip
+from functools import partial
 
 import numpy as np
 import pytest
 
 from swiftrnn.data.vectors import read
+
+packed = partial(gzip.compress, mtime=0)  # every process makes the same names of tests
 
 TABLE = {
     "the": [1.5, -2.0, 3e-3],
@@ -20,8 +23,8 @@ FORMS = {
     "glove.txt": TEXT,
     "word2vec.txt": b"4 3\n" + TEXT,
     "word2vec.bin": BINARY.replace(b"4 3", b"3 3", 1),
-    "glove.txt.gz": gzip.compress(TEXT, mtime=0),
-    "word2vec.bin.gz": gzip.compress(BINARY.replace(b"4 3", b"3 3", 1), mtime=0),
+    "glove.txt.gz": packed(TEXT),
+    "word2vec.bin.gz": packed(BINARY.replace(b"4 3", b"3 3", 1)),
 }
 
 
@@ -65,7 +68,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"a file that can be read; got .*none \(No such file"):
         read(tmp_path / "none", ["the"])
     broken = tmp_path / "x.gz"
-    broken.write_bytes(gzip.compress(TEXT * 999, mtime=0)[:-9])
+    broken.write_bytes(packed(TEXT * 999)[:-9])
     with pytest.raises(ValueError, match="a file that can be read"):
         read(broken, ["the"])
 
@@ -93,8 +96,8 @@ BIN = b"".join(w + b" " + np.array(v, "<f4").tobytes() for w, v in
         ABC.replace(b" ", b"  "),
         b"# vectors of ours\n" + ABC,
         b"3 3\n" + ABC.replace(b"a 1.5", b"nan 1.5\na 1.5".replace(b"nan 1.5", b"x nan 2 3"), 1),
-        gzip.compress(ABC, mtime=0),
-        gzip.compress(b"3 3\n" + BIN, mtime=0),
+        packed(ABC),
+        packed(b"3 3\n" + BIN),
         ABC + b"1984 1 2 3\n95 95 1 2 3\nwindows 95 1 2 3\n. . . 1 2 3\n",
     ],
 )
@@ -159,7 +162,7 @@ HUGE = b"1000000000000 300\n"
         (b"2 3\n" + BIN, r"need 2 words of 3 numbers, as .* says; got more bytes behind them"),
         (HUGE + BIN, r"bytes or more for the 1,000,000,000,000 words that the first line of"),
         (HUGE, r"bytes or more for the 1,000,000,000,000 words that the first line of"),
-        (gzip.compress(HUGE + BIN, mtime=0), r"bytes or more for the 1,000,000,000,000 words"),
+        (packed(HUGE + BIN), r"bytes or more for the 1,000,000,000,000 words"),
         (b"3 99999999999\n" + BIN, r"need 1 to 65,536 numbers each; got 99,999,999,999 in"),
         (b"3 0\n" + BIN, r"need 1 to 65,536 numbers each; got 0 in the first line"),
         (b"9" * 5000 + b" 3\n" + BIN, r"x"),
@@ -167,9 +170,9 @@ HUGE = b"1000000000000 300\n"
         (ABC.decode().encode("utf-16"), r"lines of a word and its numbers; got b"),
         (ABC + lines(*(b"\xfc%d 1 2 3" % i for i in range(9))), r"words in UTF-8; got 9 of 12"),
         (ABC + b"d" * (1 << 20) + b" 1 2 3\n", r"x:4 needs a line of at most 1,048,576 bytes"),
-        (gzip.compress(ABC * 99, mtime=0)[:-9], r"a file that can be read; got .*x \("),
-        (gzip.compress(ABC * 99, mtime=0)[:30] + b"junk" * 9, r"a file that can be read; got .*x \("),
-        (gzip.compress(ABC, mtime=0) + b"junk", r"a file that can be read; got .*x \("),
+        (packed(ABC * 99)[:-9], r"a file that can be read; got .*x \("),
+        (packed(ABC * 99)[:30] + b"junk" * 9, r"a file that can be read; got .*x \("),
+        (packed(ABC) + b"junk", r"a file that can be read; got .*x \("),
     ],
 )  # fmt: skip
 def test_a_damaged_file_gets_one_line(content, said, tmp_path):
