@@ -30,6 +30,9 @@ def nearest(word: str, known: Collection[str], prefix: str = "") -> str:
     return f"did you mean {prefix}{found[0]}? " if found else ""
 
 
+_given: dict[str, Path] = {}  # the names of folders that `module` imported, and where they lie
+
+
 def module(name: str) -> Any:
     """Import the recipe of this name, or the package in a folder given as ./FOLDER.
 
@@ -39,6 +42,7 @@ def module(name: str) -> Any:
     path = Path(name)
     if (name.startswith(".") or path.is_absolute()) and (path / "__init__.py").is_file():
         path = path.resolve()
+        _forget(path)
         sys.path.append(str(path.parent))  # last: its other files stand in for no module
         found = importlib.import_module(path.name)
         if Path(getattr(found, "__file__", None) or "").resolve().parent != path:
@@ -46,6 +50,7 @@ def module(name: str) -> Any:
                 f"swiftrnn needs a folder whose name is no other module's; got {path.name}, which "
                 f"is that of {getattr(found, '__file__', None) or 'Python'}; rename it"
             )
+        _given[path.name] = path.parent
         return found
     if name not in names():
         raise ValueError(
@@ -53,6 +58,18 @@ def module(name: str) -> Any:
             f"{nearest(name, names())}swiftrnn list describes them"
         )
     return importlib.import_module(f"swiftrnn.recipes.{name}")
+
+
+def _forget(path: Path) -> None:
+    """Another folder of the same name that was given before is not what is meant now."""
+    parent = _given.pop(path.name, path.parent)
+    if parent == path.parent:
+        return
+    while str(parent) in sys.path:
+        sys.path.remove(str(parent))
+    for name in [n for n in sys.modules if n.partition(".")[0] == path.name]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def presets(recipe: Any) -> dict[str, Any]:

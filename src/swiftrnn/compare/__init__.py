@@ -188,7 +188,7 @@ def _saved(options: Compare, out: Path) -> tuple[Compare, Text]:
             f"--resume needs an interrupted comparison; got {out}, which is complete; "
             f"open {out / 'report.html'}"
         )
-    kept = {**saved[KIND], "out": options.out, "resume": True}
+    kept = {**saved[KIND], "out": options.out and str(options.out), "resume": True}
     options = folder.restore(options, kept, "swiftrnn compare --resume")
     options.check()
     text = read(options.text)

@@ -247,7 +247,7 @@ def _check_rule(name: str, given: Tensor, shape: tuple[int, ...]) -> None:
         raise TypeError(f"CRF needs allowed.{name} of torch.bool; got {got}; True allows")
     if tuple(given.shape) != shape:
         raise ValueError(f"CRF needs allowed.{name} of shape {shape}; got {tuple(given.shape)}")
-    if name != "transitions" and not given.any():
+    if name != "transitions" and not given.is_meta and not given.any():
         raise ValueError(f"CRF needs allowed.{name} with a tag that is allowed; got none")
 
 
