@@ -661,7 +661,7 @@ def test_when_all_workers_are_killed_the_sweep_says_how_to_go_on(adder, swiftrnn
     assert states(out) == ["COMPLETE"] * 4
 
 
-def test_workers_whose_command_is_killed_end_their_trial_and_stop(adder, swiftrnn, tmp_path):
+def test_workers_end_with_their_command_and_their_trials_go_on(adder, swiftrnn, tmp_path):
     out = tmp_path / "a"
     with started(*adder, *LONG, "--out", out) as process:
         until(lambda: len(called(out)) == 2)
@@ -669,9 +669,9 @@ def test_workers_whose_command_is_killed_end_their_trial_and_stop(adder, swiftrn
         process.wait()
         (out / "hurry").touch()
         until(lambda: not any(map(alive, workers_of(out))))
-    assert states(out) == ["COMPLETE"] * 2 + ["WAITING"] * 2
     assert swiftrnn(*adder, "--resume", "--out", out)[0] == 0
-    assert sorted(called(out)) == [f"trial-{i}" for i in range(4)]
+    assert states(out) == ["COMPLETE"] * 4
+    assert {*called(out)} == {f"trial-{i}" for i in range(4)}
 
 
 def test_a_real_recipe_sweeps_from_the_command_line(swiftrnn, tmp_path):

@@ -107,7 +107,7 @@ class Checked:
         >>> Config(epochs=0)
         Traceback (most recent call last):
             ...
-        ValueError: --epochs needs a whole number from 1 up; got 0; the default is 3
+        swiftrnn.limits.Unfit: --epochs needs a whole number from 1 up; got 0; the default is 3
     """
 
     def __post_init__(self) -> None:

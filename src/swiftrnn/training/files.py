@@ -1,5 +1,6 @@
 """Files of a run folder: written whole or not at all, with a checksum; read with care."""
 
+import collections.abc
 import contextlib
 import hashlib
 import json
@@ -9,7 +10,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -141,7 +142,7 @@ def fits(value: Any, kind: Any) -> bool:
         return any(type(value) is type(each) and value == each for each in inside)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, each) for each in inside)
-    if origin is dict:
+    if origin in (dict, collections.abc.Mapping):
         return isinstance(value, dict) and all(fits(v, inside[1]) for v in value.values())
     if origin in (list, tuple):  # JSON has lists only
         if not isinstance(value, list):
@@ -149,6 +150,11 @@ def fits(value: Any, kind: Any) -> bool:
         if origin is tuple and ... not in inside:
             return len(value) == len(inside) and all(map(fits, value, inside))
         return all(fits(each, inside[0]) for each in value)
+    if is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return isinstance(value, dict) and all(
+            name in hints and fits(each, hints[name]) for name, each in value.items()
+        )
     if kind is Path:
         return isinstance(value, str)
     if kind is float:
