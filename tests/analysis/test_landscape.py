@@ -401,15 +401,13 @@ def test_layers_with_first_gradients_only_are_refused_and_not_left_out(square):
     assert scan(model, lambda: square.apply(model.x).sum(), 0.1).smoothness == pytest.approx(2)
 
 
-def test_kernels_of_swiftrnn_are_refused_and_references_are_not():
+def test_layers_of_swiftrnn_have_the_curvature_of_their_references():
     torch.manual_seed(0)
     model, x = SRU(3, 4), torch.randn(6, 2, 3)
     loss = lambda: model(x)[0].square().mean()  # noqa: E731
-    with pytest.raises(RuntimeError, match=r"use `with swiftrnn.ops.references\(\)`"):
-        hessian_ends(model, loss)
     with references():
         values = torch.linalg.eigvalsh(full_hessian(model, loss))
-        found = hessian_ends(model, loss, tolerance=1e-4)
+    found = hessian_ends(model, loss, tolerance=1e-4)
     torch.testing.assert_close(found.largest[0].float(), values[-1], rtol=1e-3, atol=0)
 
 

@@ -39,7 +39,7 @@ def tagger(monkeypatch):
         words = [(text.index(word), word) for word in ("Jürgen", "Köln") if word in text]
         return tuple(Entity(at, at + len(word), "name", word, 0.5) for at, word in words)
 
-    style = SimpleNamespace(vocabulary=SimpleNamespace(style="words"))
+    style = SimpleNamespace(vocabulary=SimpleNamespace(how="words"))
     trained = SimpleNamespace(name="ner_crf", model=style, recipe=SimpleNamespace(predict=found))
     monkeypatch.setattr(predict, "load", lambda _: trained)
     return trained

@@ -169,7 +169,7 @@ def _refuse_first_only(probe: Probe, gradient: Sequence[Tensor], curved: Sequenc
     if found:
         raise RuntimeError(
             f"{probe.who} needs a gradient that can be differentiated again; got a layer with "
-            "first gradients only; for those of swiftrnn use `with swiftrnn.ops.references()`"
+            "first gradients only; for SRUPlusPlus use `with swiftrnn.ops.references()`"
         )
 
 
