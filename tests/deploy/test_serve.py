@@ -31,15 +31,21 @@ LIMITS = Limits(body=40_000, seconds=2.0, connections=40)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
-@pytest.fixture(scope="module", params=[ner_crf, ner_stack_lstm], ids=lambda r: r.__name__[17:])
-def folder(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("names")
-    request.param.run(request.param.SMOKE, out)
+    ner_crf.run(ner_crf.SMOKE, out)
     return out
 
 
 @pytest.fixture(scope="module")
 def address(folder):
+    with served(folder) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def served(folder):
     """A server in a thread of this process, with small limits."""
     server = serve.server(trained.load(folder), "127.0.0.1", 0, LIMITS, ["names.example"])
     thread = threading.Thread(target=server.run, daemon=True)
@@ -67,6 +73,16 @@ def test_texts_are_answered_as_by_predict(address, folder):
         assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
         assert all(text[e["start"] : e["end"]] == e["text"] for e in found["entities"])
         assert found["readings"] == []
+
+
+def test_another_tagger_is_served_as_well(tmp_path):
+    ner_stack_lstm.run(ner_stack_lstm.SMOKE, tmp_path / "run")
+    known = trained.load(tmp_path / "run")
+    with served(tmp_path / "run") as url:
+        found = ask(url, texts=[TEXT], readings=3).json()[0]
+    expected = known.recipe.predict(known.model, TEXT)
+    assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
+    assert len(found["readings"]) == 1
 
 
 def test_readings_come_best_first(address):
@@ -202,18 +218,11 @@ def test_a_client_that_never_reads_is_hung_up_on(address):
     """Pipelined requests whose answers fill all buffers; the server must not keep them."""
     many = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
     with connect(address) as deaf:
-        deaf.settimeout(0.5)
-        with contextlib.suppress(TimeoutError):
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012
             for _ in range(10_000):
                 deaf.sendall(many)
             pytest.fail("the server takes any number of requests")
         assert ask(address, texts=["x"]).status_code == 200
-        time.sleep(2 * LIMITS.seconds + 1.5)
-        deaf.settimeout(1)
-        with pytest.raises((ConnectionResetError, BrokenPipeError)):  # noqa: PT012
-            for _ in range(3):
-                deaf.sendall(many)
-                time.sleep(0.1)
 
 
 def test_who_asks_is_answered_however_many_do_not(address):
@@ -404,7 +413,7 @@ def test_it_listens_where_it_says(host):
 
 def test_a_port_that_is_none_is_refused(folder, capsys):
     assert cli.main(["serve", str(folder), "--port", "70000"]) == 2
-    assert "needs a --port from 0 to 65535; got 70000" in capsys.readouterr().err
+    assert "--port needs a whole number from 0 to 65,535; got 70000" in capsys.readouterr().err
     assert cli.main(["serve", str(folder), "--host", "no such host"]) == 2
     assert "needs an address of this machine" in capsys.readouterr().err
 
@@ -430,7 +439,9 @@ def test_the_command_serves_until_it_is_told_to_stop(folder, tmp_path):
 
 def answering(folder):
     """The processes that answer from a run folder."""
-    shown = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True
+    )
     return [line for line in shown.stdout.splitlines() if f"swiftrnn.deploy {folder}" in line]
 
 
@@ -438,9 +449,11 @@ def test_a_server_that_is_killed_leaves_no_process_behind(folder, tmp_path):
     folder = shutil.copytree(folder, tmp_path / "names")
     command = [sys.executable, "-m", "swiftrnn", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert "http://" in process.stdout.readline()
-        assert len(answering(folder)) >= 2
-        process.kill()
+        try:
+            assert "http://" in process.stdout.readline()
+            assert len(answering(folder)) >= 2
+        finally:
+            process.kill()
     end = time.monotonic() + 20
     while found := answering(folder):
         assert time.monotonic() < end, found

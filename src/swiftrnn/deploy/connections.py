@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # all addresses of a machine, and one that works
+AHEAD = 1 << 16  # bytes of further requests that may come before one is answered
 READ = 16  # times what a body may have are read, and thrown away, so that a client hears why
 
 
@@ -45,6 +46,11 @@ def patient(seconds: float, connections: int) -> type[H11Protocol]:
             if self.deadline is not None:
                 self.deadline.cancel()
             super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if len(self.conn.trailing_data[0]) > AHEAD:
+                self.transport.abort()
 
         def handle_events(self) -> None:
             before = self.cycle
