@@ -9,7 +9,7 @@ import pickle
 import pytest
 import torch
 import torch.backends
-from tests.nn.test_layers import close, each_streaming_layer, flat
+from tests.nn.test_layers import close, each_plain_layer, each_streaming_layer, flat
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -76,7 +76,7 @@ def test_pickled_layers_give_the_same(kind):
         close(outputs(pickle.loads(pickle.dumps(layer)), *given), outputs(layer, *given))
 
 
-@each_streaming_layer
+@each_plain_layer
 def test_errors_are_of_the_same_kinds(kind):
     for sample in GRU.module_error_inputs_func(GRU, **WHERE):
         given = sample.module_error_input
