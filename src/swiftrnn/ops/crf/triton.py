@@ -74,7 +74,7 @@ def _forward(
     KEEP: tl.constexpr, LENGTHS: tl.constexpr, TAGS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     b = tl.program_id(0).to(tl.int64)
-    j, inside, _, _, A = _pairs(scores, K, WIDE)
+    j, inside, pair, both, A = _pairs(scores, K, WIDE)
     last = last_of(lengths, b, T, LENGTHS)
     begin = tl.load(start + j, mask=inside, other=float("-inf")).to(tl.float64)
     alpha = begin
@@ -84,7 +84,7 @@ def _forward(
     for t in range(T):
         here = t <= last
         e = tl.load(emissions + row * K + j, mask=inside & here, other=0.0).to(tl.float64)
-        _, _, mixed, top = _mix(alpha, A, 0)
+        terms, total, mixed, top = _mix(alpha, A, 0)
         later = here & (t > 0)
         arrived = tl.where(t == 0, begin, mixed)
         alpha = tl.where(here, arrived + e, alpha)
@@ -119,8 +119,8 @@ def _backward(
     j, inside, at, both, A = _pairs(scores, K, WIDE)
     last = last_of(lengths, b, T, LENGTHS)
     beta = tl.load(end + j, mask=inside, other=float("-inf")).to(tl.float64)
-    scale, total = tl.load(grad + b), tl.load(totals + b)
-    scale = tl.where(total < float("inf"), scale, float("nan"))  # of no number, nothing is right
+    scale, whole = tl.load(grad + b), tl.load(totals + b)
+    scale = tl.where(whole < float("inf"), scale, float("nan"))  # of no number, nothing is right
     sums = tl.zeros_like(A)
     first = tl.sum(sums, 0)
     final = first
@@ -135,8 +135,8 @@ def _backward(
         v = e + beta
         q = alpha + v
         p = tl.exp((q - _top(q, 0)).to(scale.dtype))
-        total = tl.sum(p, 0)
-        p = tl.where(there, p / tl.where(total == 0, 1.0, total), 0.0)
+        some = tl.sum(p, 0)
+        p = tl.where(there, p / tl.where(some == 0, 1.0, some), 0.0)
         pairs = tl.where(t < last, scale * (p[:, None] * odds), 0.0)
         p = tl.where(there, scale * p, 0.0)
         if TAGS:
@@ -149,7 +149,7 @@ def _backward(
         first = tl.where(here & (t == 0), p, first)
         final = tl.where(t == last, p, final)
         sums += pairs
-        terms, total, mixed, _ = _mix(v, A, 1)
+        terms, total, mixed, top = _mix(v, A, 1)
         odds = tl.where(here, terms / tl.where(total == 0, 1.0, total)[:, None], odds)
         beta = tl.where(here, mixed, beta)
         row -= B
@@ -164,7 +164,7 @@ def _viterbi(
     LENGTHS: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     b = tl.program_id(0).to(tl.int64)
-    j, inside, _, _, A = _pairs(scores, K, WIDE)
+    j, inside, pair, both, A = _pairs(scores, K, WIDE)
     last = last_of(lengths, b, T, LENGTHS)
     A = A.to(tl.float64)
     score = tl.load(start + j, mask=inside, other=float("-inf")).to(tl.float64)
