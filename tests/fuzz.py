@@ -43,7 +43,7 @@ KINDS = {
         norm=("none", "none", "before", "after"),
     ),
     layers.SRUPlusPlus: dict(
-        causal=(False, True), projection_size=(1, 2, 4), attention_every=(1, 2),
+        causal=(False, True), projection_size=(3, 4, 6), attention_every=(1, 2),
         inner_norm=(True, False), norm=("none", "none", "before", "after"),
     ),
     layers.QRNN: dict(window=(1, 2, 3), pooling=("f", "fo", "ifo")),

@@ -15,7 +15,19 @@ from swiftrnn.data.corpus import made_up
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
 from swiftrnn.training import folder
 
-EXACT = ("--preset", "smoke", "--double", "--dropout", "0", "--replaced", "0", "--threads", "1")
+EXACT = (
+    "--preset",
+    "smoke",
+    "--double",
+    "--dropout",
+    "0",
+    "--replaced",
+    "0",
+    "--foreign",
+    "0",
+    "--threads",
+    "1",
+)
 
 
 LAUNCH = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")

@@ -352,7 +352,7 @@ def test_progress_is_one_line_with_what_is_left(tmp_path, capsys):
     small(tmp_path, objective, grid={"x": list(range(10))}, progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10  # a file gets a line for each tenth
-    assert lines[0].startswith("sweep   10%  1 of 10 done  0:0")
+    assert lines[0].startswith("sweep   10%  1 of 10 done  0:")
     assert lines[0].endswith(" left")
     assert lines[-1] == "sweep  100%  10 of 10 done, 1 failed  0:00 left"
 

@@ -20,6 +20,15 @@ AHEAD = 1 << 16  # bytes of further requests that may come before one is answere
 READ = 16  # times what a body may have are read, and thrown away, so that a client hears why
 
 
+class Unhurried(H11Protocol):
+    """Hangs up on who sends more requests than it can be answered."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(self.conn.trailing_data[0]) > AHEAD:
+            self.transport.abort()
+
+
 def patient(seconds: float, connections: int) -> type[H11Protocol]:
     """A protocol that hangs up on who takes too long.
 
@@ -30,7 +39,7 @@ def patient(seconds: float, connections: int) -> type[H11Protocol]:
     """
     asking: dict[Any, None] = {}  # who keeps us waiting, the longest first
 
-    class Patient(H11Protocol):
+    class Patient(Unhurried):
         deadline: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
@@ -46,11 +55,6 @@ def patient(seconds: float, connections: int) -> type[H11Protocol]:
             if self.deadline is not None:
                 self.deadline.cancel()
             super().connection_lost(exc)
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if len(self.conn.trailing_data[0]) > AHEAD:
-                self.transport.abort()
 
         def handle_events(self) -> None:
             before = self.cycle

@@ -31,7 +31,7 @@ from swiftrnn.training.fit import Fitted, fit
 
 WEIGHTS = "model.safetensors"
 VOCABULARY = ("words", "chars", "tags", "rare", "style", "lower")  # and, but for older ones, "cut"
-ADDED = ("word_column", "tag_column", "encoding")  # settings that older run folders lack
+ADDED = ("word_column", "tag_column", "encoding", "foreign")  # settings that older run folders lack
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Settings(limits.Checked):
     # part of train's words that has to have one
     least_coverage: Annotated[limits.Share, limits.With("vectors")] = 0.5
     lower: bool = False  # words in lower case; their characters keep theirs
+    # how often characters, and words with all of theirs, stand for unknown ones while training
+    foreign: limits.Share = 0.02
     epochs: limits.Count = 12  # ours; theirs: 100
     batch_size: limits.Count = 32  # sentences, for each process; ours; theirs: 1
     learning_rate: limits.Least0 = 5e-3  # of AdamW; falls to 0 along a line

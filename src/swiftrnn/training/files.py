@@ -10,7 +10,7 @@ import tempfile
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -123,7 +123,8 @@ def typed(kind: type[Settings], values: Any, path: Path) -> Settings:
     wanted = {each.name: hints[each.name] for each in fields(kind)}  # pyright: ignore
     if not isinstance(values, dict):
         _damaged(path, f"it holds no object but {type(values).__name__}")
-    if odd := sorted(values.keys() ^ wanted.keys()):
+    optional = {e.name for e in fields(kind) if e.default is not MISSING}  # pyright: ignore
+    if odd := sorted(values.keys() - wanted.keys() | wanted.keys() - values.keys() - optional):
         _damaged(path, f"{', '.join(odd)} missing or unknown")
     if wrong := [name for name, value in values.items() if not fits(value, wanted[name])]:
         _damaged(path, f"{wrong[0]} is of another type than what was written")

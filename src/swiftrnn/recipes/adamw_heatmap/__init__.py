@@ -37,7 +37,7 @@ class Config(limits.Checked):
     train_size: limits.Images = 5000  # images, so that a small net can learn their labels by heart
     valid_size: limits.Images = 5000  # images with right labels; all is chosen there
     noise: limits.Share = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
-    hidden: Annotated[int, limits.Range(16, 65_536)] = (
+    hidden: limits.Size = (
         128  # units of each hidden layer; 1/16 of it: channels of the first convolution of
     )
     # the convolutional net; 1/2: of the residual net's first stage, so 128 is the paper's 26 2x64d
@@ -49,6 +49,11 @@ class Config(limits.Checked):
     decays: limits.Leasts = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
     processes: limits.Processes = 1  # that train beside one another
     seed: limits.Seed = 0  # of all that is drawn
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = {"perceptron": 1, "convolutional": 16, "residual": 8}[self.net]
+        limits.check("hidden", Annotated[int, limits.Range(least)], self.hidden)
 
 
 SMOKE = Config(

@@ -36,6 +36,7 @@ class Tagger(L.LightningModule):
         bigrams: whether a word's vector also depends on the word before it.
         crf: whether sequences are scored as a whole, or each tag by itself.
         replaced: how often a word seen once stands for the unknown one.
+        foreign: how often characters, and words with all of theirs, stand for unknown ones.
         dropout: of features of x and of the layer's output, one choice for a sentence.
         learning_rate: of AdamW at the start; falls to 0 along a line.
         steps: until then.
@@ -55,6 +56,7 @@ class Tagger(L.LightningModule):
         bigrams: bool = False,
         crf: bool = True,
         replaced: float = 0.5,
+        foreign: float = 0.02,
         dropout: float = 0.5,
         learning_rate: float = 2e-3,
         steps: int = 1000,
@@ -64,7 +66,7 @@ class Tagger(L.LightningModule):
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
             char_depth, char_ngrams, bigrams, vocabulary.rare, replaced,
-            vocabulary.char_kinds, unknown=vocabulary.unknown,
+            vocabulary.char_kinds, foreign=foreign, unknown=vocabulary.unknown,
         )  # fmt: skip
         self.encoder = swift.Encoder(
             layer, self.embedding.output_size, hidden, depth, dropout=dropout

@@ -31,6 +31,7 @@ class Chunker(L.LightningModule):
         input_size: of a word as stack, outputs and words to come see it.
         action_size: of the vector of an action.
         replaced: how often a word seen once stands for the unknown one.
+        foreign: how often characters, and words with all of theirs, stand for unknown ones.
         dropout: of features of words, one choice for a sentence, and of the state.
         beam: ways that are followed at a time.
         learning_rate: of AdamW at the start; falls to 0 along a line.
@@ -51,6 +52,7 @@ class Chunker(L.LightningModule):
         input_size: int = 100,
         action_size: int = 16,
         replaced: float = 0.5,
+        foreign: float = 0.02,
         dropout: float = 0.3,
         beam: int = 1,
         learning_rate: float = 2e-3,
@@ -62,7 +64,7 @@ class Chunker(L.LightningModule):
         self.embedding = swift.TokenEmbedding(
             layer, len(vocabulary.words), word_size, len(vocabulary.chars), char_size, char_hidden,
             char_depth, char_ngrams, rare=vocabulary.rare, replaced=replaced,
-            char_kinds=vocabulary.char_kinds, unknown=vocabulary.unknown,
+            char_kinds=vocabulary.char_kinds, foreign=foreign, unknown=vocabulary.unknown,
         )  # fmt: skip
         self.inner = nn.Linear(self.embedding.output_size, input_size)
         self.chunker = swift.StackLSTM(
