@@ -24,6 +24,7 @@ class Unhurried(H11Protocol):
     """Hangs up on who sends more requests than it can be answered."""
 
     def data_received(self, data: bytes) -> None:
+        """As asyncio calls it."""
         super().data_received(data)
         if len(self.conn.trailing_data[0]) > AHEAD:
             self.transport.abort()
