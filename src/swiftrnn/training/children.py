@@ -112,7 +112,7 @@ def launched_here() -> None:
     first = os.environ.get(LAUNCHER)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         os.environ[LAUNCHER] = str(os.getpid())
-    elif first is not None:
+    elif first == str(os.getppid()):  # torchrun ends those that it starts by itself
 
         def wait() -> None:
             while str(os.getppid()) == first:
