@@ -447,3 +447,16 @@ def test_tensorboard_draws_a_model(tmp_path):
         writer.add_graph(Model(make(SRU)), draw(4, 2, 6))
     (written,) = tmp_path.iterdir()
     assert b"swiftrnn::sru_forward" in written.read_bytes()
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_a_state_that_was_made_from_the_input_counts_once(kind):
+    layer, x = make(kind, 6, 6, 1), draw(4, 2, 6).requires_grad_()
+
+    def slope():
+        loss = layer(x, 2 * x[:1])[0].square().sum()
+        return torch.autograd.grad(loss, x, create_graph=True)[0]
+
+    found = slope()
+    with ops.references():
+        close(found, slope())
