@@ -53,6 +53,9 @@ def pytest_collection_modifyitems(items):
     whole = [i for i in items if i.path.stem.removeprefix("test_") in PROCESSES]
     for item in whole:
         item.add_marker(pytest.mark.xdist_group("processes"))
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
     items.sort(key=lambda item: item not in whole)
 
 

@@ -29,7 +29,7 @@ TAKEN = {
     **dict.fromkeys(("rate", "rates", "sigma", "epsilon", "variances", "clip", "level",
                      "seconds"), RATE),
     **dict.fromkeys(("decays", "alphas", "softness", "beta", "decay", "temperature"), LEAST_0),
-    **dict.fromkeys(("noises", "replaced", "dropout", "least_coverage"), SHARE),
+    **dict.fromkeys(("noises", "replaced", "dropout", "least_coverage", "foreign"), SHARE),
     **dict.fromkeys(("train_share", "relative", "bits"), NONE),
     **dict.fromkeys(("seed", "warmup", "top_k"), LEAST_0),
     "batch_size": COUNT, "learning_rate": LEAST_0, "noise": SHARE,

@@ -11,7 +11,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is open, its loop runs in this thread
 def browser():
     pytest.importorskip("playwright", reason="Playwright is not installed")
     if CHROMIUM is None:
