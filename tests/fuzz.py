@@ -31,10 +31,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from swiftrnn import nn as layers
 from swiftrnn import ops
-from swiftrnn.ops import OPS
+from swiftrnn.ops.crf.reference import path_scores, viterbi
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-4, torch.bfloat16: 0.15, torch.float16: 0.03}
 TIMES, BATCHES, CHANNELS = (0, 1, 2, 5, 17, 40), (0, 1, 1, 3, 5), (1, 2, 5, 33, 130)
+SETTINGS = {"skip": (0, 3, 4), "scale": (1, 1, 10, 60)}
 ORDERS = ("", " with gradients", " with second gradients")
 KINDS = {
     layers.SRU: dict(
@@ -130,12 +131,11 @@ def values(function, leaves: list[Tensor], order: int, where: str = "") -> list[
 
 def call_op(choose: random.Random) -> tuple[str, str]:
     """What was called, and what went wrong."""
-    op, dtype = choose.choice(OPS), choose.choice([*TOLERANCE])
-    names = {name for case in op.cases for name in case} - set("TBH")
-    sizes = {"T": choose.choice(TIMES), "B": choose.choice(BATCHES), "H": choose.choice(CHANNELS)}
-    options = {name: choose.randrange(2) for name in names - {"skip"}}
-    if "skip" in names:
-        options["skip"] = choose.choice((0, 3, 4))
+    op, dtype = choose.choice(ops.ALL), choose.choice([*TOLERANCE])
+    names = {name for case in op.cases for name in case}
+    sizes = {"T": choose.choice(TIMES), "B": choose.choice(BATCHES)}
+    sizes |= {name: choose.choice(CHANNELS) for name in names & {"H", "K"}}
+    options = {name: choose.choice(SETTINGS.get(name, (0, 1))) for name in sorted(names - {*sizes})}
     inputs = [disguised(choose, x) if isinstance(x, Tensor) else x
               for x in op.sample(**sizes, **options, dtype=dtype)]  # fmt: skip
     order = choose.choice((0, 1) if dtype != torch.float64 else (0, 1, 1, 2))
@@ -152,6 +152,26 @@ def call_op(choose: random.Random) -> tuple[str, str]:
     exact = run(lambda x: x.double(), op.reference, "")
     wrong = differ(run(lambda x: x, function, where), exact, dtype)
     return f"{op.name}{ORDERS[order]}", wrong and f"{called}: {wrong}"
+
+
+def call_path(choose: random.Random) -> tuple[str, str]:
+    """The same for the best path, whose score is asked for: of two that are as good, any will do."""
+    sizes = {"T": choose.choice(TIMES), "B": choose.choice(BATCHES), "K": choose.choice(CHANNELS)}
+    options = {name: choose.randrange(2) for name in ("ragged", "forbidden")}
+    dtype, where = choose.choice([*TOLERANCE]), context(choose)
+    inputs = [disguised(choose, x) if isinstance(x, Tensor) else x
+              for x in ops.ALL[-1].sample(**sizes, **options, dtype=dtype)][:-1]  # fmt: skip
+    exact = [x.double() if is_real(x) else x for x in inputs]
+    with CONTEXTS[where]():
+        score, path = ops.crf_viterbi(*inputs)
+    if sizes["T"]:
+        own, lengths = path_scores(*exact, path), inputs[-1]
+        of_path = own if lengths is None else torch.where(lengths > 0, own, 0)
+    else:
+        of_path = score
+    best = viterbi(*exact)[0]
+    wrong = differ([score, of_path], [best, best], dtype)
+    return "crf_viterbi", wrong and f"crf_viterbi {sizes} {options} {dtype} {where}: {wrong}"
 
 
 def refused(choose: random.Random, function, inputs: list, called: str) -> str:
@@ -269,7 +289,7 @@ def fuzz(calls: int, seed: int, verbose: bool = False) -> tuple[Counter[str], st
             torch.set_num_threads(choose.choice((1, 2)))
             if verbose:
                 print(f"call {number}", flush=True)
-            call = choose.choice((call_op, call_op, call_layer))
+            call = choose.choice((call_op,) * 8 + (call_path,) + (call_layer,) * 4)
             kind, wrong = call(choose)
             counts[kind] += 1
             if wrong:
