@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from swiftrnn import ops
 from swiftrnn.nn._autocast import for_product, under_autocast
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._norm import layer_norm
 from swiftrnn.nn._options import SHARED, Check, at_least, flag, number, one_of, probability
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._blocked import multiplies_alone, project
@@ -278,7 +279,7 @@ class SRU(Recurrent):
         if self.norm != where:
             return x
         weight, bias = (getattr(self, f"{name}_norm_l{layer}") for name in ("weight", "bias"))
-        return nn.functional.layer_norm(x, weight.shape, weight.to(x.dtype), bias.to(x.dtype))
+        return layer_norm(x, weight, bias)
 
     def _norm_sizes(self) -> list[int]:
         """Features of each layer's norm."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from swiftrnn.nn._attention import Memory, allowed, attend, remember
 from swiftrnn.nn._autocast import for_product
 from swiftrnn.nn._ends import Ends
+from swiftrnn.nn._norm import layer_norm
 from swiftrnn.nn._options import Check, at_least, flag, or_none, probability
 from swiftrnn.nn.sru import SRU, Norm
 from swiftrnn.ops._product import linear
@@ -215,8 +216,7 @@ class SRUPlusPlus(SRU):
             before = states[0][1] if self.causal and states[0] is not None else None
             o, memory = self._attend(o, own, before, ends)
         if self.inner_norm:
-            norm = (own[f"{n}_inner_norm"].to(o.dtype) for n in ("weight", "bias"))
-            o = nn.functional.layer_norm(o, o.shape[-1:], *norm)
+            o = layer_norm(o, own["weight_inner_norm"], own["bias_inner_norm"])
         o = nn.functional.dropout(o, self.projection_dropout, self.training)
         return {"o": o, "memory": memory}
 
