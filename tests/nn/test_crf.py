@@ -249,3 +249,21 @@ def test_lengths_may_be_a_list(crf, emissions):
     right = crf.n_best(emissions, 2, LENGTHS)
     for a, e in zip(crf.n_best(emissions, 2, LENGTHS.tolist()), right, strict=True):
         assert torch.equal(a, e)
+
+
+@pytest.mark.parametrize("wanted", ["loss", "token_mean", "marginals", "decode", "n_best"])
+def test_another_default_device_changes_nothing(wanted):
+    torch.manual_seed(0)
+    crf, x, tags = CRF(3), torch.randn(5, 2, 3), torch.randint(3, (5, 2))
+    parts = {
+        "loss": lambda: torch.autograd.grad(crf(x, tags), [*crf.parameters()]),
+        "token_mean": lambda: [crf(x, tags, [5, 3], "token_mean").detach()],
+        "marginals": lambda: [crf.marginals(x, [5, 3])],
+        "decode": lambda: [crf.decode(x)],
+        "n_best": lambda: crf.n_best(x, 2),
+    }
+    expected = parts[wanted]()
+    with torch.device("meta"):
+        found = parts[wanted]()
+    for a, e in zip(found, expected, strict=True):
+        assert torch.equal(a, e)

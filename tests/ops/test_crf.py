@@ -183,6 +183,22 @@ def test_registered_as_pytorch_wants_it():
     torch.library.opcheck(torch.ops.swiftrnn.crf_viterbi.default, inputs[:5])
 
 
+@needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_registered_op_has_gradients(dtype):
+    inputs = OP.sample(T=5, B=2, K=3, ragged=1, tagged=1, dtype=dtype)
+
+    def values(function):
+        leaves = [x.detach().requires_grad_() for x in inputs[:4]]
+        loss = function(*leaves, *inputs[4:])
+        return loss, *torch.autograd.grad(loss.sum(), leaves)
+
+    for a, e in zip(
+        values(lambda *given: OP.raw["forward"](*given, True)[0]), values(ops.crf), strict=True
+    ):
+        assert torch.equal(a, e)
+
+
 def test_compiles_whole():
     inputs = draw(6, 3, 4, ragged=1)
     compiled = torch.compile(lambda *x: (ops.crf(*x), ops.crf_viterbi(*x[:5])[1]), fullgraph=True)

@@ -123,8 +123,9 @@ class CRF(nn.Module):
             )
         loss = ops.crf(x, *self.scores(), lengths, self._time_first(tags))
         if reduction == "token_mean":
-            steps = x.shape[0] * x.shape[1] if lengths is None else torch.as_tensor(lengths).sum()
-            return loss.sum() / steps
+            T, B = x.shape[:2]
+            given = None if lengths is None else torch.as_tensor(lengths, device=x.device)
+            return loss.sum() / (T * B if given is None else given.sum())
         return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
 
     def scores(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -266,8 +267,9 @@ def _n_best(
 ) -> tuple[Tensor, Tensor]:
     """Scores (n, B), -inf where there is no such path, and paths (n, T, B)."""
     T, B, K = x.shape
-    whole = torch.full((B,), T) if lengths is None else torch.as_tensor(lengths)
-    lengths = whole.to(x.device)
+    if lengths is None:
+        lengths = torch.full((B,), T, device=x.device)
+    lengths = torch.as_tensor(lengths, device=x.device)
     if not T:
         score = x.new_full((n, B), NEVER)
         score[0] = 0

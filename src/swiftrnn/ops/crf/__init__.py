@@ -71,7 +71,7 @@ def _prepare(
 
 def _outputs(emissions: Tensor, transitions: Tensor, *_: object) -> tuple[Any, ...]:
     (T, B, K), real = emissions.shape, transitions.dtype
-    return ((B,), real), ((B,), real), ((T, B, K), real)
+    return ((B,), real), ((B,), real), ((T, B, K), torch.float64)
 
 
 _SCORES = "Tensor emissions, Tensor transitions, Tensor start, Tensor end, Tensor? lengths"

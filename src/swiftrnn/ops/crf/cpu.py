@@ -65,7 +65,7 @@ def backward(
     size = n_threads * 3 * wide + n_parts * (K * K + 2 * K)
     _backward(
         emissions.dtype, emissions, transitions, end, lengths, tags, arrived, totals, grad, *grads,
-        room, torch.empty(size, dtype=torch.float64), T, B, K, wide, n_parts, n_threads,
+        room, torch.empty(size, dtype=torch.float64, device=_native.CPU), T, B, K, wide, n_parts, n_threads,
     )  # fmt: skip
     return grads[0], grads[1], grads[2], grads[3]
 
