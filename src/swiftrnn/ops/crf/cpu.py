@@ -63,9 +63,10 @@ def backward(
     grads = [torch.empty_like(each) for each in (emissions, transitions, start, end)]
     room = transitions.new_empty((2 * K + n_threads * (K + 4)) * wide)
     size = n_threads * 3 * wide + n_parts * (K * K + 2 * K)
+    wide_room = torch.empty(size, dtype=torch.float64, device=_native.CPU)
     _backward(
         emissions.dtype, emissions, transitions, end, lengths, tags, arrived, totals, grad, *grads,
-        room, torch.empty(size, dtype=torch.float64, device=_native.CPU), T, B, K, wide, n_parts, n_threads,
+        room, wide_room, T, B, K, wide, n_parts, n_threads,
     )  # fmt: skip
     return grads[0], grads[1], grads[2], grads[3]
 
