@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.programs import run_here
 
 from swiftrnn import bench, machine, timing
 from swiftrnn.ops import OPS
@@ -24,25 +24,12 @@ needs_kernels = pytest.mark.skipif(
 
 
 def script(name: str, *words: str) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join(p for p in sys.path if p)
-    return subprocess.run(
-        [sys.executable, str(BENCHMARKS / name), *words],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+    return run_here(BENCHMARKS / name, *words, folder=BENCHMARKS)
 
 
 def printed(code: str, folder: Path) -> list[str]:
     """The lines that code prints which may import the benchmarks' modules."""
-    paths = os.pathsep.join([str(BENCHMARKS), *(p for p in sys.path if p)])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-    )
+    done = run_here(code, folder=folder, beside=BENCHMARKS)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

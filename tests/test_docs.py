@@ -2,13 +2,12 @@
 
 import doctest
 import importlib
-import os
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import pytest
+from tests.programs import COMMAND, run_here
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -31,53 +30,43 @@ def blocks(path: Path, language: str) -> list[str]:
 
 
 def cases(language: str) -> list:
-    return [
-        pytest.param(text, id=f"{path.relative_to(ROOT)}-{number}")
-        for path in PAGES
-        for number, text in enumerate(blocks(path, language))
-    ]
-
-
-def small(compare: str) -> str:
-    """A comparison as documented, but a second for each layer, and layers that fit into it."""
-    return re.sub(r" --seconds \S+", "", compare) + " --seconds 1 --hidden 96"
+    """Every block of the pages, once."""
+    found = {}
+    for path in PAGES:
+        for number, text in enumerate(blocks(path, language)):
+            found.setdefault(text, f"{path.relative_to(ROOT)}-{number}")
+    return [pytest.param(text, id=name) for text, name in found.items()]
 
 
 def runnable(block: str) -> list[str]:
-    """The lines a test can run: quick, and without the installs, which `.ci/run` runs."""
-    lines = []
-    for line in block.splitlines():
-        parts = [p for p in line.split(" && ") if not p.startswith("pip ") and p != "pytest"]
-        lines += [small(part) if part.startswith("swiftrnn compare") else part for part in parts]
-    return lines
+    """The lines a test can run: quick, and without the two that `.ci/run` runs as they stand."""
+    lines = [line for line in block.splitlines() if not line.startswith("pip ")]
+    return [
+        re.sub(r" --seconds \S+", " --seconds 1 --hidden 96", line)
+        if line.startswith("swiftrnn compare")
+        else line
+        for line in lines
+    ]
 
 
 @pytest.mark.parametrize("code", cases("python"))
 def test_python_blocks_run(code, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = run_here(code, folder=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("block", cases("sh"))
 def test_shell_blocks_run(block, tmp_path):
-    lines = runnable(block)
-    if not lines:
-        pytest.skip("installs and tests only: .ci/run runs them in a fresh virtual environment")
-    script = "\n".join(["swiftrnn() { " + f'"{sys.executable}" -m swiftrnn "$@"; ' + "}", *lines])
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    if not runnable(block):
+        pytest.skip("installs and what follows: .ci/run runs it in a fresh virtual environment")
+    for line in runnable(block):
+        typed, command = re.fullmatch(r'(?:echo "(.*)" \| )?swiftrnn (.*)', line).groups()
+        done = run_here(COMMAND, *shlex.split(command), folder=tmp_path, typed=typed or "")
+        assert done.returncode == 0, done.stderr
 
 
 def test_only_installs_are_left_out():
-    block = "pip install '.[train,report]' && swiftrnn compare --seconds 9\nswiftrnn list"
+    block = "pip install '.[test]' && pytest\nswiftrnn compare --seconds 9\nswiftrnn list"
     assert runnable(block) == ["swiftrnn compare --seconds 1 --hidden 96", "swiftrnn list"]
 
 
@@ -146,12 +135,7 @@ def test_every_test_that_is_named_exists():
 
 @pytest.mark.parametrize("script", ["benchmarks/report.py", "docs/build.py"])
 def test_generated_text_is_in_step(script):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / script), "--check"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        capture_output=True,
-        text=True,
-    )
+    done = run_here(ROOT / script, "--check", folder=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

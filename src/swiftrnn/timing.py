@@ -64,6 +64,9 @@ def interleaved(
     seconds: dict[K, list[float]] = {name: [] for name in cases}
     calls = dict.fromkeys(cases, 1)
     names, began, collecting = list(cases), time.perf_counter(), gc.isenabled()
+    gc.collect()
+    if freezing := not gc.get_freeze_count():
+        gc.freeze()  # what is there stays: the collections between rounds look at what is new
     try:
         for done in range(-warmup, repeats):
             gc.collect()
@@ -83,6 +86,8 @@ def interleaved(
     finally:
         if collecting:
             gc.enable()
+        if freezing:
+            gc.unfreeze()
     return {n: Timing(statistics.median(s), min(s), len(s)) for n, s in seconds.items()}
 
 
