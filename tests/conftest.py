@@ -8,11 +8,12 @@ import hypothesis
 import pytest
 import torch
 import torch.utils.deterministic
+from xdist.scheduler import LoadFileScheduling
 
 from swiftrnn.ops import _native
 
 ROOT = Path(__file__).parent.parent
-PROCESSES = ("bench", "cli", "compare", "docs", "fit")  # start whole programs, with all threads
+PROCESSES = ("bench", "cli", "compare", "docs", "fit", "sweep")  # whole programs, all threads
 sys.path.insert(0, str(ROOT))
 
 import build_kernels  # noqa: E402
@@ -47,16 +48,24 @@ def pytest_configure(config):
         )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def is_process(file):
+    return Path(file).stem.removeprefix("test_") in PROCESSES
+
+
 def pytest_collection_modifyitems(items):
-    """Tests of whole programs run one after the other, and first; all others beside them."""
-    whole = [i for i in items if i.path.stem.removeprefix("test_") in PROCESSES]
-    for item in whole:
-        item.add_marker(pytest.mark.xdist_group("processes"))
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-    items.sort(key=lambda item: item not in whole)
+    items.sort(key=lambda item: not is_process(item.path))  # the longest first
+
+
+class ByFile(LoadFileScheduling):
+    """A file's tests share one worker and what it made; all whole programs do, one by one."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return "processes" if is_process(file) else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

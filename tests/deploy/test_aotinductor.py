@@ -11,8 +11,6 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package, cpp_bui
 
 from swiftrnn.nn import QRNN, SRU, MinGRU
 
-pytestmark = pytest.mark.xdist_group("aotinductor")  # compiles once
-
 
 def compiler():
     try:

@@ -241,9 +241,15 @@ def signature(kernel, dtype, chosen):
     return kinds, constants | {name: chosen[name] for name in ("BLOCK", "AHEAD")}
 
 
+EVERY, SOME = (80, "gfx942"), (torch.float32, torch.bfloat16)  # newer GPUs differ in little
+
+
 @compiles
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: str(target[1]))
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    ("dtype", "target"),
+    [(d, t) for d in TOLERANCE for t in TARGETS if t[1] in EVERY or d in SOME],
+    ids=lambda x: str(x[1] if isinstance(x, tuple) else x),
+)
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize(
     ("op", "part", "constants"), KERNELS, ids=lambda x: str(getattr(x, "name", x))

@@ -28,7 +28,6 @@ from swiftrnn.training import sweep
 from swiftrnn.training.sweep import Study, failed, finished, work
 
 pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
-pytestmark = pytest.mark.xdist_group("processes")  # each starts programs of its own
 
 WORKER = """
 import os, sys, time
