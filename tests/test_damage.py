@@ -1,6 +1,7 @@
 """Each file of a finished run, damaged in each way: the same answer as before, or one line."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -239,3 +240,38 @@ def test_threads_are_limited_for_programs_too():
 def test_the_checksum_is_the_last_key_of_what_is_written(runs):
     for name in ("config.json", "vocabulary.json", "metrics.json", "best.json"):
         assert list(json.loads((runs / "tagger" / name).read_text()))[-1] == "checksum"
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A finished sweep of two points."""
+    out = tmp_path_factory.mktemp("sweep") / "run"
+    words = ("hsic_test", "--preset", "smoke", "--metric", "pairs", "--grid", "seed=0,1")
+    assert cli.main(["sweep", *words, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"no database at all",
+        lambda content: content[:3000],
+        lambda content: content[:200] + b"\xff" * 5000 + content[5200:],
+        lambda content: content.replace(b'"pairs": ', b'"pairs":9'),
+    ],
+    ids=["another file", "cut off", "overwritten", "another number"],
+)
+def test_a_damaged_study_gets_one_line_and_can_be_begun_anew(swept, tmp_path, damage, capsys):
+    run = shutil.copytree(swept, tmp_path / "run")
+    study = run / "study.db"
+    study.write_bytes(damage(study.read_bytes()))
+    words = ["sweep", "hsic_test", "--preset", "smoke", "--metric", "pairs", "--grid", "seed=0,1"]
+    words += ["--out", str(run), "--resume"]
+    assert cli.main(words) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if not x.startswith("sweep  100%")]
+    assert re.match(r"error: a sweep needs .*; got .*study\.db.*; it was damaged: remove it", line)
+    study.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in run.glob("trial-*/metrics.json")}
+    assert cli.main(words) == 0
+    assert len(kept) == 2
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept  # as the line promised

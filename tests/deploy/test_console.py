@@ -89,6 +89,30 @@ def test_a_closed_standard_input_gets_one_line(tagger, monkeypatch, capsys):
     assert "a text as INPUT or on standard input; got neither" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("streams", "status", "printed", "said"),
+    [
+        (">&-", 2, "", "error: swiftrnn needs a standard output; got a closed one; send it to"),
+        ("2>&-", 0, "ner_crf", ""),
+        ("<&-", 0, "ner_crf", ""),
+        ("<&- >&- 2>&-", 2, "", ""),
+    ],
+)
+def test_any_standard_stream_may_be_closed(streams, status, printed, said):
+    paths = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m swiftrnn list {streams}'],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **paths},
+    )
+    assert done.returncode == status
+    assert done.stdout.count("\n") > 5 if printed else not done.stdout
+    assert printed in done.stdout
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == bool(said)
+
+
 def test_any_bytes_go_through_where_a_text_is_continued(streams):
     out = streams(b"\xff\xc3\xbc")
     (text,) = console.given((), any_bytes=True)
