@@ -220,6 +220,24 @@ def test_shuffled_bytes_cannot_be_learnt(tmp_path):
     assert metrics["bits_per_byte"] < metrics["control_order_0"] - 0.5
 
 
+def test_shuffled_words_cannot_be_learnt_either(tmp_path):
+    (tmp_path / "text").write_text("one two three four five six seven\n" * 3000)
+    config = replace(
+        SMOKE, made_up=False, text=tmp_path / "text", level="word", ngrams=1, control=True, steps=60
+    )
+    metrics = language_model.run(config, tmp_path / "run")
+    assert metrics["perplexity"] < 1.5
+    assert metrics["control_perplexity"] > 0.98 * metrics["control_unigram"] > 7
+
+
+def test_shuffling_keeps_the_words_and_nothing_else():
+    text = data.made_up(0)
+    mixed = data.shuffled(text, 0, "word")
+    assert sorted(mixed.train.split()) == sorted(text.train.split())
+    assert mixed.train.split() != text.train.split()
+    assert mixed.train.count(b"\n") == text.train.count(b"\n")
+
+
 def test_shuffling_keeps_the_counts_and_nothing_else():
     text = data.made_up(0)
     mixed = data.shuffled(text, 0)

@@ -48,7 +48,7 @@ class Config(limits.Checked):
     text: limits.OwnFile = None  # of yours; else the Python library, or WikiText-2 for words
     level: Literal["byte", "word"] = "byte"
     made_up: bool = False  # learn sums such as 3+4=7 in place of a text
-    control: bool = False  # also train on shuffled bytes, where nothing can be learnt
+    control: bool = False  # also train on shuffled bytes or words, where nothing can be learnt
 
 
 SMOKE = Config(
@@ -99,18 +99,24 @@ def train(config: Config, out: Path, resume: bool = False, text: Text | None = N
     return fitted
 
 
+CONTROLS = {  # what is measured of a shuffled text, and what it is called
+    "byte": {"bits_per_byte": "control_bits", "baseline_order_0": "control_order_0"},
+    "word": {"perplexity": "control_perplexity", "baseline_unigram": "control_unigram"},
+}
+
+
 def run(config: Config, out: Path) -> dict[str, float]:
     """Train, then measure on the test part: bits per byte, or perplexity, and what to beat."""
     text = text_for(config)
     fitted = train(config, out, resume=True, text=text)
     model = load(config, out)
     found = measure(model, text)
-    if config.control:  # trained on shuffled bytes, a model can find their counts, nothing else
-        mixed, apart = shuffled(text, config.seed), out / "control"
+    if config.control:  # trained on what is shuffled, a model can find the counts, nothing else
+        mixed, apart = shuffled(text, config.seed, config.level), out / "control"
         train(replace(config, control=False), apart, resume=True, text=mixed)
         control = measure(load(config, apart), mixed)
-        found["control_bits"] = control["bits_per_byte"]
-        found["control_order_0"] = control["baseline_order_0"]
+        for of, name in CONTROLS[config.level].items():
+            found[name] = control[of]
     found["parameters"] = sum(p.numel() for p in model.parameters())
     found["tokens"] = fitted.steps * config.batch_size * config.time
     found["tokens_per_second"] = found["tokens"] / fitted.seconds

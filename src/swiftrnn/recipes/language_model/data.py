@@ -26,11 +26,15 @@ def made_up(seed: int) -> Text:
     return Text(*parts, name="sums", sha256="", test_files=(parts[2],))
 
 
-def shuffled(text: Text, seed: int) -> Text:
-    """The control: the same bytes in random order, so that nothing but their counts is left."""
+def shuffled(text: Text, seed: int, level: str = "byte") -> Text:
+    """The control: the same bytes or words in random order: nothing but their counts is left."""
     draw = np.random.default_rng(seed)
-    train, valid, test = (
-        draw.permutation(np.frombuffer(part, np.uint8)).tobytes()
-        for part in (text.train, text.valid, text.test)
-    )
+
+    def mixed(part: bytes) -> bytes:
+        if level == "byte":
+            return draw.permutation(np.frombuffer(part, np.uint8)).tobytes()
+        words = [word for word in part.replace(b"\n", b" \n ").split(b" ") if word]
+        return b" ".join(words[i] for i in draw.permutation(len(words)))
+
+    train, valid, test = map(mixed, (text.train, text.valid, text.test))
     return Text(train, valid, test, f"{text.name}, shuffled", text.sha256, test_files=(test,))
