@@ -440,7 +440,7 @@ def check_all_done_once(storage, size):
 
 
 def test_two_workers_that_start_together_run_every_point_once(tmp_path):
-    storage, size = tmp_path / "study.db", 20
+    storage, size = tmp_path / "study.db", 15
     with workers(tmp_path, 2, storage, seconds=0.02, size=size) as staff:
         assert [ended(each, 120) for each in staff] == [0, 0]
     check_all_done_once(storage, size)
@@ -699,7 +699,7 @@ def base(postgres):
 
 
 def test_postgresql_two_workers_that_start_together(base, tmp_path):
-    size = 20  # tables, study and trials are all made by both
+    size = 15  # tables, study and trials are all made by both
     with workers(tmp_path, 2, base, seconds=0.02, size=size) as staff:
         assert [ended(each, 120) for each in staff] == [0, 0]
     check_all_done_once(base, size)
