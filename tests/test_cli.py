@@ -212,8 +212,11 @@ def test_a_copied_recipe_is_a_package_of_its_own(swiftrnn, tmp_path):
     assert refused(swiftrnn("copy", "language_model", "mine"), "exists")
     assert refused(swiftrnn("copy", "language_model", "not-mine"), "'not-mine'")
     assert refused(swiftrnn("copy", "nosuch", "other"), "'nosuch'")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import mine; print(mine.Config())"
-    assert in_new_process(code).startswith("Config(")
+    mine = run.module("./mine")
+    assert Path(mine.__file__).parent == tmp_path / "mine"
+    assert repr(mine.Config()).startswith("Config(")
+    parts = {name for name in sys.modules if name.startswith("mine.")}
+    assert parts == {f"mine.{path.stem}" for path in (tmp_path / "mine").glob("[!_]*.py")}
 
 
 def test_a_missing_extra_gets_one_line_that_names_it(swiftrnn, monkeypatch):
@@ -227,16 +230,20 @@ def test_a_missing_extra_gets_one_line_that_names_it(swiftrnn, monkeypatch):
 
 
 @pytest.mark.parametrize("recipe", ["random_angles", "hsic_bottleneck", "information_plane"])
-def test_a_recipe_that_needs_scipy_says_so_before_it_begins(recipe, tmp_path):
-    words = ["run", recipe, "--preset", "smoke", "--out", str(tmp_path / "run")]
-    code = (
-        "import importlib.util as u, sys; real = u.find_spec; "
-        "u.find_spec = lambda name, *a: None if name == 'scipy' else real(name, *a); "
-        f"from swiftrnn.cli import main; sys.exit(main({words!r}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+def test_a_recipe_that_needs_scipy_says_so_before_it_begins(
+    swiftrnn, recipe, tmp_path, monkeypatch
+):
+    import importlib.util
+
+    parts = (f"swiftrnn.recipes.{recipe}", "swiftrnn.analysis")  # they are to be loaded anew
+    for name in [name for name in sys.modules if name.startswith(parts)]:
+        monkeypatch.delitem(sys.modules, name)
+    real = importlib.util.find_spec
+    hidden = lambda name, *a: None if name == "scipy" else real(name, *a)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
     needed = "needs the extra analysis", "scipy is missing; run pip install 'swiftrnn[analysis]'"
-    refused((done.returncode, done.stdout, done.stderr), *needed)
+    words = ("run", recipe, "--preset", "smoke", "--out", tmp_path / "run")
+    assert refused(swiftrnn(*words), *needed)
     assert not (tmp_path / "run").exists()
 
 
@@ -407,22 +414,24 @@ def test_seeds_workers_and_failures_of_a_sweep(swiftrnn, adder, tmp_path):
         "point": {"rate": 9.0, "text": None, "seed": 3},
         "why": "FloatingPointError: loss is nan",
     }
+    logs = {*(tmp_path / "a").glob("worker-*.log")}
     again = swiftrnn(*adder, "--resume", "--out", "a")
     assert again == (0, out, "sweep  100%  12 of 12 done, 4 failed\n")
     assert len(called(tmp_path / "a")) == 12
+    assert {*(tmp_path / "a").glob("worker-*.log")} == logs  # nobody started with nothing to do
 
 
 def test_a_long_table_is_cut_and_a_short_of_seeds_is_told(swiftrnn, adder, tmp_path):
-    words = (*adder, "--grid", "rate=0..5:lin:30", "--metric", "sum", "--out", "a")
+    words = (*adder, "--grid", "rate=0..5:lin:22", "--metric", "sum", "--out", "a")
     status, out, _ = swiftrnn(*words)
     assert status == 0
     assert len(out.splitlines()) == 1 + 20 + 3
-    assert "and 10 more in a/sweep.json" in out
-    assert len(read(tmp_path / "a" / "sweep.json")["points"]) == 30
+    assert "and 2 more in a/sweep.json" in out
+    assert len(read(tmp_path / "a" / "sweep.json")["points"]) == 22
     (tmp_path / "adder" / "__init__.py").write_text(
         textwrap.dedent(ADDER).replace("config.rate > 5", "config.seed == 1")
     )
-    words = (*adder, "--grid", "steps=1,2", "--seeds", 3, "--metric", "sum", "--out", "b")
+    words = (*adder, "--grid", "steps=1", "--seeds", 3, "--metric", "sum", "--out", "b")
     status, out, _ = swiftrnn(*words)
     assert status == 0
     assert out.splitlines()[1] == "1      2.5 ± 1.4 (2 of 3 seeds)"
@@ -676,12 +685,12 @@ def test_workers_end_with_their_command_and_their_trials_go_on(adder, swiftrnn, 
 
 def test_a_real_recipe_sweeps_from_the_command_line(swiftrnn, tmp_path):
     pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
-    words = ("--preset", "smoke", "--steps", 20, "--threads", 1, "--metric", "bits_per_byte")
+    words = ("--preset", "smoke", "--steps", 10, "--threads", 1, "--metric", "bits_per_byte")
     words = ("language_model", "--grid", "hidden=8,16", *words, "--out", "a")
     status, out, err = swiftrnn("sweep", *words)
     assert status == 0, err
     assert {line.split()[0] for line in out.splitlines()[1:3]} == {"8", "16"}
     (best, other) = read(tmp_path / "a" / "sweep.json")["points"]
     assert best["mean"] <= other["mean"]
-    assert best["metrics"]["steps"] == 20
+    assert best["metrics"]["steps"] == 10
     assert (tmp_path / "a" / "trial-0" / "model.safetensors").exists()

@@ -19,6 +19,7 @@ from swiftrnn.training import folder
 
 SMALL = ["--hidden", 64, "--depth", 2, "--batch-size", 4, "--time", 32, "--threads", 1]
 CHOSEN = ("sru", "lstm", "conv")
+PLANTED = ("statistics", "lightning", "queue", "tyro")
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,16 @@ def call(capsys, *words):
 
 @pytest.fixture(scope="module")
 def finished(text, tmp_path_factory):
-    """The folder and what was printed of one whole comparison in a process of its own."""
-    out = tmp_path_factory.mktemp("runs") / "small"
+    """The folder and what was printed of one whole comparison in a process of its own.
+
+    The folder it works in has files named as modules, each of which would tell that it ran.
+    """
+    here = tmp_path_factory.mktemp("runs")
+    out = here / "small"
+    for name in PLANTED:
+        (here / f"{name}.py").write_text(f"open('{name} ran', 'w').close()\n")
     words = ["compare", "--seconds", "1", "--layers", *CHOSEN, "--text", text, "--out", out, *SMALL]
-    done = start(words).communicate(timeout=240)
+    done = start(words, cwd=here).communicate(timeout=240)
     assert (out / "metrics.json").exists(), done[1]
     return out, *done
 
@@ -300,17 +307,19 @@ def test_sizes_that_cannot_be_equal_are_refused_and_leave_nothing(text, tmp_path
 
 
 @pytest.fixture
-def interrupted(text, tmp_path):
-    """Starts a comparison of two layers and, once the second one trains, sends it a signal."""
-    errors = (tmp_path / "errors").open("w+")
-    out = tmp_path / "run"
-    words = ["--seconds", 3, "--layers", "sru", "lstm", "--text", text, "--out", out, *SMALL]
-    process = start(["compare", *words], stderr=errors, start_new_session=True)
+def interrupted(tmp_path):
+    """Starts or resumes a comparison and, once its second layer trains, sends it a signal."""
+    out, processes = tmp_path / "run", []
 
-    def send(number):
+    def send(number, *words):
+        file = tmp_path / f"errors of {number.name}"
+        with file.open("w") as errors:
+            words = ("compare", *words, "--out", out)
+            process = start(words, stderr=errors, start_new_session=True)
+        processes.append(process)
         end = time.monotonic() + 200
-        while not re.search(r"lstm +\d+%", (tmp_path / "errors").read_text()):
-            assert process.poll() is None, (tmp_path / "errors").read_text()
+        while not re.search(r"lstm +\d+%", file.read_text()):
+            assert process.poll() is None, file.read_text()
             assert time.monotonic() < end, "it took too long"
             time.sleep(0.02)
         with pytest.raises(BlockingIOError, match=f"got {out}, where process {process.pid} trains"):
@@ -319,31 +328,36 @@ def interrupted(text, tmp_path):
         printed, _ = process.communicate(timeout=60)
         if number == signal.SIGKILL:
             wait_until_nothing_trains(out)
-        return out, process.returncode, printed, (tmp_path / "errors").read_text()
+        return out, process.returncode, printed, file.read_text()
 
     yield send
-    process.kill()
-    process.communicate()
-    errors.close()
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
-NUMBERS = [signal.SIGINT, signal.SIGHUP, signal.SIGKILL]  # SIGTERM goes the way of SIGHUP
-
-
-@pytest.mark.parametrize("number", NUMBERS, ids=["ctrl-c", "hung up", "killed"])
-def test_an_interruption_loses_nothing_and_leaves_nothing_behind(interrupted, capfd, number):
-    out, status, printed, errors = interrupted(number)
-    assert processes_on(out) == []  # whatever ended the parent, its children have ended as well
-    assert "bits/byte" not in printed
-    if number != signal.SIGKILL:
-        assert status == 128 + number
-        assert errors.rstrip().splitlines()[-1] == (
-            f"interrupted; what is done is kept; go on with swiftrnn compare --resume --out {out}"
-        )
-    assert not (out / "lstm" / "metrics.json").exists()
-    assert not (out / "metrics.json").exists()
-    done = (out / "sru" / "model.safetensors").read_bytes()
-    saved = torch.load(out / "lstm" / "checkpoints" / "last.ckpt", weights_only=True)
+def test_interruptions_lose_nothing_and_leave_nothing_behind(interrupted, text, capfd):
+    """Three of one comparison, which goes on after each; SIGTERM goes the way of SIGHUP."""
+    words = ("--seconds", 3, "--layers", "sru", "lstm", "--text", text, *SMALL)
+    steps, done = 0, None
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        out, status, printed, errors = interrupted(number, *words)
+        words = ("--resume",)
+        assert processes_on(out) == []  # whatever ended the parent, its children have ended too
+        assert "bits/byte" not in printed
+        assert status == (-number if number == signal.SIGKILL else 128 + number)
+        if number != signal.SIGKILL:
+            again = f"go on with swiftrnn compare --resume --out {out}"
+            last = errors.rstrip().splitlines()[-1]
+            assert last == f"interrupted; what is done is kept; {again}"
+        assert not (out / "lstm" / "metrics.json").exists()
+        assert not (out / "metrics.json").exists()
+        assert ("sru " in errors) == (done is None)  # trained once
+        done = done or (out / "sru" / "model.safetensors").read_bytes()
+        checkpoint = out / "lstm" / "checkpoints" / "last.ckpt"
+        saved = torch.load(checkpoint, weights_only=True)["global_step"]
+        assert saved > steps  # it went on from there
+        steps = saved
 
     status, printed, errors = call(capfd, "compare", "--resume", "--out", out)
     assert status == 0, errors
@@ -351,7 +365,7 @@ def test_an_interruption_loses_nothing_and_leaves_nothing_behind(interrupted, ca
     assert "sru " not in errors  # not trained again
     assert (out / "sru" / "model.safetensors").read_bytes() == done
     lstm = metrics_of(out)["layers"]["lstm"]
-    assert lstm["steps"] >= saved["global_step"] > 0  # it went on, in what was left of its time
+    assert lstm["steps"] >= steps  # it went on, in what was left of its time
     assert 3.0 <= lstm["seconds"] < 5
     assert (out / "report.html").exists()
 
@@ -421,14 +435,11 @@ def wait_until_nothing_trains(out, seconds=30):
         time.sleep(0.05)
 
 
-def test_no_file_of_the_working_folder_runs(text, tmp_path):
+def test_no_file_of_the_working_folder_runs(finished):
     """Children of Python look for modules in the working folder first, unless they are told not."""
-    for name in ("statistics", "lightning", "queue", "tyro"):
-        (tmp_path / f"{name}.py").write_text(f"open('{name} ran', 'w').close()\n")
-    words = ["compare", "--layers", "sru", "--seconds", 0.2, "--text", text, "--out", "run", *SMALL]
-    errors = start(words, cwd=tmp_path).communicate(timeout=240)[1]
-    assert [path.name for path in tmp_path.glob("* ran")] == [], errors
-    assert (tmp_path / "run" / "metrics.json").exists(), errors
+    here = finished[0].parent
+    assert {path.stem for path in here.glob("*.py")} == {*PLANTED}
+    assert [path.name for path in here.glob("* ran")] == [], finished[2]
 
 
 def test_resume_refuses_other_settings_and_another_text(text, tmp_path, capsys):

@@ -219,7 +219,7 @@ def _lead(study: training.Study, workers: int, task: Callable[..., Any], out: Pa
     threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
     staff: list[tuple[Any, Any]] = []
     try:
-        for _ in range(workers):
+        for _ in study.trials("WAITING", "RUNNING")[:workers]:  # no more than there is work for
             ours, theirs = context.Pipe(duplex=False)
             staff.append(
                 (context.Process(target=_employed, args=(task, out, threads, theirs)), ours)

@@ -2,8 +2,10 @@
 
 import collections
 import contextlib
+import gc
 import itertools
 import math
+import multiprocessing
 import os
 import pickle
 import shutil
@@ -30,9 +32,13 @@ from swiftrnn.training.sweep import Study, failed, finished, work
 pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
 
 WORKER = """
-import os, sys, time
+import gc, os, time
 from pathlib import Path
 from swiftrnn.training import sweep
+
+folder, storage, seconds, size, grace = words
+os.chdir(folder)
+gc.freeze()
 
 def objective(point, out):
     with open("calls", "a") as calls:
@@ -42,7 +48,6 @@ def objective(point, out):
         time.sleep(0.01)
     return {"loss": point["a"] + point["b"] / 10}
 
-storage, seconds, size, grace = sys.argv[1:]
 storage = storage if "://" in storage else Path(storage)
 Path(f"ready-{os.getpid()}").touch()
 while not Path("go").exists():
@@ -51,6 +56,19 @@ grid = {"a": list(range(int(size))), "b": [1, 2]}
 options = dict(out=Path.cwd(), metric="loss", grace=float(grace), progress=False)
 sweep.work(objective, grid, storage, "points", **options)
 """
+
+
+METHODS = multiprocessing.get_all_start_methods()
+FORKS = multiprocessing.get_context("forkserver" if "forkserver" in METHODS else "spawn")
+FORKS.set_forkserver_preload(["swiftrnn.training.sweep", "optuna", "alembic.context"])
+
+
+@pytest.fixture(autouse=True)
+def _little_garbage():
+    """Trials look for garbage among their own objects, not among all that the tests have loaded."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @dataclass(frozen=True)
@@ -357,13 +375,32 @@ def test_progress_is_one_line_with_what_is_left(tmp_path, capsys):
 
 
 def start(tmp_path, storage, seconds=0.0, size=3, grace=90):
-    """A worker in a process of its own, which begins when there is a file `go`."""
-    words = [str(word) for word in (storage, seconds, size, grace)]
-    return subprocess.Popen([sys.executable, "-c", WORKER, *words], cwd=tmp_path)
+    """A worker in a process of its own, which begins when there is a file `go`.
+
+    It is the fork of a process that has loaded Optuna: a new Python takes a second for that.
+    """
+    words = [str(word) for word in (tmp_path, storage, seconds, size, grace)]
+    process = FORKS.Process(target=exec, args=(WORKER, {"words": words}))
+    process.start()
+    return process
+
+
+def start_python(tmp_path, *words):
+    """The same as a child of this process: once killed, it is a zombie until it is waited for."""
+    words = [str(word) for word in (tmp_path, *words)]
+    return subprocess.Popen([sys.executable, "-c", f"words = {words!r}\n{WORKER}"])
+
+
+def ended(process, seconds=60):
+    """The exit status of a worker, once it has ended."""
+    if isinstance(process, subprocess.Popen):
+        return process.wait(seconds)
+    process.join(seconds)
+    return process.exitcode
 
 
 @contextlib.contextmanager
-def workers(tmp_path, count, *words, **options):
+def workers(tmp_path, count, *words, start=start, **options):
     """Workers that begin at the same moment; none is left running."""
     staff = [start(tmp_path, *words, **options) for _ in range(count)]
     try:
@@ -373,7 +410,7 @@ def workers(tmp_path, count, *words, **options):
     finally:
         for each in staff:
             each.kill()
-            each.wait()
+            ended(each)
 
 
 def until(true, seconds=60):
@@ -402,9 +439,9 @@ def check_all_done_once(storage, size):
 
 
 def test_two_workers_that_start_together_run_every_point_once(tmp_path):
-    storage, size = tmp_path / "study.db", 30
+    storage, size = tmp_path / "study.db", 15
     with workers(tmp_path, 2, storage, seconds=0.02, size=size) as staff:
-        assert [each.wait(120) for each in staff] == [0, 0]
+        assert [ended(each, 120) for each in staff] == [0, 0]
     check_all_done_once(storage, size)
     ran = calls(tmp_path)
     assert sorted(name for name, _ in ran) == sorted(f"trial-{i}" for i in range(2 * size))
@@ -412,7 +449,7 @@ def test_two_workers_that_start_together_run_every_point_once(tmp_path):
 
 
 def test_one_killed_while_it_makes_the_trials_leaves_none_out(tmp_path):
-    storage, size = tmp_path / "study.db", 150
+    storage, size = tmp_path / "study.db", 75
 
     def made():
         with (
@@ -422,10 +459,10 @@ def test_one_killed_while_it_makes_the_trials_leaves_none_out(tmp_path):
             return base.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
 
     with workers(tmp_path, 1, storage, seconds=100, size=size) as staff:
-        until(lambda: (made() or 0) >= 20)
+        until(lambda: (made() or 0) >= 10)
         staff[0].kill()
-        staff[0].wait()
-    assert 20 <= made() < 2 * size
+        ended(staff[0])
+    assert 10 <= made() < 2 * size
     with contextlib.closing(Study(storage, "points", maximize=False)) as study:
         study.begin({"a": list(range(size)), "b": [1, 2]}, "loss", {})
     points = [(trial.params["a"], trial.params["b"]) for trial in all_trials(storage)]
@@ -434,11 +471,11 @@ def test_one_killed_while_it_makes_the_trials_leaves_none_out(tmp_path):
 
 def test_the_trial_of_a_killed_worker_is_run_by_the_living(tmp_path):
     storage = tmp_path / "study.db"
-    with workers(tmp_path, 2, storage, seconds=0.3) as staff:
+    with workers(tmp_path, 2, storage, 0.3, 3, 90, start=start_python) as staff:
         until(lambda: len({pid for _, pid in calls(tmp_path)}) == 2)
         (lost,) = [name for name, pid in calls(tmp_path) if pid == staff[0].pid][-1:]
         staff[0].kill()  # and not waited for: it stays as a zombie
-        assert staff[1].wait(60) == 0
+        assert ended(staff[1]) == 0
     check_all_done_once(storage, 3)
     ran = collections.Counter(name for name, _ in calls(tmp_path))
     assert ran == {f"trial-{i}": 1 + (f"trial-{i}" == lost) for i in range(6)}
@@ -453,7 +490,7 @@ def test_after_all_were_killed_a_new_one_goes_on(tmp_path):
     assert states == ["RUNNING"] * 2 + ["WAITING"] * 4
     (tmp_path / "hurry").touch()
     with workers(tmp_path, 1, storage) as fresh:
-        assert fresh[0].wait(60) == 0
+        assert ended(fresh[0]) == 0
     check_all_done_once(storage, 3)
     ran = collections.Counter(name for name, _ in calls(tmp_path))
     assert ran == {f"trial-{i}": 1 + (i < 2) for i in range(6)}
@@ -466,34 +503,35 @@ def test_kills_at_random_moments_lose_and_double_nothing(tmp_path):
     staff = [start(tmp_path, storage, seconds=0.02, size=20) for _ in range(2)]
     until(lambda: calls(tmp_path))
     try:
-        while kills < 6 and any(each.poll() is None for each in staff):
+        while kills < 6 and any(each.is_alive() for each in staff):
             time.sleep(0.037 * (1 + kills % 4))
             staff[kills % 2].kill()
             dead.append(staff[kills % 2])
             staff[kills % 2] = start(tmp_path, storage, seconds=0.02, size=20)
             kills += 1
             seen = len(calls(tmp_path))
-            until(lambda seen=seen: len(calls(tmp_path)) > seen + 2 or staff[0].poll() == 0)
-        assert [each.wait(60) for each in staff] == [0, 0]
+            until(lambda seen=seen: len(calls(tmp_path)) > seen + 2 or staff[0].exitcode == 0)
+        assert [ended(each) for each in staff] == [0, 0]
     finally:
         for each in [*staff, *dead]:
             each.kill()
-            each.wait()
+            ended(each)
     check_all_done_once(storage, 20)
     assert kills >= 3
 
 
 def test_a_worker_that_only_sleeps_keeps_its_trial(tmp_path):
     storage = tmp_path / "study.db"
-    with workers(tmp_path, 2, storage, seconds=0.2, size=2, grace=3.6) as staff:
+    with workers(tmp_path, 2, storage, seconds=100, size=2, grace=3.6) as staff:
         until(lambda: len({pid for _, pid in calls(tmp_path)}) == 2)
-        staff[0].send_signal(signal.SIGSTOP)
+        os.kill(staff[0].pid, signal.SIGSTOP)
         held = [name for name, pid in calls(tmp_path) if pid == staff[0].pid][-1]
+        (tmp_path / "hurry").touch()
         until(lambda: len(calls(tmp_path)) == 4)
         time.sleep(4.5)  # more than the grace
-        assert staff[1].poll() is None  # it waits for the other
-        staff[0].send_signal(signal.SIGCONT)
-        assert [each.wait(60) for each in staff] == [0, 0]
+        assert staff[1].is_alive()  # it waits for the other
+        os.kill(staff[0].pid, signal.SIGCONT)
+        assert [ended(each) for each in staff] == [0, 0]
     check_all_done_once(storage, 2)
     ran = calls(tmp_path)
     assert collections.Counter(name for name, _ in ran)[held] == 1
@@ -660,9 +698,9 @@ def base(postgres):
 
 
 def test_postgresql_two_workers_that_start_together(base, tmp_path):
-    size = 30  # tables, study and trials are all made by both
+    size = 15  # tables, study and trials are all made by both
     with workers(tmp_path, 2, base, seconds=0.02, size=size) as staff:
-        assert [each.wait(120) for each in staff] == [0, 0]
+        assert [ended(each, 120) for each in staff] == [0, 0]
     check_all_done_once(base, size)
     ran = calls(tmp_path)
     assert sorted(name for name, _ in ran) == sorted(f"trial-{i}" for i in range(2 * size))
@@ -675,7 +713,7 @@ def test_postgresql_the_trial_of_a_killed_worker_is_run_by_the_living(base, tmp_
         until(lambda: len({pid for _, pid in calls(tmp_path)}) == 2)
         lost = [name for name, pid in calls(tmp_path) if pid == staff[0].pid][-1]
         staff[0].kill()
-        assert staff[1].wait(60) == 0
+        assert ended(staff[1]) == 0
     check_all_done_once(base, 3)
     ran = collections.Counter(name for name, _ in calls(tmp_path))
     assert ran == {f"trial-{i}": 1 + (f"trial-{i}" == lost) for i in range(6)}
@@ -686,7 +724,7 @@ def test_postgresql_a_worker_outlives_a_restart_of_the_server(base, postgres, tm
         until(lambda: calls(tmp_path))
         postgres[1]("restart")
         (tmp_path / "hurry").touch()
-        assert staff[0].wait(60) == 0
+        assert ended(staff[0]) == 0
     check_all_done_once(base, 3)
 
 
