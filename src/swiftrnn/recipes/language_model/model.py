@@ -64,19 +64,15 @@ def hidden_for(
     """
     size = partial(parameters_of, name, depth=depth, vocabulary=vocabulary, ngrams=ngrams)
     middle = bisect_left(range(1, 1 << 16), parameters, key=size)
-    window = range(max(middle - EVEN, 1), middle + EVEN)
-    off: dict[int, float] = {}
-    for even in (16, 8, 4, 2, 1):  # the most even first: few are built, which takes its time
-        here = {w: abs(size(w) / parameters - 1) for w in window if math.gcd(w, EVEN) == even}
-        best = min(here, key=lambda w: here[w], default=0)
-        if here and here[best] <= TOLERANCE:
-            return best
-        off |= here
-    best = min(off, key=lambda w: off[w])
-    raise ValueError(
-        f"{name} needs a size it can come within 2 % of; got {parameters:,} parameters, and "
-        f"width {best} is off by {off[best]:.1%}; give a larger --hidden"
-    )
+    off = {w: abs(size(w) / parameters - 1) for w in range(max(middle - EVEN, 1), middle + EVEN)}
+    close = [width for width, by in off.items() if by < TOLERANCE]
+    best = max(close or off, key=lambda w: (math.gcd(w, EVEN) if close else 1, -off[w]))
+    if off[best] > TOLERANCE:
+        raise ValueError(
+            f"{name} needs a size it can come within 2 % of; got {parameters:,} parameters, and "
+            f"width {best} is off by {off[best]:.1%}; give a larger --hidden"
+        )
+    return best
 
 
 def detach(state: Any) -> Any:
