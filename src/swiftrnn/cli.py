@@ -132,7 +132,9 @@ def _document(kind: type) -> str:
 
 def _parse(kind: Any, prog: str, about: str, words: Sequence[str]) -> Any:
     """Words to an instance of `kind`; tyro's boxes become one line."""
-    said = io.StringIO()
+    said, how = io.StringIO(), [tyro.conf.FlagCreatePairsOff]
+    if not {"-h", "--help"} & set(words):  # comments are only read for who sees them
+        how.append(tyro.conf.HelptextFromCommentsOff)
     try:
         with contextlib.redirect_stderr(said):
             parsed, unknown = tyro.cli(
@@ -141,7 +143,7 @@ def _parse(kind: Any, prog: str, about: str, words: Sequence[str]) -> Any:
                 description=about,
                 args=list(words),
                 return_unknown_args=True,
-                config=(tyro.conf.FlagCreatePairsOff,),
+                config=how,
             )
     except SystemExit as stop:
         if not stop.code:

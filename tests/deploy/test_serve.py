@@ -26,6 +26,7 @@ from swiftrnn.deploy import connections, serve, trained, workers
 from swiftrnn.deploy.serve import Limits
 from swiftrnn.recipes import ner_crf, ner_stack_lstm
 
+pytestmark = pytest.mark.xdist_group("serve")  # one server is enough
 TEXT = "\u202e😀 Bokima lives in Sotataville"
 LIMITS = Limits(body=40_000, seconds=2.0, connections=40)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -73,16 +74,6 @@ def test_texts_are_answered_as_by_predict(address, folder):
         assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
         assert all(text[e["start"] : e["end"]] == e["text"] for e in found["entities"])
         assert found["readings"] == []
-
-
-def test_another_tagger_is_served_as_well(tmp_path):
-    ner_stack_lstm.run(ner_stack_lstm.SMOKE, tmp_path / "run")
-    known = trained.load(tmp_path / "run")
-    with served(tmp_path / "run") as url:
-        found = ask(url, texts=[TEXT], readings=3).json()[0]
-    expected = known.recipe.predict(known.model, TEXT)
-    assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
-    assert len(found["readings"]) == 1
 
 
 def test_readings_come_best_first(address):
@@ -179,29 +170,35 @@ def ended(connection, seconds=8):
     return found
 
 
-@pytest.mark.parametrize("before", [b"", whole(["x"])], ids=["the first", "a later one"])
-@pytest.mark.parametrize(
-    ("sent", "told"),
-    [
-        (b"", b""),
-        (b"POST /pre", b""),
-        (HEAD + b"X-Long: ", b""),
-        (HEAD + b"Content-Length: 99\r\n\r\n{", b"HTTP/1.1 408"),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", b"HTTP/1.1 408"),
-    ],
-    ids=["nothing", "half a line", "half a head", "half a body", "half a chunk"],
-)
-def test_slow_clients_are_hung_up_on(address, before, sent, told):
+SLOW = {  # what a client sends before it falls silent, and what it is told
+    "nothing": (b"", b""),
+    "half a line": (b"POST /pre", b""),
+    "half a head": (HEAD + b"X-Long: ", b""),
+    "half a body": (HEAD + b"Content-Length: 99\r\n\r\n{", b"HTTP/1.1 408"),
+    "half a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", b"HTTP/1.1 408"),
+}
+
+
+def test_slow_clients_are_hung_up_on(address):
     """At every request of a connection, and though something comes now and then."""
-    with connect(address) as slow:
-        if before:
-            slow.sendall(before)
-            answered(slow)
-        slow.sendall(sent)
-        began = time.monotonic()
-        assert ask(address, texts=["x"]).status_code == 200
-        assert ended(slow).startswith(told)
-        assert 1.5 < time.monotonic() - began < 6
+
+    def one(before, sent, told):
+        with connect(address) as slow:
+            if before:
+                slow.sendall(before)
+                answered(slow)
+            slow.sendall(sent)
+            began = time.monotonic()
+            assert ask(address, texts=["x"]).status_code == 200
+            assert ended(slow).startswith(told)
+            assert 1.5 < time.monotonic() - began < 6
+
+    cases = [(before, *each) for before in (b"", whole(["x"])) for each in SLOW.values()]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        found = [pool.submit(one, *case) for case in cases]
+    names = [f"{name}, {which}" for which in ("the first", "a later one") for name in SLOW]
+    raised = {name: each.exception() for name, each in zip(names, found, strict=True)}
+    assert not {name: error for name, error in raised.items() if error}
 
 
 def test_a_client_that_sends_one_byte_now_and_then_gains_no_time(address):
@@ -445,15 +442,22 @@ def answering(folder):
     return [line for line in shown.stdout.splitlines() if f"swiftrnn.deploy {folder}" in line]
 
 
-def test_a_server_that_is_killed_leaves_no_process_behind(folder, tmp_path):
-    folder = shutil.copytree(folder, tmp_path / "names")
+def test_another_tagger_is_served_as_well_and_a_killed_server_leaves_no_process(tmp_path):
+    folder = tmp_path / "run"
+    ner_stack_lstm.run(ner_stack_lstm.SMOKE, folder)
+    known = trained.load(folder)
     command = [sys.executable, "-m", "swiftrnn", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert "http://" in process.stdout.readline()
+            line = process.stdout.readline()
+            address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+            found = ask(address, texts=[TEXT], readings=3).json()[0]
             assert len(answering(folder)) >= 2
         finally:
             process.kill()
+    expected = known.recipe.predict(known.model, TEXT)
+    assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
+    assert len(found["readings"]) == 1
     end = time.monotonic() + 20
     while found := answering(folder):
         assert time.monotonic() < end, found

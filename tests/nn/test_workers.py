@@ -26,7 +26,7 @@ def test_python_threads_share_a_layer(kind, threads):
         expected = [run(x) for x in inputs]
         found = [[] for _ in inputs]
         workers = [
-            threading.Thread(target=lambda k=k, x=x: found[k].extend(run(x) for _ in range(5)))
+            threading.Thread(target=lambda k=k, x=x: found[k].extend(run(x) for _ in range(3)))
             for k, x in enumerate(inputs)
         ]
         for worker in workers:
@@ -36,7 +36,7 @@ def test_python_threads_share_a_layer(kind, threads):
     finally:
         torch.set_num_threads(1)
     for wanted, runs in zip(expected, found, strict=True):
-        assert len(runs) == 5
+        assert len(runs) == 3
         for run in runs:
             close(run, wanted, rtol=0, atol=0)
 
@@ -67,9 +67,8 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     features = Features()
     here = [features[k] for k in range(3)]  # kernels and threads have run before the fork
-    for _ in range(2):
-        there = list(DataLoader(features, None, num_workers=1,
-                                multiprocessing_context=sys.argv[1]))
+    for how in sys.argv[1:]:
+        there = list(DataLoader(features, None, num_workers=1, multiprocessing_context=how))
         for pair, other in zip(here, there, strict=True):
             assert pair[0].any() and pair[1].any()
             torch.testing.assert_close(other, pair)
@@ -77,14 +76,13 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", ["fork", "spawn"])
-def test_a_worker_of_a_loader_runs_layers(how, tmp_path):
-    if how == "fork" and not hasattr(os, "fork"):
-        pytest.skip("this system has no fork")
+def test_workers_of_a_loader_run_layers(tmp_path):
+    """Forked ones, also after others, and fresh ones."""
+    forks = ["fork", "fork"] if hasattr(os, "fork") else []
     script = tmp_path / "load.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, str(script), how],
+        [sys.executable, str(script), *forks, "spawn"],
         capture_output=True, text=True, timeout=120,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
     )  # fmt: skip

@@ -12,8 +12,10 @@ from torch import nn
 from swiftrnn.recipes import batchnorm_study
 from swiftrnn.recipes.batchnorm_study import model as study
 from swiftrnn.recipes.batchnorm_study.norms import NORMS, Halves, Noisy, norm, vgg
+from swiftrnn.training.sweep import finished
 
 SMOKE = batchnorm_study.SMOKE
+pytestmark = pytest.mark.xdist_group("batchnorm_study")  # one small run is enough
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +56,16 @@ def test_the_same_run_gives_the_same_numbers_and_a_finished_one_is_not_done_agai
     out, found, _ = done
     weights = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
     assert len(weights) == 5
-    assert batchnorm_study.run(SMOKE, out) == found
+    assert batchnorm_study.run(SMOKE, out) == found  # numbers are those of the trainings alone
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
-    assert batchnorm_study.run(SMOKE, tmp_path) == found
+    rows = finished(out / "study.db", out.name)
+    point, control = study.chosen(rows, "batch")[0], tmp_path / "control"
+    control.mkdir()
+    assert study.trial(SMOKE, rows[0][0], tmp_path) == rows[0][1]
+    study.trial(SMOKE, point, control, share=1.0)
+    for again, first in ((tmp_path, out / "trial-0"), (control, out / "control")):
+        for name in (study.LAST, "history.json"):
+            assert (again / name).read_bytes() == (first / name).read_bytes()
 
 
 def test_measuring_does_not_change_the_training(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import math
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -15,12 +16,24 @@ from swiftrnn.recipes.hsic_bottleneck.readout import accuracies
 from swiftrnn.recipes.hsic_test.data import made_up, read_table
 from swiftrnn.recipes.hsic_test.model import of_correlation, of_table
 
+pytestmark = pytest.mark.xdist_group("hsic_recipes")  # one small run of each is enough
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Of a recipe: it, the folder of its small run, its metrics, and the figures that it drew."""
+
+    @cache
+    def run(recipe):
+        out = tmp_path_factory.mktemp("run")
+        return recipe, out, *small_run(recipe, out)
+
+    return run
+
 
 @pytest.fixture(scope="module", params=[hsic_test, hsic_bottleneck], ids=lambda r: r.__name__)
-def done(request, tmp_path_factory):
-    """A recipe, the folder of its small run, its metrics, and the figures that it drew."""
-    out = tmp_path_factory.mktemp("run")
-    return request.param, out, *small_run(request.param, out)
+def done(request, runs):
+    return runs(request.param)
 
 
 def test_a_small_run_gives_finite_numbers_and_a_picture_that_reads(done):
@@ -188,12 +201,8 @@ def test_a_layers_loss_is_nhsic_with_the_input_less_that_with_the_labels():
         torch.testing.assert_close(loss, wanted, rtol=1e-7, atol=1e-9)
 
 
-def test_layers_that_learn_alone_beat_those_that_do_not_learn_and_the_control():
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as out:
-        found = hsic_bottleneck.run(hsic_bottleneck.SMOKE, Path(out))
+def test_layers_that_learn_alone_beat_those_that_do_not_learn_and_the_control(runs):
+    _, _, found, _ = runs(hsic_bottleneck)
     assert found["accuracy_hsic_class_mean"] > found["baseline_random_class_mean"] + 12
     assert found["accuracy_hsic_class_mean"] > 90
     assert found["control_random_labels"] < 50

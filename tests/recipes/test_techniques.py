@@ -3,13 +3,14 @@
 import importlib
 import math
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
 from tests.data.test_images import cifar_files
 from tests.recipes.pictures import small_run
 
-from swiftrnn.recipes import accumulation, adamw_heatmap, mixup_robustness, sgdr
+from swiftrnn.recipes import accumulation, adamw_heatmap
 from swiftrnn.recipes.accumulation.model import lines_of, micro_batches
 from swiftrnn.recipes.adamw_heatmap import model as heat
 from swiftrnn.recipes.adamw_heatmap.resnet import FlipAndCrop, residual
@@ -20,12 +21,25 @@ from swiftrnn.training.sweep import finished
 NAMES = ("accumulation", "adamw_heatmap", "mixup_robustness", "sgdr")
 
 
+pytestmark = pytest.mark.xdist_group("techniques")  # one run of each is enough
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """By name: a recipe, the folder of its small run, its metrics, and the figures it drew."""
+
+    @cache
+    def run(name):
+        recipe = importlib.import_module(f"swiftrnn.recipes.{name}")
+        out = tmp_path_factory.mktemp(name)
+        return recipe, out, *small_run(recipe, out)
+
+    return run
+
+
 @pytest.fixture(scope="module", params=NAMES)
-def done(request, tmp_path_factory):
-    """A recipe, the folder of its small run, its metrics, and the figures that it drew."""
-    recipe = importlib.import_module(f"swiftrnn.recipes.{request.param}")
-    out = tmp_path_factory.mktemp(request.param)
-    return recipe, out, *small_run(recipe, out)
+def done(request, runs):
+    return runs(request.param)
 
 
 def test_a_small_run_gives_finite_numbers_and_a_picture(done):
@@ -61,8 +75,8 @@ def test_the_same_run_gives_the_same_numbers_and_a_finished_one_is_not_done_agai
         assert recipe.run(recipe.SMOKE, tmp_path) == metrics
 
 
-def test_exact_accumulation_is_the_whole_batch_and_the_usual_way_is_not(tmp_path):
-    found = accumulation.run(accumulation.SMOKE, tmp_path)
+def test_exact_accumulation_is_the_whole_batch_and_the_usual_way_is_not(runs):
+    _, _, found, _ = runs("accumulation")
     assert found["gradient_error_exact"] < 1e-12
     assert found["largest_gap_exact"] < 1e-9
     assert found["gradient_error_usual"] > 0.05
@@ -80,8 +94,8 @@ def test_lines_are_neither_short_nor_long_and_micro_batches_have_all_of_them_onc
     ]  # fmt: skip
 
 
-def test_mixup_learns_fewer_wrong_labels_and_the_control_nothing(tmp_path):
-    found = mixup_robustness.run(mixup_robustness.SMOKE, tmp_path)
+def test_mixup_learns_fewer_wrong_labels_and_the_control_nothing(runs):
+    _, _, found, _ = runs("mixup_robustness")
     assert found["fit_40_mixup_8"] < found["fit_40_plain"]
     assert found["last_40_mixup_8"] < found["last_40_plain"]
     assert found["over_plain_40_mixup_8"] == found["last_40_mixup_8"] / found["last_40_plain"]
@@ -109,13 +123,11 @@ def test_plain_training_counts_at_rates_where_it_knows_its_labels_and_mixup_at_a
     assert mixing.chosen(rows, 0.8, 0.0, "last")[0]["rate"] == 2.0  # none knows them: the fullest
 
 
-def test_heat_maps_are_drawn_from_the_study_alone(tmp_path):
-    config = replace(adamw_heatmap.SMOKE, rates=(1.0, 3.0), decays=(0.0, 1.0), epochs=2)
-    (tmp_path / "run").mkdir()
-    found = adamw_heatmap.run(config, tmp_path / "run")
-    rows = finished(tmp_path / "run" / "study.db", "run")
+def test_heat_maps_are_drawn_from_the_study_alone(runs, tmp_path):
+    _, out, found, _ = runs("adamw_heatmap")
+    rows = finished(out / "study.db", out.name)
     again = adamw_heatmap.heat_maps(rows, tmp_path / "again.png")
-    assert again.read_bytes() == (tmp_path / "run" / "heat_maps.png").read_bytes()
+    assert again.read_bytes() == (out / "heat_maps.png").read_bytes()
     assert found["error_adam"] <= 100
 
 
@@ -177,14 +189,14 @@ def test_methods_put_their_decay_where_they_say(method):
         torch.testing.assert_close(moved, torch.full_like(moved, rate), rtol=1e-3, atol=0)
 
 
-def test_schedules_end_with_a_cycle_and_the_control_learns_nothing(tmp_path):
+def test_schedules_end_with_a_cycle_and_the_control_learns_nothing(runs):
     for name in ("cosine", "restarts", "restarts_short"):
         rate = schedule_of(name, 630)
         assert rate(629.999) < 1e-4
         assert rate(0) == 1
     assert schedule_of("restarts", 630).starts(629) == pytest.approx([0, 90, 270])
     assert len(schedule_of("restarts_short", 630).starts(629)) == 6
-    found = sgdr.run(sgdr.SMOKE, tmp_path)
+    _, _, found, _ = runs("sgdr")
     assert found["error_restarts"] < 5
     assert found["control_random_labels"] > 50
 

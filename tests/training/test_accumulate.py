@@ -4,10 +4,12 @@ import copy
 import doctest
 import inspect
 import math
+import pickle
 
 import lightning as L
 import pytest
 import torch
+from tests import processes
 from torch import distributed, multiprocessing, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
@@ -481,33 +483,35 @@ def test_a_loss_of_nothing_gets_one_line_unless_it_counts_nothing():
             ours.add(*summed(model, text)[:1], count)
 
 
-def in_a_process(rank, folder, wrapped, processes=2):
+def in_a_process(rank, folder, processes=2):
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=processes
     )
-    pieces, model = texts(5 * 2 * processes - processes), made()
-    optimizer, rates = optimizer_of(model)
-    trained = DistributedDataParallel(model) if wrapped else model
-    ours = Accumulator(trained, optimizer, 2, clip=0.05, scheduler=rates)
-    for text in pieces[rank::processes]:
-        with ours.micro_batch():
-            loss, count = summed(trained, text)
-        ours.add(loss, count)
-    ours.flush()
-    torch.save(flat(model.parameters()), f"{folder}/{rank}.pt")
+    for wrapped in (True, False):
+        pieces, model = texts(5 * 2 * processes - processes), made()
+        optimizer, rates = optimizer_of(model)
+        trained = DistributedDataParallel(model) if wrapped else model
+        ours = Accumulator(trained, optimizer, 2, clip=0.05, scheduler=rates)
+        for text in pieces[rank::processes]:
+            with ours.micro_batch():
+                loss, count = summed(trained, text)
+            ours.add(loss, count)
+        ours.flush()
+        torch.save(flat(model.parameters()), f"{folder}/{wrapped}-{rank}.pt")
     distributed.barrier()  # torch can hang where a group ends while its thread still frees tensors
     distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("wrapped", [True, False])
-def test_two_processes_give_the_weights_of_one_with_all_of_the_batch(tmp_path, wrapped):
-    multiprocessing.spawn(in_a_process, (str(tmp_path), wrapped), nprocs=2)
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    assert torch.equal(*found)
+def test_two_processes_give_the_weights_of_one_with_all_of_the_batch(tmp_path):
+    method = processes.context().get_start_method()
+    multiprocessing.start_processes(in_a_process, (str(tmp_path),), 2, start_method=method)
     pieces = texts(18)
     right = trained_at_once([pieces[i : i + 4] for i in range(0, 18, 4)], 0.05)
-    assert relative(found[0], right) < 1e-12
+    for wrapped in (True, False):
+        found = [torch.load(tmp_path / f"{wrapped}-{rank}.pt") for rank in range(2)]
+        assert torch.equal(*found)
+        assert relative(found[0], right) < 1e-12
 
 
 class Trained(L.LightningModule):
@@ -535,8 +539,7 @@ class Trained(L.LightningModule):
         return [optimizer], [{"scheduler": rates, "interval": "step"}]
 
 
-def in_lightning(folder, exact, pieces, **how):
-    trained = Trained(exact, pieces)
+def in_lightning(folder, trained, **how):
     L.Trainer(
         max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
@@ -550,16 +553,26 @@ def in_lightning(folder, exact, pieces, **how):
 def test_in_lightning_windows_are_exact_and_without_the_callback_they_are_not(tmp_path):
     pieces = texts(36 * 3 + 2)
     right = trained_at_once([pieces[i : i + 3] for i in range(0, len(pieces), 3)], 0.05)
-    assert relative(in_lightning(tmp_path, True, pieces), right) < 1e-12
-    assert relative(in_lightning(tmp_path, False, pieces), right) > 1e-3
+    assert relative(in_lightning(tmp_path, Trained(True, pieces)), right) < 1e-12
+    assert relative(in_lightning(tmp_path, Trained(False, pieces)), right) > 1e-3
+
+
+def in_a_process_of_lightning(folder, sent):
+    torch.set_num_threads(1)
+    found = in_lightning(folder, pickle.loads(sent), devices=2, strategy="ddp")
+    distributed.barrier()  # as above
+    distributed.destroy_process_group()
+    return found
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_in_lightning_two_processes_give_the_weights_of_one(tmp_path):
     pieces = texts(36)  # every process takes each second one
-    found = in_lightning(tmp_path, True, pieces, devices=2, strategy="ddp_spawn")
+    sent = pickle.dumps(Trained(True, pieces))  # tensors that multiprocessing sends are shared
+    found = processes.together(in_a_process_of_lightning, tmp_path, sent)
+    assert torch.equal(found[0], found[1])
     right = trained_at_once([pieces[i : i + 6] for i in range(0, 36, 6)], 0.05)
-    assert relative(found, right) < 1e-12
+    assert relative(found[0], right) < 1e-12
 
 
 @pytest.mark.filterwarnings("ignore")

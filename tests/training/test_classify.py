@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import torch
+from tests.training.squares import squared
 
 from swiftrnn.data import images
 from swiftrnn.training import classify, weights
@@ -85,11 +86,6 @@ def test_the_nearest_mean_finds_what_is_far_apart():
     train, test = images.parts(whole, (200, 200), 0)
     assert nearest_mean(train, test) < 5
     assert nearest_mean(images.corrupted(train, 1.0, 0), test) > 30
-
-
-def squared(point, out):
-    (out / "seen").write_text(str(point))
-    return {"error": (point["x"] - 2.0) ** 2 + point["y"]}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,7 +1,4 @@
-"""`fit`: when it ends, what it measures, and that a run that was killed ends at the same weights.
-
-Run as a program with a folder, this file trains there and kills itself in the middle of an update.
-"""
+"""`fit`: when it ends, what it measures, and that who was killed ends at the same weights."""
 
 # ruff: noqa: NPY002 (it is the global generator that must come back)
 
@@ -9,8 +6,6 @@ import math
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +13,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from tests import processes
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
@@ -94,9 +90,16 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def train_and_die(out):
+    """In a process of its own, which ends in the middle of an update."""
+    train(out, act=kill, act_at=17, save_every=0.0)
+
+
 def test_a_killed_run_ends_at_the_same_weights(tmp_path):
-    killed = subprocess.run([sys.executable, __file__, tmp_path / "killed"], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    killed = processes.context().Process(target=train_and_die, args=(tmp_path / "killed",))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     resumed, fitted = train(tmp_path / "killed", resume=True)
     assert resumed.count == STEPS - 16  # it went on from the last update that was finished
     assert fitted.steps == STEPS
@@ -362,32 +365,21 @@ def test_lightning_says_nothing(tmp_path, capfd, recwarn):
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch is built without it")
 def test_two_processes_train_together_and_go_on_to_the_same_weights(tmp_path):
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launch, __file__, tmp_path, "together"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "0.txt").read_text() == (tmp_path / "1.txt").read_text()
-    whole, resumed = (tmp_path / "0.txt").read_text().splitlines()
+    found = processes.together(in_one_of_two, tmp_path)
+    assert found[0] == found[1]
+    whole, resumed = found[0]
     assert whole == resumed
     alone, _ = train(tmp_path / "alone")
     assert whole != str(weights(alone).tolist())
 
 
-def two_processes(out):
-    """What each of them runs; its weights go into a file named by its number."""
+def in_one_of_two(out):
+    """What each of them runs: a whole training, and one in two parts; the weights of both."""
+    torch.set_num_threads(1)
     options = {"devices": 2, "strategy": "ddp", "valid": spend, "seconds": 60.0}
     whole, _ = train(out / "whole", steps=13, **options)
     train(out / "cut", steps=8, **options)
     resumed, _ = train(out / "cut", steps=13, resume=True, **options)
-    lines = [str(weights(model).tolist()) for model in (whole, resumed)]
-    (out / f"{os.environ['RANK']}.txt").write_text("\n".join(lines))
     torch.distributed.barrier()  # gloo's threads abort a process that ends before its partner
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    if sys.argv[2:]:
-        two_processes(Path(sys.argv[1]))
-    else:
-        train(Path(sys.argv[1]), act=kill, act_at=17, save_every=0.0)
+    return [str(weights(model).tolist()) for model in (whole, resumed)]

@@ -91,6 +91,7 @@ def work(
     bar, parent = Progress("sweep", shown=progress), multiprocessing.parent_process()
     with contextlib.closing(Study(storage, name, maximize, grace)) as study:
         study.begin({**axes, "seed": [*seeds]} if seeds else axes, metric, about or {})
+        gc.freeze()  # what is there now is not searched again after every trial
         try:
             while parent is None or parent.is_alive():
                 study.draw(bar)
@@ -101,6 +102,7 @@ def work(
                 else:
                     break
         finally:
+            gc.unfreeze()
             bar.close()
             study.leave()
     return finished(storage, name)

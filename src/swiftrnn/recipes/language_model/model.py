@@ -6,7 +6,7 @@ p(x[t+1] | x[0..t]) = softmax(W (h[t] + e[t]) + b)
 
 import math
 from bisect import bisect_left
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import lightning as L
@@ -43,6 +43,7 @@ def build_layer(name: str, hidden: int, depth: int) -> nn.Module:
     return kinds[name](hidden, hidden, num_layers=depth)
 
 
+@cache  # a search asks again and again
 def parameters_of(
     name: str, hidden: int, depth: int, vocabulary: int = 256, ngrams: int = 1
 ) -> int:
