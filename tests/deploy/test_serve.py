@@ -26,7 +26,6 @@ from swiftrnn.deploy import connections, serve, trained, workers
 from swiftrnn.deploy.serve import Limits
 from swiftrnn.recipes import ner_crf, ner_stack_lstm
 
-pytestmark = pytest.mark.xdist_group("serve")  # one server is enough
 TEXT = "\u202e😀 Bokima lives in Sotataville"
 LIMITS = Limits(body=40_000, seconds=2.0, connections=40)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -15,7 +15,6 @@ from swiftrnn.recipes.batchnorm_study.norms import NORMS, Halves, Noisy, norm, v
 from swiftrnn.training.sweep import finished
 
 SMOKE = batchnorm_study.SMOKE
-pytestmark = pytest.mark.xdist_group("batchnorm_study")  # one small run is enough
 
 
 @pytest.fixture(scope="module")

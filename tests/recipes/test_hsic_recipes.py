@@ -16,8 +16,6 @@ from swiftrnn.recipes.hsic_bottleneck.readout import accuracies
 from swiftrnn.recipes.hsic_test.data import made_up, read_table
 from swiftrnn.recipes.hsic_test.model import of_correlation, of_table
 
-pytestmark = pytest.mark.xdist_group("hsic_recipes")  # one small run of each is enough
-
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

@@ -12,7 +12,6 @@ from torch.func import functional_call, stack_module_state, vmap
 from swiftrnn.recipes import information_plane as recipe
 from swiftrnn.recipes.information_plane import data, measure, model
 
-pytestmark = pytest.mark.xdist_group("information_plane")  # one small run is enough
 SHORT = replace(recipe.SMOKE, networks=3, epochs=6, since=2, records=4, activations=("tanh",))
 
 

@@ -21,7 +21,6 @@ from swiftrnn.recipes.language_model.model import (
 )
 from swiftrnn.recipes.language_model.use import predict, sample
 
-pytestmark = pytest.mark.xdist_group("language_model")  # one small run is enough
 TINY = replace(SMOKE, hidden=104, batch_size=4, time=8, steps=12)
 each_layer = pytest.mark.parametrize("layer", LAYERS)
 

@@ -21,7 +21,6 @@ from swiftrnn.metrics.mistakes import MISSED, SPURIOUS, by_length, confusion, wo
 from swiftrnn.recipes import ner_crf
 from swiftrnn.recipes.ner_crf import SMOKE, load, run
 
-pytestmark = pytest.mark.xdist_group("ner_crf")  # one small run is enough
 TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
 
 

@@ -21,9 +21,6 @@ from swiftrnn.training.sweep import finished
 NAMES = ("accumulation", "adamw_heatmap", "mixup_robustness", "sgdr")
 
 
-pytestmark = pytest.mark.xdist_group("techniques")  # one run of each is enough
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """By name: a recipe, the folder of its small run, its metrics, and the figures it drew."""
