@@ -99,12 +99,6 @@ def train(config: Config, out: Path, resume: bool = False, text: Text | None = N
     return fitted
 
 
-CONTROLS = {  # what is measured of a shuffled text, and what it is called
-    "byte": {"bits_per_byte": "control_bits", "baseline_order_0": "control_order_0"},
-    "word": {"perplexity": "control_perplexity", "baseline_unigram": "control_unigram"},
-}
-
-
 def run(config: Config, out: Path) -> dict[str, float]:
     """Train, then measure on the test part: bits per byte, or perplexity, and what to beat."""
     text = text_for(config)
@@ -115,8 +109,7 @@ def run(config: Config, out: Path) -> dict[str, float]:
         mixed, apart = shuffled(text, config.seed, config.level), out / "control"
         train(replace(config, control=False), apart, resume=True, text=mixed)
         control = measure(load(config, apart), mixed)
-        for of, name in CONTROLS[config.level].items():
-            found[name] = control[of]
+        found |= {f"control_{name}": value for name, value in control.items()}
     found["parameters"] = sum(p.numel() for p in model.parameters())
     found["tokens"] = fitted.steps * config.batch_size * config.time
     found["tokens_per_second"] = found["tokens"] / fitted.seconds

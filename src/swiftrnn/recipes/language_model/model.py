@@ -136,8 +136,7 @@ class LanguageModel(L.LightningModule):
     def _layer_step(self, x_1BH: Tensor, state: Any) -> tuple[Tensor, Any]:
         if not hasattr(self.layer, "step"):  # torch's own layers
             return self.layer(x_1BH, state)
-        step: Any = self.layer.step
-        hidden_BH, state = step(x_1BH[0], state)
+        hidden_BH, state = self.layer.step(x_1BH[0], state)  # pyright: ignore
         return hidden_BH[None], state
 
     def _through(self, layer: Any, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:

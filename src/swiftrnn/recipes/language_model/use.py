@@ -101,9 +101,8 @@ def measure(model: LanguageModel, text: Text) -> dict[str, float]:
     words = model.vocabulary
     found, count = bits(model, words.encode(text.test))
     if words.words is None:
-        naive = compression.baselines(text.train, text.test, text.test_files)
-        named = {f"baseline_{name}": value for name, value in naive.items()}
-        return {"bits_per_byte": found, "bytes": count, **named}
+        naive = compression.baselines(text.train, text.test, text.test_files).items()
+        return {"bits_per_byte": found, "bytes": count} | {f"baseline_{n}": b for n, b in naive}
     known, asked = words.encode(text.train).numpy(), words.encode(text.test).numpy()
     unigram = compression.order_0(known, asked, len(words))
     return {"perplexity": 2**found, "words": count, "baseline_unigram": 2**unigram}
