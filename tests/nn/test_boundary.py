@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.nn.test_layers import (
+    LAYERS,
     PLAIN,
     STREAMING,
     Attending,
@@ -26,7 +27,7 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from swiftrnn import ops
-from swiftrnn.nn import CRF, SRU, Linear
+from swiftrnn.nn import CRF, SRU, CausalConv, Linear
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*torch.jit:DeprecationWarning", "ignore:.*legacy TorchScript:DeprecationWarning"
@@ -456,3 +457,28 @@ def test_a_state_that_was_made_from_the_input_counts_once(kind):
     found = slope()
     with ops.references():
         close(found, slope())
+
+
+NOT_DENSE = {
+    "nested": lambda x: torch.nested.nested_tensor([x[:, 0], x[:3, 1]]),
+    "sparse": torch.Tensor.to_sparse,
+    "mkldnn": torch.Tensor.to_mkldnn,
+}
+
+
+@pytest.mark.parametrize("form", NOT_DENSE)
+@pytest.mark.parametrize("what", [*(kind.__name__ for kind in LAYERS), "CausalConv", "CRF", "op"])
+def test_what_is_not_dense_is_refused(what, form):
+    called = {kind.__name__: lambda x, kind=kind: kind(6, 6)(x) for kind in LAYERS}
+    called |= {"CausalConv": CausalConv(6, 4), "CRF": CRF(6).decode}
+    called |= {"op": lambda x: ops.linear_scan(x, x)}
+    bad = NOT_DENSE[form](torch.randn(5, 2, 6))
+    with pytest.raises(TypeError, match=r"needs a dense \w+; got .*; (pad it|convert it)") as error:
+        called[what](bad)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("given", [None, [[1.0]], torch.ones(5, 2, 7), torch.ones(5, 2, 6).int()])
+def test_a_convolution_says_what_it_needs(given):
+    with pytest.raises((TypeError, ValueError), match=r"CausalConv needs .*; got "):
+        CausalConv(6, 4)(given)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from swiftrnn.nn._autocast import under_autocast
+from swiftrnn.ops._check import check_dense
 from swiftrnn.ops._plain import untraced
 
 
@@ -16,12 +16,9 @@ def check_input(stack: Any, x: object) -> bool:
     wanted = f"input {letters} or (T, I) with I = {stack.input_size}"
     if not isinstance(x, Tensor):
         raise TypeError(f"{stack._name()} needs {wanted}; got {type(x).__name__}")
+    check_dense(stack._name(), "input", x)
     if x.dim() not in (2, 3) or x.shape[-1] != stack.input_size:
         raise ValueError(f"{stack._name()} needs {wanted}; got {tuple(x.shape)}")
-    if x.layout is not torch.strided:
-        raise TypeError(
-            f"{stack._name()} needs a dense input; got {x.layout}; convert it with .to_dense()"
-        )
     weight = _first(stack, x)
     if x.dtype != weight.dtype and not under_autocast(x):
         raise TypeError(

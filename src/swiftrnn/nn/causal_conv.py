@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._options import at_least, real
 from swiftrnn.nn.linear import Linear
+from swiftrnn.ops._check import check_tensor
 
 
 class CausalConv(nn.Module):
@@ -80,13 +82,13 @@ class CausalConv(nn.Module):
             output (T, B, H), and the caches for what comes next.
 
         Raises:
-            ValueError: the shapes do not fit.
+            ValueError: shapes or devices do not fit.
+            TypeError: the input is no dense floating tensor, or of another dtype.
         """
-        if input.dim() != 3 or input.shape[-1] != self.input_size:
-            raise ValueError(
-                f"CausalConv needs input (T, B, I) with I = {self.input_size}; "
-                f"got {tuple(input.shape)}"
-            )
+        mixed = isinstance(input, Tensor) and under_autocast(input)
+        like = None if mixed else self.norms[0].weight
+        sizes = (None, None, self.input_size)
+        check_tensor("CausalConv", "input", input, ("T", "B", "I"), sizes, like)
         x, T = self.entry(input), input.shape[0]
         caches = []
         for i, (norm, convolution) in enumerate(zip(self.norms, self.convolutions, strict=True)):

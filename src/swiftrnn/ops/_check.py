@@ -7,6 +7,16 @@ from swiftrnn.ops._plain import untraced
 
 
 @untraced
+def check_dense(who: str, name: str, x: Tensor) -> None:
+    """Raise TypeError unless x has one memory cell, or a shared one, for each of its numbers."""
+    if x.is_nested:
+        raise TypeError(
+            f"{who} needs a dense {name}; got a nested tensor; pad it, and say the lengths"
+        )
+    if x.layout is not torch.strided:
+        raise TypeError(f"{who} needs a dense {name}; got {x.layout}; convert it with .to_dense()")
+
+
 def check_tensor(
     who: str,
     name: str,
@@ -33,6 +43,7 @@ def check_tensor(
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"{who} needs a tensor as {name}; got {type(x).__name__}; pass a tensor")
+    check_dense(who, name, x)
     if not x.is_floating_point():
         raise TypeError(
             f"{who} needs a floating-point {name}; got {x.dtype}; convert it with .to()"
