@@ -466,6 +466,7 @@ NOT_DENSE = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 @pytest.mark.parametrize("form", NOT_DENSE)
 @pytest.mark.parametrize("what", [*(kind.__name__ for kind in LAYERS), "CausalConv", "CRF", "op"])
 def test_what_is_not_dense_is_refused(what, form):

@@ -86,7 +86,7 @@ class CausalConv(nn.Module):
             TypeError: the input is no dense floating tensor, or of another dtype.
         """
         mixed = isinstance(input, Tensor) and under_autocast(input)
-        like = None if mixed else self.norms[0].weight
+        like = None if mixed else next(self.parameters())
         sizes = (None, None, self.input_size)
         check_tensor("CausalConv", "input", input, ("T", "B", "I"), sizes, like)
         x, T = self.entry(input), input.shape[0]
