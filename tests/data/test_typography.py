@@ -11,7 +11,7 @@ from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.cutting import Cut
 from swiftrnn.data.cutting_learnt import learnt
 from swiftrnn.data.sentences import Batcher, TagVocabulary
-from swiftrnn.data.typography import KINDS, SIGN, kind, plain
+from swiftrnn.data.typography import KINDS, OFTEN, SIGN, kind, plain
 
 
 def vocabulary(*words):
@@ -26,6 +26,22 @@ def test_what_looks_alike_is_the_same_word():
                        ("10\u00a0000", "10 000"), ("…", "...")):  # fmt: skip
         assert number[known.folded(word)] == number[known.folded(same)] > 0
         assert spelling(word) == spelling(same)
+
+
+def test_quotes_that_train_has_often_keep_what_they_tell():
+    known = vocabulary(*"“”" * OFTEN, *'"' * 3, *"‘" * (OFTEN - 1), "O’Brien", "O'Brien", "…")
+    words = [known.number(word) for word in '“”"']
+    assert len({*words}) == 3
+    assert 0 not in words
+    assert known.words[known.number("‘")] == "'"  # too few to be learnt from
+    assert known.number("‟") == known.number('"')  # never met
+    assert known.number("O’Brien") == known.number("O'Brien")  # no word of its own
+    assert known.spelling("“") != known.spelling("”") != known.spelling('"')
+    assert known.spelling("O’Brien") == known.spelling("O'Brien")
+    again = TagVocabulary(**json.loads(json.dumps(asdict(known))))
+    assert [again.number(word) for word in '“”"'] == words
+    only_curly = vocabulary(*"“”" * OFTEN)
+    assert only_curly.words[only_curly.number('"')] == KINDS[SIGN]
 
 
 def test_an_unknown_character_is_spelt_as_its_kind_and_not_as_another():

@@ -13,7 +13,7 @@ from torch import Tensor, distributed
 from swiftrnn.data.columns import Columns, Sentence
 from swiftrnn.data.cutting import STYLES, Cut, Style
 from swiftrnn.data.cutting_learnt import learnt
-from swiftrnn.data.typography import KINDS, SIGN, is_sign, kind, plain
+from swiftrnn.data.typography import KINDS, SIGN, is_sign, kind, own, plain
 
 UNKNOWN = "<unk>"
 ONCE = 2  # sights of a character; one with fewer is unknown, so that models learn what that is
@@ -51,9 +51,11 @@ class TagVocabulary:
     def of(cls, train: Columns, lower: bool = False, more: Iterable[str] = ()) -> "TagVocabulary":
         """What train holds, and more words that have a vector already; tags by IOBES."""
         cut = learnt(s.words for s in train.sentences)
-        seen = [plain(w) for s in train.sentences for w in s.words]
+        written = [w for s in train.sentences for w in s.words]
+        kept = own(written)
+        seen = [plain(w, kept) for w in written]
         counts = Counter(folded(w, lower) for w in seen)
-        others = {folded(plain(w), lower) for w in more} - counts.keys()
+        others = {folded(plain(w, kept), lower) for w in more} - counts.keys()
         words = [
             UNKNOWN,
             KINDS[SIGN],
@@ -84,12 +86,17 @@ class TagVocabulary:
         return [int(self._kinds and is_sign(word)) for word in self.words]
 
     @cached_property
+    def _own(self) -> frozenset[str]:
+        """Quotes and dashes that train holds apart; plain ones are no words of their own."""
+        return frozenset(w for w in self.words if len(w) == 1 and plain(w) != w)
+
+    @cached_property
     def _kinds(self) -> bool:
         return tuple(self.chars[: len(KINDS)]) == KINDS
 
     def folded(self, word: str) -> str:
         """A word as `words` has it."""
-        return folded(word if self.cut is None else plain(word), self.lower)
+        return folded(word if self.cut is None else plain(word, self._own), self.lower)
 
     def number(self, word: str) -> int:
         """Of a word."""
@@ -101,7 +108,7 @@ class TagVocabulary:
         char = self.numbers[1]
         if not self._kinds:
             return [char[c] for c in word[:MOST_CHARS] if c in char] or [0]
-        word = plain(word)[:MOST_CHARS]
+        word = plain(word, self._own)[:MOST_CHARS]
         if is_sign(word) and not all(c in char for c in word):
             return [SIGN]
         return [char[c] if c in char else kind(c) for c in word]

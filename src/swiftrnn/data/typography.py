@@ -1,6 +1,8 @@
 """Characters that stand for the same, as quotes, dashes and blanks do; and what kind one is."""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 
 import regex
@@ -8,6 +10,7 @@ import regex
 # of characters that a model has not met: letters, capitals, digits, all others
 KINDS = ("<letter>", "<capital>", "<digit>", "<sign>")
 SIGN = len(KINDS) - 1
+OFTEN = 10  # sights of a quote or dash in train; with fewer it is no other than those it looks like
 PAIRS = {
     "‘’‚‛`´ʼʹ′‵＇": "'", "“”„‟«»″‶〝〞＂": '"', "‹›": "'",
     "‐‑‒–—―−﹘﹣－": "-", "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
@@ -20,12 +23,26 @@ WORDS = {"``": '"', "''": '"', "-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-"
 UNSEEN = regex.compile(r"[\p{Cf}\p{Cc}\p{Cs}\p{Variation_Selector}]")
 
 
+def own(words: Iterable[str]) -> frozenset[str]:
+    """The quotes, dashes and dots that are words of a corpus, often enough to be learnt from.
+
+    What they tell, such as where a quotation opens and where it closes, is lost in the plain form,
+    and taggers find fewer names without it.
+
+    Example:
+        >>> sorted(own(["“", "Ja", "”", ",", "“"] * 5))
+        ['“']
+    """
+    alone = Counter(word for word in words if len(word) == 1 and ord(word) in ONE)
+    return frozenset(word for word, count in alone.items() if count >= OFTEN)
+
+
 @lru_cache(1 << 16)
-def plain(word: str) -> str:
+def plain(word: str, own: frozenset[str] = frozenset()) -> str:
     r"""A word in the one form of all that look alike: composed, with ' " - ... as on a keyboard.
 
     Brackets and quotes of the Penn Treebank become those they stand for, and what cannot be seen
-    is left out, if something is left then.
+    is left out, if something is left then. The words in `own` stay as they are.
 
     Example:
         >>> plain("O’Brien"), plain("``"), plain("-LRB-"), plain("u\u0308ber"), plain("Ulm\u200b")
@@ -33,6 +50,8 @@ def plain(word: str) -> str:
     """
     if word.isascii():
         return WORDS.get(word, word)
+    if word in own:
+        return word
     seen = UNSEEN.sub("", word) or word
     return WORDS.get(word := unicodedata.normalize("NFC", seen).translate(ONE), word)
 

@@ -21,7 +21,7 @@ from swiftrnn.data.entities import predict, tagged
 from swiftrnn.data.lines import Layout
 from swiftrnn.data.raw import Place, joined
 from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
-from swiftrnn.data.typography import plain
+from swiftrnn.data.typography import own, plain
 from swiftrnn.data.vectors import Vectors
 from swiftrnn.extras import needs_extra
 from swiftrnn.metrics.dictionary import baselines, unseen
@@ -241,7 +241,9 @@ def vectors_for(name: str, config: Any, known: Corpus) -> Vectors | None:
 
 def words_of(parts: Sequence[Columns]) -> list[str]:
     """Every word, as the vocabulary writes it, as often as it is there."""
-    return [plain(word) for part in parts for s in part.sentences for word in s.words]
+    words = [word for part in parts for s in part.sentences for word in s.words]
+    kept = own(word for s in parts[0].sentences for word in s.words)  # of train, the first
+    return [plain(word, kept) for word in words]
 
 
 @torch.no_grad()
