@@ -459,6 +459,17 @@ def test_a_state_that_was_made_from_the_input_counts_once(kind):
         close(found, slope())
 
 
+@each_streaming_layer
+@pytest.mark.parametrize("how", ["gaps", "turned", "negated"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_trace_is_the_same_whatever_the_layout_of_its_example(kind, how, bidirectional):
+    layer = make(kind, bidirectional=bidirectional).eval()
+    with torch.no_grad():
+        traced = torch.jit.trace(layer, (odd(draw(5, 2, 6))[how],))  # torch compares two traces
+        for x in (draw(7, 3, 6), *odd(draw(4, 1, 6)).values()):
+            close(traced(x), layer(x))
+
+
 NOT_DENSE = {
     "nested": lambda x: torch.nested.nested_tensor([x[:, 0], x[:3, 1]]),
     "sparse": torch.Tensor.to_sparse,

@@ -14,7 +14,7 @@ from swiftrnn.nn._options import SHARED, Check, at_least
 from swiftrnn.nn._recurrent import Recurrent
 from swiftrnn.ops._blocked import project
 from swiftrnn.ops._native import state_dtype
-from swiftrnn.ops._plain import dense
+from swiftrnn.ops._plain import dense, eager
 from swiftrnn.ops._product import linear
 from swiftrnn.ops._stack import Cell
 from swiftrnn.ops.rg_lru import OP
@@ -130,7 +130,7 @@ class RGLRU(Recurrent):
         state = x.new_zeros(x.shape[1], H, dtype=real) if state is None else state.to(real)
         rest = (bias, rate, state.contiguous(), *ends, direction == 1)
         if self.num_heads == 1:
-            x = dense(x)  # the skip, too
+            x = dense(x) if eager() else x  # the skip, too; a trace tells what is new by its object
             return project(OP, x, weight.reshape(2 * H, H), x, *rest)
         heads = x.unflatten(-1, (self.num_heads, -1))
         gates = torch.einsum("tbhi,ghoi->tbgho", heads, weight).flatten(2)
