@@ -17,6 +17,7 @@ def check_dense(who: str, name: str, x: Tensor) -> None:
         raise TypeError(f"{who} needs a dense {name}; got {x.layout}; convert it with .to_dense()")
 
 
+@untraced
 def check_tensor(
     who: str,
     name: str,
