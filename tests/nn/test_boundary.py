@@ -171,6 +171,28 @@ def test_a_trace_is_right_for_other_sizes(kind, grad):
         close(gradients(same, other, same), gradients(model, other, model))
 
 
+class Loss(nn.Module):
+    """A random field as people train it; `decode` is what they run."""
+
+    def __init__(self):
+        super().__init__()
+        self.crf = CRF(6)
+
+    def forward(self, x):
+        tags = torch.zeros_like(x[..., 0], dtype=torch.int64)
+        return self.crf(x, tags, reduction="none"), self.crf.decode(x)
+
+
+@pytest.mark.parametrize("kind", [Loss, lambda: CausalConv(6, 6, 3)], ids=["CRF", "CausalConv"])
+@pytest.mark.parametrize("T", [1, 4, 40])
+def test_traces_of_others_are_right_for_other_sizes(kind, T):
+    model = kind()
+    with torch.no_grad():
+        traced = torch.jit.trace(model, (torch.randn(T, 3, 6),))  # torch's warnings are errors
+        for other in (torch.randn(9, 2, 6), torch.randn(1, 1, 6), torch.randn(70, 3, 6)):
+            close(traced(other), model(other))
+
+
 @each_layer
 def test_symbolic_tracing_keeps_a_layer_as_one_call(kind):
     model, x = Model(make(kind)), draw(4, 2, 6)

@@ -10,6 +10,7 @@ from swiftrnn.nn._autocast import under_autocast
 from swiftrnn.nn._options import at_least, real
 from swiftrnn.nn.linear import Linear
 from swiftrnn.ops._check import check_tensor
+from swiftrnn.ops._plain import traced, untraced
 
 
 class CausalConv(nn.Module):
@@ -89,22 +90,17 @@ class CausalConv(nn.Module):
         like = None if mixed else next(self.parameters())
         sizes = (None, None, self.input_size)
         check_tensor("CausalConv", "input", input, ("T", "B", "I"), sizes, like)
-        x, T = self.entry(input), input.shape[0]
-        caches = []
+        x, caches = self.entry(input), []
         for i, (norm, convolution) in enumerate(zip(self.norms, self.convolutions, strict=True)):
             dilation = self.kernel_size**i
             past = (self.kernel_size - 1) * dilation
             normal = norm(x)
             cache = normal.new_zeros(past, *x.shape[1:]) if state is None else state[i]
-            if cache.shape != (past, *x.shape[1:]):
-                raise ValueError(
-                    f"CausalConv needs cache {i} of {(past, *x.shape[1:])}; got "
-                    f"{tuple(cache.shape)}; pass what an earlier call returned"
-                )
+            _check_cache(i, cache, past, x)
             lags = range(past, -1, -dilation)
             taps = [_delayed(normal, cache, lag) for lag in lags]
             x = x + nn.functional.glu(convolution(torch.cat(taps, -1)))
-            caches.append(torch.cat([cache[T:], normal[max(T - past, 0) :]]))
+            caches.append(_kept(normal, cache))
         return x, tuple(caches)
 
     def step(self, input: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, Any]:
@@ -113,15 +109,34 @@ class CausalConv(nn.Module):
         return output[0], state
 
 
+@untraced
+def _check_cache(i: int, cache: Tensor, past: int, x: Tensor) -> None:
+    if cache.shape != (past, *x.shape[1:]):
+        raise ValueError(
+            f"CausalConv needs cache {i} of {(past, *x.shape[1:])}; got {tuple(cache.shape)}; pass "
+            "what an earlier call returned"
+        )
+
+
 def _delayed(x: Tensor, cache: Tensor, lag: int) -> Tensor:
     """x (T, B, H) delayed by some steps, with the cache before it.
 
-    Not a slice of the two joined: its gradient would fill all of the cache with zeros, and the
-    cache of a late block is many times longer than x.
+    Not a slice of the two joined, but in a trace, where nothing may depend on T: its gradient would
+    fill all of the cache with zeros, and the cache of a late block is many times longer than x.
     """
     T, start = x.shape[0], cache.shape[0] - lag
+    if traced():
+        return torch.cat([cache[start:], x])[:T]
     if lag == 0:
         return x
     if lag >= T:
         return cache[start : start + T]
     return torch.cat([cache[start:], x[: T - lag]])
+
+
+def _kept(x: Tensor, cache: Tensor) -> Tensor:
+    """The last steps of the cache and x together, as many as the cache has."""
+    T, past = x.shape[0], cache.shape[0]
+    if traced():  # as in `_delayed`
+        return torch.cat([cache, x])[T:]
+    return torch.cat([cache[T:], x[max(T - past, 0) :]])

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from swiftrnn import ops
 from swiftrnn.ops._check import check_tensor
-from swiftrnn.ops._plain import transformed
+from swiftrnn.ops._plain import traced, transformed, untraced
 from swiftrnn.ops.crf import NEVER
 from swiftrnn.ops.crf.reference import exact, path_scores
 
@@ -115,12 +115,7 @@ class CRF(nn.Module):
         x = self._emissions(emissions)
         if not isinstance(tags, Tensor):
             raise TypeError(f"CRF needs a tensor of tags; got {type(tags).__name__}")
-        if tags.shape != emissions.shape[:2]:
-            raise ValueError(
-                f"CRF needs one tag for each step, of shape {tuple(emissions.shape[:2])} beside "
-                f"emissions {tuple(emissions.shape)}; got {tuple(tags.shape)}; they are "
-                f"{self._letters()[:-4]}) as batch_first is {self.batch_first}"
-            )
+        self._check_tags(tags, emissions)
         loss = ops.crf(x, *self.scores(), lengths, self._time_first(tags))
         if reduction == "token_mean":
             T, B = x.shape[:2]
@@ -141,11 +136,12 @@ class CRF(nn.Module):
 
         Raises:
             ValueError: emissions do not fit, or a sequence has no best path: no path is allowed,
-                or a score is nan or infinite. In code that is compiled or exported it has one of
-                zeros.
+                or a score is nan or infinite. In code that is compiled, traced or exported it has
+                one of zeros.
         """
         score, path = ops.crf_viterbi(self._emissions(emissions), *self.scores(), lengths)
-        if type(score) is Tensor and not torch.compiler.is_compiling() and not transformed():
+        graph = torch.compiler.is_compiling() or traced()
+        if type(score) is Tensor and not graph and not transformed():
             _check_scores(score)
         return path.t() if self.batch_first else path
 
@@ -220,7 +216,21 @@ class CRF(nn.Module):
         return found
 
     def _emissions(self, x: Tensor) -> Tensor:
-        """Time first; the one place that says what does not fit."""
+        """Time first, checked."""
+        self._check_emissions(x)
+        return self._time_first(x)
+
+    @untraced
+    def _check_tags(self, tags: Tensor, emissions: Tensor) -> None:
+        if tags.shape != emissions.shape[:2]:
+            raise ValueError(
+                f"CRF needs one tag for each step, of shape {tuple(emissions.shape[:2])} beside "
+                f"emissions {tuple(emissions.shape)}; got {tuple(tags.shape)}; they are "
+                f"{self._letters()[:-4]}) as batch_first is {self.batch_first}"
+            )
+
+    @untraced
+    def _check_emissions(self, x: Tensor) -> None:
         check_tensor("CRF", "emissions", x, ("T", "B", "K"), (None,) * 3, None)
         if x.shape[2] != self.num_tags:
             raise ValueError(
@@ -228,7 +238,6 @@ class CRF(nn.Module):
                 f"{self.num_tags}; got {tuple(x.shape)}; give a score for each tag, or build "
                 f"CRF({x.shape[2]})"
             )
-        return self._time_first(x)
 
     def _letters(self) -> str:
         return "(B, T, K)" if self.batch_first else "(T, B, K)"

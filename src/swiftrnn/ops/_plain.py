@@ -55,13 +55,14 @@ def transformed() -> bool:
     )
 
 
+def traced() -> bool:
+    """Whether torch.jit.trace writes down what is done, once and for all sizes."""
+    return torch._C._get_tracing_state() is not None
+
+
 def recorded() -> bool:
     """Whether a graph, a trace or a mode of the dispatcher wants to see which ops are called."""
-    return (
-        torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
+    return torch.compiler.is_compiling() or traced() or torch._C._len_torch_dispatch_stack() > 0
 
 
 def eager() -> bool:

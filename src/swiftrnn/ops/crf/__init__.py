@@ -9,7 +9,7 @@ from torch import Tensor
 from swiftrnn.ops import _native
 from swiftrnn.ops._check import check_lengths, check_tensor, wrong_tags
 from swiftrnn.ops._op import Op
-from swiftrnn.ops._plain import dense, transformed
+from swiftrnn.ops._plain import dense, transformed, untraced
 from swiftrnn.ops._reverse import reverse
 from swiftrnn.ops.crf import reference
 
@@ -263,10 +263,8 @@ def _added_up(arrived: Tensor, x: Tensor) -> Tensor:
     return arrived + (top.cumsum(0) - top)
 
 
-def _checked_tags(
-    tags: Tensor, T: int, B: int, K: int, emissions: Tensor, lengths: Tensor | None
-) -> Tensor:
-    """As int64, of our own. On the CPU their values are looked at, by the kernel where it runs."""
+@untraced
+def _check_kind_of_tags(tags: object, T: int, B: int, emissions: Tensor) -> None:
     if not isinstance(tags, Tensor):
         raise TypeError(f"crf needs a tensor of tags; got {type(tags).__name__}; use torch.tensor")
     kinds = tags.is_floating_point() or tags.is_complex() or tags.dtype == torch.bool
@@ -280,6 +278,13 @@ def _checked_tags(
             f"crf needs tags on {emissions.device}; got {tags.device}; move one of the two with "
             ".to()"
         )
+
+
+def _checked_tags(
+    tags: Tensor, T: int, B: int, K: int, emissions: Tensor, lengths: Tensor | None
+) -> Tensor:
+    """As int64, of our own. On the CPU their values are looked at, by the kernel where it runs."""
+    _check_kind_of_tags(tags, T, B, emissions)
     tags = tags.to(torch.int64, copy=True).contiguous()  # see `check_lengths`
     if torch.compiler.is_compiling() or tags.device.type != "cpu":
         return tags
