@@ -9,7 +9,6 @@ forks of a server that has imported what they need, so that a start costs little
 
 import argparse
 import json
-import multiprocessing
 import random
 import sys
 import tempfile
@@ -21,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__)
-METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-CONTEXT = multiprocessing.get_context(METHOD)
+sys.path.insert(0, str(HERE.parent.parent))
+
+from tests.processes import context  # noqa: E402
+
 TIMED = ("seconds", "seconds_per_epoch", "peak_memory", "checksum")  # that covers the others
 
 
@@ -44,7 +45,7 @@ def numbers(out: Path) -> dict:
 
 
 def start(target: Callable, *given: Any) -> BaseProcess:
-    process = CONTEXT.Process(target=target, args=given)
+    process = context().Process(target=target, args=given)
     process.start()
     return process
 
@@ -57,9 +58,7 @@ def ends(process: BaseProcess) -> int | None:
 def main(kills: int, seed: int) -> dict:
     """Kill it so often, let it end, and compare."""
     draw, done = random.Random(seed), 0
-    if METHOD == "forkserver":
-        CONTEXT.set_forkserver_preload(["swiftrnn.recipes.ner_crf"])
-        assert ends(start(time.sleep, 0)) == 0  # the server is ready
+    assert ends(start(time.sleep, 0)) == 0  # the server that is forked is ready
     with tempfile.TemporaryDirectory() as folder:
         whole, cut = Path(folder) / "whole", Path(folder) / "cut"
         for each in (whole, cut):

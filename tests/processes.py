@@ -6,7 +6,10 @@ threads, no open groups, no random state. Where the system cannot fork it is sta
 
 import multiprocessing
 
-PRELOADED = ["swiftrnn.training.fit"]
+PRELOADED = [
+    *("swiftrnn.training.fit", "swiftrnn.training.sweep", "swiftrnn.recipes.ner_crf"),
+    *("optuna", "alembic.context"),
+]
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 

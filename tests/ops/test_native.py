@@ -106,7 +106,7 @@ def test_kernels_say_which_ops_run():
 
 
 @needs_kernels
-@pytest.mark.skipif(hasattr(os, "fork"), reason="the test of forks has looked")
+@pytest.mark.skipif(hasattr(os, "fork"), reason="the test of forks looks at denormals, too")
 def test_loading_the_library_leaves_denormals_alone():
     code = """
 import torch

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import itertools
 import math
-import multiprocessing
 import os
 import pickle
 import shutil
@@ -24,6 +23,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import processes
 
 from swiftrnn.options import axes
 from swiftrnn.training import sweep
@@ -56,11 +56,6 @@ grid = {"a": list(range(int(size))), "b": [1, 2]}
 options = dict(out=Path.cwd(), metric="loss", grace=float(grace), progress=False)
 sweep.work(objective, grid, storage, "points", **options)
 """
-
-
-METHODS = multiprocessing.get_all_start_methods()
-FORKS = multiprocessing.get_context("forkserver" if "forkserver" in METHODS else "spawn")
-FORKS.set_forkserver_preload(["swiftrnn.training.sweep", "optuna", "alembic.context"])
 
 
 @pytest.fixture(autouse=True)
@@ -380,7 +375,7 @@ def start(tmp_path, storage, seconds=0.0, size=3, grace=90):
     It is the fork of a process that has loaded Optuna: a new Python takes a second for that.
     """
     words = [str(word) for word in (tmp_path, storage, seconds, size, grace)]
-    process = FORKS.Process(target=exec, args=(WORKER, {"words": words}))
+    process = processes.context().Process(target=exec, args=(WORKER, {"words": words}))
     process.start()
     return process
 
