@@ -22,12 +22,13 @@ from rows import Results, caption
 from tables import number, ratio, table
 
 from swiftrnn import bench
-from swiftrnn.data import corpus
-from swiftrnn.data.sentences import Batcher, Batches, TagVocabulary
+from swiftrnn.data.batches import Batches
+from swiftrnn.data.tagged import corpus
+from swiftrnn.data.tagged.sentences import Batcher, TagVocabulary
 from swiftrnn.nn import Encoder
 from swiftrnn.recipes.ner_crf import BIOMEDICAL
 from swiftrnn.recipes.ner_crf.model import Tagger
-from swiftrnn.training.entities import build
+from swiftrnn.tasks.tagging.train import build
 
 LAYERS = ("SRU", "QRNN", "MinGRU", "nn.LSTM padded", "nn.LSTM packed", "nn.GRU padded")
 RUNS = ", runs of 4 characters, 50 units"  # the tagger with them
@@ -39,7 +40,7 @@ CELL = (BIOMEDICAL.batch_size, 0, BIOMEDICAL.hidden, "float32")  # T differs fro
 def calls_of(known: corpus.Corpus) -> dict[tuple[str, str, str], bench.Call]:
     """A training step of each, by (subject, provider, mode)."""
     torch.manual_seed(0)
-    vocabulary = TagVocabulary.of(known.train)
+    vocabulary = TagVocabulary.of_columns(known.train)
     batches = Batches(known.train.sentences, Batcher(vocabulary), BIOMEDICAL.batch_size)
     order = batches.epoch(np.random.default_rng(0))
     calls: dict[tuple[str, str, str], bench.Call] = {}
@@ -91,7 +92,7 @@ def epochs(results: Results) -> str:
         fastest = min(both, default=None)
         cells = number(row.median_s, ".1f", 1e3), number(ratio(fastest, row.median_s), ".2f")
         lines.append([name, *cells])
-    header = ("layer of characters and words", "step ms", "the faster LSTM's step / it")
+    header = ("layer of characters and words", "step ms", "speed-up over the faster LSTM")
     return f"{caption([*shown.values()])}\n\n{table(header, lines)}"
 
 

@@ -223,7 +223,7 @@ def targets(results: Results) -> str:
             if got is not None
         ]
     header = (f"on the GPU, at {HEADLINE} where no size is named", "dtype")
-    return table((*header, "asked", "measured", "holds"), lines)
+    return table((*header, "target", "measured", "met"), lines)
 
 
 def of_every_gpu(folder: Path, show: Callable[[Results], str]) -> str:

@@ -152,15 +152,16 @@ def means(results: Results) -> str:
             if cells:
                 losing.append(f"{layer} {mode}: {said(cells)}")
     header = (
-        "layer", "LSTM's step / it", "asked", "holds", "LSTM's forward / it", "steps slower",
-        "forwards slower", "Conv1d k2's step / it",
+        "layer", "step: speed-up over nn.LSTM", "target", "met", "forward: speed-up over nn.LSTM",
+        *(f"{mode}: cells slower than nn.LSTM" for mode in MODES),
+        "step: speed-up over nn.Conv1d k2",
     )  # fmt: skip
     lost = "Slower than nn.LSTM by more than 5 % (B/T/H/layers/directions, LSTM's time over it): "
     text = f"{table(header, lines)}\n\n{lost}{'; '.join(losing) or 'nowhere'}."
     if versus := package_ratios(results):
         text += (
             f"\n\nA training step of the package sru 2.6.0 over ours: {said(versus)}; geometric "
-            f"mean {mean(list(versus.values())):.1f} (asked: ≥ 5)."
+            f"mean {mean(list(versus.values())):.1f} (target: ≥ 5)."
         )
     return text
 

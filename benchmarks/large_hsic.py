@@ -22,10 +22,10 @@ import torch
 from tables import number, table
 from torch import Tensor
 
-from swiftrnn.analysis.hsic import hsic
-from swiftrnn.analysis.kernels import Gaussian
-from swiftrnn.analysis.large_samples import block_hsic, nystroem_hsic, random_feature_hsic
-from swiftrnn.machine import machine
+from swiftrnn.analysis.samples.hsic import hsic
+from swiftrnn.analysis.samples.kernels import Gaussian
+from swiftrnn.analysis.samples.large_samples import block_hsic, nystroem_hsic, random_feature_hsic
+from swiftrnn.runs.machine import machine
 
 EXACT, SEEDS = 10_000, 5
 WIDTHS = 1.0, 1.0

@@ -94,7 +94,7 @@ def ragged(results: Results) -> str:
                 ])  # fmt: skip
     header = (
         "layer", "B", "T", "H", "not padding", "equal lengths ms", "different lengths ms",
-        "different / equal", "LSTM's step / it",
+        "different / equal", "speed-up over packed nn.LSTM",
     )  # fmt: skip
     return f"{caption(shown)}\n\n{table(header, lines)}" if lines else ""
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import rows
 from tables import number, table
 
-from swiftrnn.machine import machine
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
+from swiftrnn.runs.machine import machine
 
 NEEDED = ("activations", "networks", "epochs", "records", "variances", "widths", "processes")
 

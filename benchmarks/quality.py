@@ -22,9 +22,9 @@ import rows
 from tables import number, table
 
 from swiftrnn.compare import KIND, TUNED, Compare, Tuned, compare, show
-from swiftrnn.machine import load, machine
-from swiftrnn.recipes.language_model.model import hidden_for, parameters_of
-from swiftrnn.training import folder
+from swiftrnn.recipes.language_model.sizes import hidden_for, parameters_of
+from swiftrnn.runs import folder
+from swiftrnn.runs.machine import load, machine
 
 RATES: dict[Literal["adamw", "muon"], tuple[float, ...]] = {
     "adamw": (4e-3,),
@@ -62,10 +62,10 @@ def tune(options: Compare) -> None:
     results = found()
     done = results.setdefault("tune", {})
     results["settings"] = dataclasses.asdict(options)
-    size = {"ngrams": options.ngrams}
-    parameters = parameters_of("sru", options.hidden, TUNED["sru"].depth, **size)
+    ngrams = options.ngrams
+    parameters = parameters_of("sru", options.hidden, TUNED["sru"].depth, ngrams=ngrams)
     for trial in (t for t in TRIALS if not set(options.layers) <= set(done.get(key(t), {}))):
-        hidden = hidden_for("sru", parameters, trial.depth, **size)
+        hidden = hidden_for("sru", parameters, trial.depth, ngrams=ngrams)
         given = dataclasses.replace(options, hidden=hidden, **dataclasses.asdict(trial))
         with tempfile.TemporaryDirectory() as name:
             out = Path(name)

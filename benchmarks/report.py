@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import rows
 from epochs import epochs
@@ -24,6 +23,7 @@ from large_hsic import large_hsic
 from lengths import ragged
 from parallel import crossover
 from plane import plane
+from predict import predicted
 from quality import quality, trials
 from random_fields import random_fields
 from rows import Results, caption
@@ -31,15 +31,20 @@ from serve import served
 from tables import number, ratio, table, verdict
 from tagging import tagging
 
+from swiftrnn import recipes
 from swiftrnn.bench import OURS, PRODUCTS, RIVALS
 from swiftrnn.compare import show
+from swiftrnn.runs import record
+from swiftrnn.runs.claims import NOT_SEEN, NOT_TESTED, SEEN
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "docs" / "index.md")
+PAGES = [
+    ROOT / page
+    for page in ("README.md", "README.zh-CN.md", "docs/benchmarks.md", "docs/results.md")
+]
 OPENING, CLOSING = "<!-- generated: ", "<!-- end -->"
 HEADLINE = (32, 256, 512)
 LSTM = "nn.LSTM"
-SHOWN = 4  # metrics of a recipe; docs/recipes.md has all
 
 
 def headline(results: Results) -> str:
@@ -62,9 +67,9 @@ def headline(results: Results) -> str:
                 "layer",
                 "forward ms",
                 "training step ms",
-                "LSTM's step / it",
-                "forward / its product",
-                "step / its products",
+                "speed-up over nn.LSTM",
+                "forward / bare product",
+                "step / bare products",
                 "streamed step µs",
                 "peak MB",
             )
@@ -197,7 +202,7 @@ def targets(results: Results) -> str:
         for what, got, sign, bound in [*layer_targets(results), *kernel_targets(results)]
         if got is not None
     ]
-    return table(("float32, headline's size", "asked", "measured", "holds"), lines) if lines else ""
+    return table(("float32, headline's size", "target", "measured", "met"), lines) if lines else ""
 
 
 def layer_targets(results: Results) -> list[tuple[str, float | None, str, float]]:
@@ -241,6 +246,7 @@ NOT_MEASURED = {
     "crf": "`python benchmarks/random_fields.py`",
     "tagging": "`python benchmarks/tagging.py`",
     "serve": "`python benchmarks/serve.py RUN --record`",
+    "predict": "`python benchmarks/predict.py RUN --record`",
     "hsic": "`python benchmarks/large_hsic.py`",
     "plane": "`python benchmarks/plane.py RUN`",
     "kernels": "`python benchmarks/ops.py`",
@@ -294,25 +300,20 @@ def compared(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def recipes() -> str:
-    """What `swiftrnn run --record` wrote, a line each: the first metrics, paper beside ours."""
+def of_recipes() -> str:
+    """What each recipe does, the first of its claims that was tested, and how all of them fared."""
     lines = []
-    for path in sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/results*.json")):
-        found, preset = json.loads(path.read_text()), path.stem.partition("-")[2]
-        recipe = f"{path.parent.name} --preset {preset}" if preset else path.parent.name
-        names = found.get("headline", list(found["metrics"]))[:SHOWN]
-        shown = "; ".join(measured(name, found) for name in names)
-        lines.append([recipe, shown, str(found.get("seeds", 1))])
-    return table(("recipe", "on test data", "seeds"), lines) if lines else ""
-
-
-def measured(name: str, found: dict[str, Any]) -> str:
-    """A metric with its spread over seeds, and the paper's number where there is one."""
-    value, claim = found["metrics"][name], found.get("claims", {}).get(name)
-    spread = isinstance(value, dict)
-    ours = f"{value['mean']:.4g} ± {value['sd']:.2g}" if spread else f"{value:.4g}"
-    paper = f" (paper: {claim:.4g})" if isinstance(claim, int | float) else ""
-    return f"{name} {ours}{paper}"
+    for name in recipes.names():
+        found = recipes.find(name)
+        verdicts = record.summary(found.folder)
+        kinds = [each.verdict for each in verdicts]
+        link = f"[{name}](src/swiftrnn/recipes/{name}/README.md)"
+        first = next((each for each in verdicts if each.verdict != NOT_TESTED), None)
+        claim, seen = (first.says, f"**{first.verdict}**") if first else ("–", "–")
+        counts = f"{kinds.count(SEEN)} / {kinds.count(NOT_SEEN)} / {kinds.count(NOT_TESTED)}"
+        lines.append([link, found.about.partition("\n")[0].rstrip("."), claim, seen, counts])
+    heads = ("system", "what it does", "its first claim", "verdict", "seen / not seen / not tested")
+    return table(heads, lines)
 
 
 OF_RUNS: dict[str, Callable[[Path], str]] = {
@@ -323,9 +324,10 @@ OF_RUNS: dict[str, Callable[[Path], str]] = {
     "quality": quality,
     "tagging": tagging,
     "serve": served,
+    "predict": predicted,
     "hsic": large_hsic,
     "plane": plane,
-    "recipes": lambda _: recipes(),
+    "recipes": lambda _: of_recipes(),
 }
 
 

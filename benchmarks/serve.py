@@ -23,14 +23,14 @@ import rows
 from safetensors.torch import load_file
 from tables import number, table
 
-from swiftrnn.machine import machine
+from swiftrnn.runs.machine import machine
 
 WORDS = 20
 
 
 def request(texts: list[str] | bytes, path: str = "/predict") -> bytes:
     """A request as it goes over the wire."""
-    body = texts if isinstance(texts, bytes) else json.dumps({"texts": texts}).encode()
+    body = texts if isinstance(texts, bytes) else json.dumps({"inputs": texts}).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -95,9 +95,9 @@ def served(results: Path) -> str:
 async def hostile(port: int) -> None:
     """Print how each bad request was answered, and whether good ones still are."""
     cases = {
-        "empty body": b"", "no JSON": b"{", "wrong JSON": b'{"texts": 3}', "empty text": [""],
+        "empty body": b"", "no JSON": b"{", "wrong JSON": b'{"inputs": 3}', "empty text": [""],
         "1 MB of text": ["a" * 1_000_000], "null bytes": ["a\0b"],
-        "a surrogate": b'{"texts":["\\ud800"]}',
+        "a surrogate": b'{"inputs":["\\ud800"]}',
         "right to left": ["\u202eאבג"], "emoji": ["😀" * 100], "65 texts": ["a"] * 65,
         "20,000 characters": ["Ab. " * 5_000], "10,001 twice": ["a" * 10_001] * 2,
     }  # fmt: skip

@@ -18,12 +18,13 @@ from typing import Any
 import rows
 from tables import number, table
 
-from swiftrnn import run
-from swiftrnn.machine import machine
+from swiftrnn import recipes
 from swiftrnn.recipes import ner_crf, ner_stack_lstm
-from swiftrnn.training import folder
+from swiftrnn.runs import folder, run
+from swiftrnn.runs.machine import machine
 
-BIO, CHINESE, STACK = ner_crf.BIOMEDICAL, ner_crf.CHINESE, ner_stack_lstm.BIOMEDICAL
+BIO, STACK = (replace(each.BIOMEDICAL, control=False) for each in (ner_crf, ner_stack_lstm))
+CHINESE = ner_crf.CHINESE
 RUNS: dict[str, Any] = {"char_ngrams": 4, "char_hidden": 50}  # of characters
 
 
@@ -80,7 +81,8 @@ def main(names: list[str], known: dict[str, Row], runs: Path, out: Path) -> None
     for name in names:
         row, folder_of = known[name], runs / name
         config = replace(row.config, threads=1)
-        run.run(row.recipe(), config, out=folder_of, resume=folder_of.exists(), seeds=row.seeds)
+        recipe = recipes.find(row.recipe())
+        run.run(recipe, config, folder_of, folder_of.exists(), row.seeds)
     old = folder.read_json(out)["rows"] if out.exists() else {}  # of other runs, on this machine
     found = {name: old[name] for name in known if name in old}
     for name in names:

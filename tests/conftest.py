@@ -1,7 +1,9 @@
 """The same conditions for every test, and no parity of the reference with itself."""
 
+import contextlib
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -66,6 +68,41 @@ class ByFile(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Of a recipe by name: the folder of its small run, made once for all tests; not to be changed.
+
+    Beside it lies what the command printed, NAME.txt.
+    """
+    from tests.programs import COMMAND, run_here
+
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke"
+    root.mkdir(exist_ok=True)
+
+    @cache
+    def run(name):
+        with locked(root / f"{name}.lock"):
+            if not (root / f"{name}.txt").exists():
+                words = ("run", name, "--preset", "smoke", "--out", str(root / name))
+                done = run_here(COMMAND, *words, folder=root)
+                assert done.returncode == 0, done.stderr
+                (root / f"{name}.txt").write_text(done.stdout)
+        return root / name
+
+    return run
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Of several workers one at a time."""
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from swiftrnn.runs.folder import RunFolder
+
 HERE = Path(__file__)
 sys.path.insert(0, str(HERE.parent.parent))
 
@@ -34,7 +36,8 @@ def child(out: Path) -> None:
 
     fit.fit.__kwdefaults__["save_every"] = 0.0
     fit.fit.__kwdefaults__["progress"] = False
-    ner_crf.run(replace(ner_crf.SMOKE, epochs=12, threads=1), out)
+    settings = replace(ner_crf.SMOKE, epochs=12, threads=1)
+    ner_crf.run(settings, RunFolder(out, "ner_crf")).write(out)
 
 
 def numbers(out: Path) -> dict:

@@ -42,7 +42,8 @@ def run_here(
             if isinstance(program, Path):
                 runpy.run_path(str(program), run_name="__main__")
             else:
-                exec(compile(program, "<program>", "exec"), {"__name__": "__main__"})
+                names = {"__name__": "__main__", "__file__": str(folder / "program.py")}
+                exec(compile(program, "<program>", "exec"), names)
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
             if isinstance(end.code, str):

@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from swiftrnn import cli
+from swiftrnn import cli, recipes
 from swiftrnn.recipes import language_model, ner_crf
-from swiftrnn.training import entities, folder, resources
+from swiftrnn.runs import folder, machine
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.tasks.tagging import train as entities
 
 WORDS = "Mira Tal met Oru in Venn ."
 
@@ -30,8 +32,9 @@ def runs(tmp_path_factory):
             ("tagger", ner_crf, ner_crf.Config(made_up=True, **small)),
             ("language", language_model, language_model.Config(**tiny)),
         ):
-            (out / name).mkdir()
-            recipe.run(config, out / name)
+            here = RunFolder(out / name, recipe.__name__.rpartition(".")[2])
+            here.path.mkdir()
+            recipe.run(config, here).write(here.path)
     return out
 
 
@@ -130,11 +133,10 @@ def changes(content):
 @pytest.mark.parametrize("name", ["config.json", "vocabulary.json"])
 def test_values_of_other_kinds_get_one_line_or_change_nothing(run, name, monkeypatch):
     """With checksums that fit, so that what reads the values is tested."""
-    recipe = ner_crf if (run / "best.json").exists() else language_model
     from swiftrnn.deploy import trained
 
     content = folder.read_json(run / name)
-    weights = recipe.load(trained.config_of(run), run).state_dict()
+    weights = trained.load(run).model.state_dict()
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     count = 0
     for other in changes(content):
@@ -177,8 +179,9 @@ def test_a_best_of_another_form_is_one_line(run, content, capsys):
     (run / "best.json").write_bytes(content)
     (run / "metrics.json").unlink()
     shutil.rmtree(run / "checkpoints")
+    here = RunFolder(run, "ner_crf")
     with pytest.raises(ValueError, match=r"best\.json"):
-        entities.train("ner_crf", ner_crf.Tagger, SETTINGS, run, entities.corpus_for(SETTINGS))
+        entities.train(ner_crf.Tagger, SETTINGS, here, entities.corpus_for(SETTINGS))
 
 
 SETTINGS = ner_crf.Config(made_up=True, epochs=1, hidden=4, word_size=4, char_size=0)
@@ -223,17 +226,16 @@ def test_options_of_the_language_model_too(words, capsys, monkeypatch, tmp_path)
 
 
 def test_every_preset_is_in_range():
-    from swiftrnn import run
 
-    for name in run.names():
-        assert run.presets(run.module(name))  # what is out of range cannot be made
+    for name in recipes.names():
+        assert recipes.find(name).presets  # what is out of range cannot be made
 
 
 def test_threads_are_limited_for_programs_too():
     with pytest.raises(ValueError, match=r"--threads from 0 up to .* got 100000;"):
-        resources.use_threads(100_000)
+        machine.use_threads(100_000)
     before = torch.get_num_threads()
-    resources.use_threads(0)
+    machine.use_threads(0)
     assert torch.get_num_threads() == before
 
 

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from tests.programs import COMMAND, run_here
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "README.zh-CN.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "src" / "swiftrnn" / "recipes").glob("*/README.md")),
 ]
 MODULES = sorted(
@@ -20,7 +22,7 @@ MODULES = sorted(
     for p in (ROOT / "src" / "swiftrnn").rglob("*.py")
     if p.name != "__main__.py"  # importing it runs the command line
 )
-OPTIONAL = {"triton", "onnx", "onnxscript"}  # needed by modules that most tests do not need
+OPTIONAL = {"triton", "onnx", "onnxscript", "ray"}  # needed by modules that most tests do not need
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 UNLISTED = {"__init__.py", "__main__.py", "__pycache__"}  # what every package has
 
@@ -56,11 +58,18 @@ def test_python_blocks_run(code, tmp_path):
 
 
 @pytest.mark.parametrize("block", cases("sh"))
-def test_shell_blocks_run(block, tmp_path):
+def test_shell_blocks_run(block, tmp_path, smoke):
     if not runnable(block):
         pytest.skip("installs and what follows: .ci/run runs it in a fresh virtual environment")
     for line in runnable(block):
+        if kept := re.fullmatch(r'echo "(.*)" (>>?) (\S+)', line):
+            with (tmp_path / kept[3]).open("w" if kept[2] == ">" else "a") as file:
+                file.write(f"{kept[1]}\n")
+            continue
         typed, command = re.fullmatch(r'(?:echo "(.*)" \| )?swiftrnn (.*)', line).groups()
+        if small := re.fullmatch(r"run (\w+) --preset smoke --out (\S+)", command):
+            shutil.copytree(smoke(small[1]), tmp_path / small[2])  # made once for all tests
+            continue
         done = run_here(COMMAND, *shlex.split(command), folder=tmp_path, typed=typed or "")
         assert done.returncode == 0, done.stderr
 
@@ -83,8 +92,8 @@ def test_examples_in_docstrings_are_right(name):
 
 
 def tree() -> list[Path]:
-    """The paths in README's tree, in its order."""
-    (block,) = [b for b in blocks(ROOT / "README.md", "text") if b.startswith(".\n")]
+    """The paths in the tree of docs/architecture.md, in its order."""
+    (block,) = [b for b in blocks(ROOT / "docs" / "architecture.md", "text") if b.startswith(".\n")]
     paths, folders = [], {}
     for line in block.splitlines()[1:]:
         drawn, name = re.match(r"([│ ├└─]*)(\S+)", line).groups()
@@ -150,6 +159,26 @@ def test_readme_has_exactly_the_two_commands():
         "pip install '.[train,report]' && swiftrnn compare",
         "pip install '.[test]' && pytest",
     ]
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_chinese_readme_is_in_step():
+    """The same code, links, pictures, headings and tables, in the same order."""
+    pages = [(ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md")]
+    for pattern in (
+        r"^```.*?^```", r"\]\(([^)]*)\)", r"^#+ ", r"<!-- generated: .*?<!-- end -->",
+    ):  # fmt: skip
+        english, chinese = (re.findall(pattern, page, flags=re.M | re.S) for page in pages)
+        if pattern.startswith(r"\]"):
+            english.remove("README.zh-CN.md")
+            chinese.remove("README.md")
+        assert english
+        assert chinese == english
+    rows = [page.count("\n| ") for page in pages]
+    assert rows[0] == rows[1]
 
 
 def test_nothing_names_the_place_it_was_written_in():

@@ -9,31 +9,35 @@ from typing import Annotated, Literal
 
 import pytest
 
-from swiftrnn import cli, limits, options, run
-from swiftrnn.compare import Compare
-from swiftrnn.limits import Checked, Different, Range
+from swiftrnn import cli, commands, recipes
+from swiftrnn.commands import parsing
+from swiftrnn.runs import limits
+from swiftrnn.runs.limits import Checked, Different, Range
 
 TRIED = ("-1", "0", "2", "nan", "inf", "1e9")  # of these, what each option takes, by its name
 COUNT, SIZE, SHARE, RATE = {"2", "1e9"}, {"2"}, {"0"}, {"2", "1e9"}
 LEAST_0, NONE = {"0", "2", "1e9"}, set()
 TAKEN = {
     **dict.fromkeys(("epochs", "updates", "steps", "every", "since", "train_lines", "knee",
-                     "closely", "draws", "circles", "block", "ngram_rows", "seeds"), COUNT),
+                     "closely", "draws", "circles", "block", "ngram_rows", "seeds", "min_count",
+                     "cutoffs"), COUNT),
     **dict.fromkeys(("hidden", "layers", "depth", "networks", "group", "widths", "width", "window",
                      "bins", "bins_unbounded", "records", "word_size", "char_hidden", "char_depth",
                      "char_ngrams", "input_size", "action_size", "beam", "ngrams", "time",
                      "devices", "nodes", "processes", "workers", "train_size", "valid_size",
                      "images", "pairs", "image_pairs", "crowd", "dimensions", "test_lines",
-                     "permutations", "iterations"), SIZE),
+                     "permutations", "iterations", "n_best", "batch"), SIZE),
     **{key: {"0", "2"} for key in ("threads", "char_size", "port", "length")},
     **dict.fromkeys(("rate", "rates", "sigma", "epsilon", "variances", "clip", "level",
                      "seconds"), RATE),
-    **dict.fromkeys(("decays", "alphas", "softness", "beta", "decay", "temperature"), LEAST_0),
-    **dict.fromkeys(("noises", "replaced", "dropout", "least_coverage", "foreign"), SHARE),
-    **dict.fromkeys(("train_share", "relative", "bits"), NONE),
-    **dict.fromkeys(("seed", "warmup", "top_k"), LEAST_0),
+    **dict.fromkeys(("decays", "alphas", "softness", "beta", "decay", "temperature",
+                     "weight_decay"), LEAST_0),
+    **dict.fromkeys(("noises", "replaced", "dropout", "word_dropout", "weight_drop",
+                     "least_coverage", "foreign"), SHARE),
+    **dict.fromkeys(("train_share", "relative", "bits", "top_p"), NONE),
+    **dict.fromkeys(("seed", "warmup", "top_k", "max_words"), LEAST_0),
     "batch_size": COUNT, "learning_rate": LEAST_0, "noise": SHARE,
-    "rows": NONE, "samples": NONE,
+    "folds": {"2"}, "rows": NONE, "samples": NONE,
 }  # fmt: skip
 TAKEN_BY = {  # where an option of one name takes something else
     ("adamw_heatmap", "hidden"): NONE,  # a sixteenth of it is a number of channels
@@ -53,13 +57,17 @@ TAKEN_BY = {  # where an option of one name takes something else
     ("hsic_test", "noise"): LEAST_0,
     ("language_model", "batch_size"): SIZE,
     ("language_model", "width"): {"0", "2"},
+    ("predict", "processes"): {"0", "2"},
     ("language_model", "learning_rate"): RATE,
     ("compare", "batch_size"): SIZE,
     ("compare", "depth"): {"0", "2"},
 }
 MESSAGE = re.compile(r"need.*; got |arguments?:? .*--\w|Error parsing --\w|for argument '--\w")
-COMMANDS = {"predict": options.Predict, "bench": options.Bench, "serve": options.Serve,
-            "compare": Compare, "run": options.Run, "sweep": options.Sweep}  # fmt: skip
+OF = ("predict", "bench", "serve", "compare", "run", "sweep")
+COMMANDS = {name: commands.find(name).OPTIONS for name in OF}
+FOUND = {name: recipes.find(name) for name in recipes.names()}
+TASKS = {each.parts.TASK.options: 0 for each in FOUND.values() if each.parts.TASK}
+COMMANDS |= {kind.__name__: kind for kind in TASKS}
 
 
 def kinds(hint):
@@ -76,7 +84,7 @@ def numeric(kind):
     ]
 
 
-RECIPES = [(name, field) for name in run.names() for field in numeric(run.module(name).Config)]
+RECIPES = [(n, field) for n, each in FOUND.items() for field in numeric(each.parts.Config)]
 OF_COMMANDS = [(name, field) for name, kind in COMMANDS.items() for field in numeric(kind)]
 
 
@@ -84,17 +92,20 @@ def parsed(name, words):
     """What the command line makes of the words, or its one line."""
     if name in COMMANDS:
         first = ["RUN"] if name in ("predict", "serve") else []
-        return cli._parse(COMMANDS[name], name, "", [*first, *words])
-    return cli._with_config(f"swiftrnn run {name}", name, options.Run(), words)
+        return parsing.parse(COMMANDS[name], name, "", [*first, *words])
+    _, config = parsing.of_recipe(f"swiftrnn run {name}", COMMANDS["run"], FOUND[name], words)
+    return config
 
 
 @pytest.mark.parametrize(("name", "field"), [*RECIPES, *OF_COMMANDS])
 def test_numbers_out_of_range_get_one_line(name, field):
-    taken, said, settings = set(), [], COMMANDS.get(name) or run.module(name).Config
+    taken, said, settings = set(), [], COMMANDS.get(name)
+    settings = settings or FOUND[name].parts.Config
     whole = int in kinds(limits.hint_of(settings, field))
     for word in TRIED:
         typed = str(int(1e9)) if word == "1e9" and whole else word
-        given = ["--vectors", "x"] if field == "least_coverage" else []
+        given = {"least_coverage": ["--vectors", "x"], "max_words": ["--level", "word"]}
+        given = given.get(field, [])
         try:
             parsed(name, [f"--{field.replace('_', '-')}", typed, *given])
             taken.add(word)
@@ -104,11 +115,11 @@ def test_numbers_out_of_range_get_one_line(name, field):
     assert taken == TAKEN_BY.get((name, field), TAKEN[field])
 
 
-@pytest.mark.parametrize("name", run.names())
+@pytest.mark.parametrize("name", FOUND)
 def test_presets_are_within_the_limits_and_every_number_has_one(name):
-    recipe = run.module(name)
+    recipe = FOUND[name].parts
     assert issubclass(recipe.Config, Checked)
-    assert set(run.presets(recipe)) >= {"default", "smoke"}
+    assert set(FOUND[name].presets) >= {"default", "smoke"}
     for field in numeric(recipe.Config):
         shown = repr(limits.hint_of(recipe.Config, field))
         assert "Range(" in shown or "Literal" in shown, field
@@ -158,9 +169,9 @@ def test_the_command_says_what_is_wrong_in_one_line(words, said, capsys, tmp_pat
 
 def test_presets_take_the_options_that_mean_something():
     words = ["--preset", "smoke", "--no-made-up", "--train", "a", "--valid", "b", "--test", "c"]
-    assert str(parsed("ner_crf", words).config.train) == "a"
-    assert parsed("hsic_test", ["--preset", "smoke", "--csv", "x"]).config.draws == 60
-    assert parsed("language_model", ["--width", "9"]).config.width == 9
+    assert str(parsed("ner_crf", words).train) == "a"
+    assert parsed("hsic_test", ["--preset", "smoke", "--csv", "x"]).draws == 60
+    assert parsed("language_model", ["--width", "9"]).width == 9
 
 
 @pytest.mark.parametrize("grid", [("--grid", "level=0.01,2"), ("--grid=level=0.01,2",)])

@@ -7,13 +7,18 @@ import textwrap
 
 import pytest
 
-from swiftrnn import cli, run
+from swiftrnn import cli, recipes
+from swiftrnn.recipes import Found
+from swiftrnn.runs import machine, record, results
 
 RECIPE = '''
     """Adds numbers."""
 
     from dataclasses import dataclass
     from pathlib import Path
+
+    from swiftrnn.runs.claims import Claim, below, value
+    from swiftrnn.runs.results import Result
 
 
     @dataclass(frozen=True)
@@ -25,15 +30,19 @@ RECIPE = '''
 
 
     SMOKE = Config(steps=1)
-    CLAIMS = {"sum": 4.0}
+    CLAIMS = (Claim("Sums are small", "table 1", value("sum"), below(5.0), paper=4.0),)
+    TASK = None
 
 
     def run(config, out):
+        out = out.path
         with (out.parent / "calls").open("a") as calls:
             calls.write(f"{out.name} {config.seed}\\n")
         if config.seed == 1 and not (out.parent / "go").exists():
             raise KeyboardInterrupt
-        return {"sum": config.steps + config.seed * 1.0, "baseline_sum": 0, "history": [1]}
+        (out / "plot.png").write_bytes(b"drawn")
+        metrics = {"sum": config.steps + config.seed * 1.0, "baseline_sum": 0}
+        return Result(metrics, {"history": [1]}, picture="plot.png")
 '''
 
 
@@ -58,15 +67,12 @@ def read(path):
 def test_a_run_writes_its_folder(recipe, capsys):
     status, printed, errors = call(capsys, "run", "./adder", "--steps", 5, "--out", "one")
     assert (status, errors) == (0, "")
-    assert printed.splitlines() == [
-        f"{'sum':32}5",
-        f"{'baseline_sum':32}0",
-        "",
-        "The run is in one",
-    ]
+    assert "Sums are small" in printed
+    assert "not seen, 0 of 1 seed: paper 4, ours 5" in printed
+    assert printed.splitlines()[-2:] == ["", "The run is in one"]
     assert read(recipe / "one" / "metrics.json")["sum"] == 5
     config = read(recipe / "one" / "config.json")
-    assert config["recipe"] == "./adder"
+    assert (config["recipe"], config["code"]) == ("adder", str(recipe / "adder"))
     assert config["config"] == {"steps": 5, "seed": 0, "text": None, "rate": 0.5}
 
 
@@ -76,9 +82,11 @@ def test_without_out_it_goes_to_runs(recipe, capsys):
 
 
 def test_presets_are_the_constants_and_options_change_them(recipe, capsys):
-    assert f"{'sum':32}1" in call(capsys, "run", "./adder", "--preset", "smoke", "--out", "a")[1]
+    assert call(capsys, "run", "./adder", "--preset", "smoke", "--out", "a")[0] == 0
+    assert read(recipe / "a" / "metrics.json")["sum"] == 1
     printed = call(capsys, "run", "./adder", "--preset=smoke", "--steps", 7, "--out", "b")[1]
-    assert f"{'sum':32}7" in printed
+    assert "sum" in printed  # no claim is about this preset
+    assert read(recipe / "b" / "metrics.json")["sum"] == 7
     assert "'fast'" in call(capsys, "run", "./adder", "--preset", "fast")[2]
 
 
@@ -87,7 +95,7 @@ def test_seeds_give_mean_and_sd(recipe, capsys):
     words = ("run", "./adder", "--seeds", 3, "--seed", 2, "--out", "three")
     status, printed, errors = call(capsys, *words)
     assert (status, errors) == (0, "")
-    assert f"{'sum':32}6 ± 1" in printed
+    assert "not seen, 0 of 3 seeds: paper 4, ours 6 ± 1" in printed
     assert read(recipe / "three" / "metrics.json")["sum"] == {
         "mean": 6.0,
         "sd": 1.0,
@@ -109,7 +117,7 @@ def test_an_interrupted_run_goes_on_with_the_seeds_that_are_missing(recipe, caps
     (recipe / "three" / "go").touch()
     status, printed, errors = call(capsys, *again.split()[1:])
     assert (status, errors) == (0, "")
-    assert f"{'sum':32}6 ± 1" in printed  # with --steps 5, as it began
+    assert "ours 6 ± 1" in printed  # with --steps 5, as it began
     calls = (recipe / "three" / "calls").read_text().split("\n")
     assert calls == ["seed-0 0", "seed-1 1", "seed-1 1", "seed-2 2", ""]
 
@@ -127,7 +135,7 @@ def test_a_refused_run_leaves_no_folder(recipe, capsys, monkeypatch):
 def test_a_run_that_another_process_trains_is_left_alone(recipe, capsys):
     assert call(capsys, "run", "./adder", "--seed", 1, "--out", "one")[0] == 130
     code = (
-        "import sys; from pathlib import Path; from swiftrnn.training.folder import held\n"
+        "import sys; from pathlib import Path; from swiftrnn.runs.folder import held\n"
         "with held(Path('one')): print('held', flush=True), sys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -145,54 +153,71 @@ def test_resume_refuses_what_does_not_fit(recipe, capsys):
     _, _, errors = call(capsys, "run", "./adder", "--resume", "--out", "one", "--steps", 9)
     assert "goes on with --steps 3; got 9" in errors
     _, _, errors = call(capsys, "run", "language_model", "--resume", "--out", "one")
-    assert "needs a run of language_model; got one, a run of ./adder" in errors
+    assert "needs a run of language_model; got one, a run of adder" in errors
     _, _, errors = call(capsys, "run", "./adder", "--resume", "--out", "nosuch")
     assert "needs config.json; got none" in errors
 
 
-def test_results_are_recorded_for_recipes_of_a_checkout_only(recipe, capsys, monkeypatch):
-    words = ("run", "adder", "--steps", 4, "--record")
+def test_results_are_recorded_for_recipes_of_a_clean_checkout_only(recipe, capsys, monkeypatch):
+    words = ("run", "adder", "--steps", 4, "--record", "--out", "out", "--seeds", 2, "--seed", 2)
     status, _, errors = call(capsys, "run", "./adder", "--record")
     assert (status, errors.count("\n")) == (2, 1)
-    assert "needs a recipe of a source checkout; got ./adder" in errors
+    assert f"needs a recipe of a source checkout; got {recipe / 'adder'}" in errors
 
-    checkout = recipe / "src" / "swiftrnn" / "recipes"
-    checkout.mkdir(parents=True)
-    (recipe / "adder").rename(checkout / "adder")
-    monkeypatch.setattr(run, "RECIPES", checkout)
-    monkeypatch.syspath_prepend(str(checkout))
-    monkeypatch.setattr(run, "module", lambda _: __import__("adder"))
+    where = recipe / "adder"
+    adder = Found("adder", "adder", where)
+    monkeypatch.syspath_prepend(str(recipe))
+    adder.__dict__["parts"] = __import__("adder")
+    monkeypatch.setattr(recipes, "find", lambda _: adder)
+    monkeypatch.setattr(record, "CHECKOUT", recipe)
     assert "source checkout" in call(capsys, *words)[2]
     (recipe / "pyproject.toml").touch()
+    monkeypatch.setattr(machine, "commit", lambda: "abc+changes")
+    _, _, errors = call(capsys, *words)
+    assert "needs code that is committed; got abc+changes" in errors
+    assert not (recipe / "out").exists()
+    monkeypatch.setattr(machine, "commit", lambda: "abc")
+    monkeypatch.setattr(record, "PICTURES", recipe)
     status, printed, errors = call(capsys, *words)
     assert (status, errors) == (0, "")
-    results = read(checkout / "adder" / "results.json")
-    assert f"Recorded in {checkout / 'adder' / 'results.json'}" in printed
-    assert results["metrics"]["sum"] == 4
-    assert results["config"]["steps"] == 4
-    assert results["claims"] == {"sum": 4.0}
-    assert results["baseline"] == {"baseline_sum": 0}
-    assert results["seeds"] == 1
-    assert set(results) == {
-        *("config", "metrics", "claims", "baseline", "control", "seeds", "seconds"),
-        *("machine", "torch", "commit", "headline"),
-    }
-    assert results["headline"] == list(results["metrics"])
-    adder = run.module("adder")
-    monkeypatch.setattr(adder, "HEADLINE", ("sum",), raising=False)
-    monkeypatch.setattr(adder, "PICTURE", "plot.png", raising=False)
-    monkeypatch.setattr(run, "PICTURES", recipe)
-    (recipe / "out" / "seed-3").mkdir(parents=True)
-    (recipe / "out" / "seed-3" / "plot.png").write_bytes(b"drawn")
-    run.record("adder", adder.Config(seed=3), 2, results["metrics"], recipe / "out")
-    assert read(checkout / "adder" / "results.json")["headline"] == ["sum"]
+    assert f"Recorded in {where / 'results.json'}" in printed
+    written = read(where / "results.json")
+    order = ("config", "metrics", "verdicts", "seeds", "seconds", "machine", "torch", "commit")
+    assert tuple(written) == order
+    assert written["metrics"]["sum"] == {"mean": 6.5, "sd": 0.5**0.5, "values": [6.0, 7.0]}
+    assert written["config"]["steps"] == 4
+    assert (written["seeds"], written["commit"]) == (2, "abc")
+    (verdict,) = record.verdicts(written)
+    assert (verdict.verdict, verdict.values, verdict.held) == ("not seen", (6.0, 7.0), 0)
     assert (recipe / "adder.png").read_bytes() == b"drawn"
-    (recipe / "out" / "seed-3" / "plot.png").write_bytes(b"of smoke")
-    run.record("adder", adder.Config(seed=3), 2, {"sum": 7}, recipe / "out", "smoke")
-    assert read(checkout / "adder" / "results-smoke.json")["metrics"] == {"sum": 7}
-    assert read(checkout / "adder" / "results.json")["metrics"]["sum"] == 4
-    assert (recipe / "adder-smoke.png").read_bytes() == b"of smoke"
-    assert (recipe / "adder.png").read_bytes() == b"drawn"
+
+    ((preset, content),) = record.recorded(where)
+    assert preset is None
+    assert record.judged(content, adder.parts.CLAIMS, None) == written
+    words = ("run", "adder", "--preset", "smoke", "--record", "--out", "small")
+    assert call(capsys, *words)[0] == 0
+    small = read(where / "results-smoke.json")
+    assert (small["metrics"]["sum"], small["verdicts"]) == (1, [])  # no claim is about it
+    assert read(where / "results.json") == written
+    assert (recipe / "adder-smoke.png").exists()
+
+
+def test_seeds_of_another_commit_are_not_recorded(recipe, capsys, monkeypatch):
+    adder = Found("adder", "adder", recipe / "adder")
+    monkeypatch.syspath_prepend(str(recipe))
+    adder.__dict__["parts"] = __import__("adder")
+    monkeypatch.setattr(recipes, "find", lambda _: adder)
+    monkeypatch.setattr(record, "CHECKOUT", recipe)
+    (recipe / "pyproject.toml").touch()
+    monkeypatch.setattr(machine, "commit", lambda: "abc")
+    assert call(capsys, "run", "adder", "--out", "out", "--seeds", 2)[0] == 130
+    (recipe / "out" / "go").touch()
+    monkeypatch.setattr(machine, "commit", lambda: "def")
+    words = ("run", "adder", "--resume", "--out", "out", "--seeds", 2, "--record")
+    status, _, errors = call(capsys, *words)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "needs all seeds of one commit; got out/seed-0, trained by abc, and def now" in errors
+    assert not (recipe / "adder" / "results.json").exists()
 
 
 def test_the_language_model_runs_and_predicts_from_the_command_line(tmp_path, capsys):
@@ -200,22 +225,13 @@ def test_the_language_model_runs_and_predicts_from_the_command_line(tmp_path, ca
     words = ("run", "language_model", "--preset", "smoke", "--steps", 20, "--out", out)
     status, printed, errors = call(capsys, *words)
     assert status == 0, errors
-    assert "bits_per_byte" in printed
+    assert "synthetic" in printed
     status, printed, errors = call(capsys, "predict", out, "1+1=", "--length", 8)
     assert (status, errors) == (0, "")
     assert printed.startswith("1+1=")
 
 
-def test_a_copied_recipe_runs_by_its_folder(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert call(capsys, "copy", "language_model", "mine")[0] == 0
-    words = ("run", "./mine", "--preset", "smoke", "--steps", 2, "--out", "out")
-    status, printed, errors = call(capsys, *words)
-    assert status == 0, errors
-    assert "bits_per_byte" in printed
-
-
 def test_numbers_that_only_some_seeds_have_are_in_no_mean():
-    found = run.spread([{"a": 1.0, "b": 2.0}, {"a": 3.0}])
+    found = results.spread([{"a": 1.0, "b": 2.0}, {"a": 3.0}])
     assert found == {"a": {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}}
-    assert run.spread([{"a": 3.0}, {"a": 1.0, "b": 2.0}]).keys() == {"a"}
+    assert results.spread([{"a": 3.0}, {"a": 1.0, "b": 2.0}]).keys() == {"a"}

@@ -13,20 +13,19 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from scipy import stats
 
-from swiftrnn.analysis import _tails
-from swiftrnn.analysis.angles import (
+from swiftrnn.analysis.samples import _tails
+from swiftrnn.analysis.samples.angles import (
     angle,
     angle_between,
     cosine,
     cosine_pvalue,
     cosine_test,
-    dimension_of_log_sine,
-    dimension_of_variance,
     draw,
     largest_cosine,
     log_density,
 )
-from swiftrnn.analysis.isotropy import effective_dimension, isotropy_test
+from swiftrnn.analysis.samples.dimension import dimension_of_log_sine, dimension_of_variance
+from swiftrnn.analysis.samples.isotropy import effective_dimension, isotropy_test
 
 MANY = (2, 2.5, 3, 4, 10, 50, 768, 10_000, 1_000_000)
 ESTIMATES = ("by_square", "by_variance", "by_angle", "by_likelihood")
@@ -457,7 +456,7 @@ def test_distributions_that_are_not_frozen_have_no_probabilities_below_two_as_in
 
 
 def test_nothing_heavy_is_loaded():
-    code = ("import sys, swiftrnn.analysis.angles, swiftrnn.analysis.isotropy; "
+    code = ("import sys, swiftrnn.analysis.samples.angles, swiftrnn.analysis.samples.isotropy; "
             "print([m for m in ('matplotlib', 'lightning') if m in sys.modules])")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "[]\n"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from swiftrnn.analysis.hsic import (
+from swiftrnn.analysis.samples.hsic import (
     biased_of,
     centred,
     cka,
@@ -21,15 +21,15 @@ from swiftrnn.analysis.hsic import (
     unbiased_of,
     whitened,
 )
-from swiftrnn.analysis.independence import (
+from swiftrnn.analysis.samples.independence import (
     gamma_test,
     holm,
     joint_test,
     pairwise_test,
     permutation_test,
 )
-from swiftrnn.analysis.kernels import Delta, Gaussian, Linear, median_bandwidth, of_samples
-from swiftrnn.analysis.large_samples import (
+from swiftrnn.analysis.samples.kernels import Delta, Gaussian, Linear, median_bandwidth, of_samples
+from swiftrnn.analysis.samples.large_samples import (
     block_hsic,
     nystroem,
     nystroem_hsic,
@@ -344,7 +344,7 @@ def test_features_of_all_samples_are_the_kernel():
 
 
 def test_large_forms_agree_with_the_exact_value(monkeypatch):
-    from swiftrnn.analysis import large_samples
+    from swiftrnn.analysis.samples import large_samples
 
     monkeypatch.setattr(large_samples, "ROWS", 700)  # several chunks, the last one shorter
     x = normal(3000)

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from swiftrnn.analysis.hsic import cka, dhsic, hsic, normalised_hsic
-from swiftrnn.analysis.independence import (
+from swiftrnn.analysis.samples.hsic import cka, dhsic, hsic, normalised_hsic
+from swiftrnn.analysis.samples.independence import (
     gamma_test,
     holm,
     joint_test,
     pairwise_test,
     permutation_test,
 )
-from swiftrnn.analysis.kernels import (
+from swiftrnn.analysis.samples.kernels import (
     Delta,
     Gaussian,
     Linear,
     median_bandwidth,
     squared_distances,
 )
-from swiftrnn.analysis.large_samples import (
+from swiftrnn.analysis.samples.large_samples import (
     block_hsic,
     nystroem,
     nystroem_hsic,

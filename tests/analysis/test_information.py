@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from swiftrnn.analysis import information, linear_gaussian, neighbours, plane, recorder
-from swiftrnn.analysis.information import binned, fixed_edges, kde, patterns
-from swiftrnn.training.report import STYLES
+from swiftrnn.analysis.networks import plane, recorder
+from swiftrnn.analysis.samples import information, linear_gaussian, neighbours
+from swiftrnn.analysis.samples.information import binned, fixed_edges, kde, patterns
+from swiftrnn.report.plots import STYLES
 
 DOUBLE = torch.float64
 

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from swiftrnn.analysis import curvature, landscape, normalization
-from swiftrnn.analysis._probe import size
-from swiftrnn.analysis.curvature import hessian_ends
-from swiftrnn.analysis.landscape import batch_loss, covariate_shift, scan
-from swiftrnn.analysis.normalization import (
+from swiftrnn.analysis.networks import curvature, landscape, normalization
+from swiftrnn.analysis.networks._probe import size
+from swiftrnn.analysis.networks.curvature import hessian_ends
+from swiftrnn.analysis.networks.landscape import batch_loss, covariate_shift, scan
+from swiftrnn.analysis.networks.normalization import (
     batch_norm_gradient,
     batch_norm_removed,
     second_moment,

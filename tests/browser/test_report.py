@@ -1,10 +1,14 @@
-"""The report of a comparison as a reader sees it: in Chromium, wide and narrow, light and dark."""
+"""Reports as a reader sees them: in Chromium, wide and narrow, light and dark."""
+
+import itertools
 
 import pytest
 
-from swiftrnn import bench
+from swiftrnn import bench, recipes
 from swiftrnn.compare import LAYERS, show
-from swiftrnn.training import report
+from swiftrnn.report import page as report
+from swiftrnn.report import run_page, sweep_page
+from swiftrnn.runs import claims, record, results
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +27,188 @@ def timed(tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "run"
     bench.main(hidden=16, batch=8, time=16, seconds=1.0, out=out)
     return (out / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, address, timed):
+    """One page of each kind, by name; of runs, with recorded results."""
+    base = tmp_path_factory.mktemp("pages")
+    found = recipes.find("mixup_robustness")
+    ((_, content),) = record.recorded(found.folder)
+    metrics = claims.per_seed(content["metrics"], content["seeds"])
+    for seed, each in enumerate(metrics):
+        history = [{"step": s, "loss": 3 / s + seed} for s in (1, 2, 3)]
+        out = base / "run" / f"seed-{seed}"
+        out.mkdir(parents=True)
+        (out / "wide.png").write_bytes(wide_picture())
+        (out / "report.html").write_text("<!doctype html><title>a seed</title>")
+        results.Result(each, {"history": history}, "wide.png").write(out)
+    run_page.write_seeds(found, found.presets["default"], None, base / "run", metrics)
+    smoke = run_page.page(found, found.presets["smoke"], "smoke", [{"a_number": 1.0}] * 2)
+    report.write(smoke, base / "smoke.html")
+    grid = itertools.product([8, 16, 32], [1e-4, 1e-3, 1e-2], ["sru", "lstm"])
+    points = [
+        {"point": dict(zip(("hidden", "rate", "layer"), each, strict=True)), "mean": i, "sd": None,
+         "values": [i]}
+        for i, each in enumerate(grid)
+    ]  # fmt: skip
+    about = {"recipe": "a", "metric": "loss", "maximize": False, "points": points, "failed": []}
+    sweep_page.write(about, {"epochs": 3}, 1, "swiftrnn sweep a", base)
+    own = {
+        "run": base / "run" / "report.html",
+        "smoke": base / "smoke.html",
+        "sweep": base / "report.html",
+    }
+    return {name: path.as_uri() for name, path in own.items()} | {
+        "compare": address,
+        "bench": timed,
+    }
+
+
+def wide_picture():
+    from io import BytesIO
+
+    from matplotlib.figure import Figure
+
+    drawn = BytesIO()
+    Figure(figsize=(13, 3)).savefig(drawn, format="png", dpi=150)
+    return drawn.getvalue()
+
+
+KINDS = ["run", "smoke", "sweep", "compare", "bench"]
+
+
+@pytest.fixture(
+    params=itertools.product(KINDS, [1200, 400], ["light", "dark"]),
+    ids=lambda param: "-".join(map(str, param)),
+)
+def opened(browser, pages, request):
+    """A page of each kind, at both widths, in both colour schemes, with all that is folded open."""
+    kind, width, scheme = request.param
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda each: asked.append(each.url))
+    page.goto(pages[kind])
+    page.wait_for_load_state("networkidle")
+    for each in page.locator("summary").all():
+        each.click()
+    yield page, width
+    assert not said
+    assert [url for url in asked if not url.startswith("data:")] == [pages[kind]]
+    page.close()
+
+
+CONTRASTS = """() => {
+    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = colour => {
+        const [r, g, b] = parts(colour).slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const paper = node => {
+        for (; node; node = node.parentElement) {
+            const colour = getComputedStyle(node).backgroundColor;
+            if ((parts(colour)[3] ?? 1) > 0) return colour;
+        }
+    };
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) {
+        const node = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
+        if (!text || !node.checkVisibility() || node.closest("style, defs")) continue;
+        const style = getComputedStyle(node);
+        const ink = light(node.closest("svg") ? style.fill : style.color);
+        const ground = light(paper(node));
+        const ratio = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+        found.push([ratio, text]);
+    }
+    return found;
+}"""
+
+
+def test_every_page_fits_and_can_be_read(opened):
+    page, width = opened
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 10
+    assert [each for each in contrasts if each[0] < 4.5] == []
+    assert page.locator("h1").count() == 1
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(h => h.tagName)")
+    assert levels == ["H1"] + ["H2"] * (len(levels) - 1)
+    assert page.locator("img:not([alt]), th:not([scope]), th:empty").count() == 0
+    drawn = page.locator("figure svg:visible")
+    for each in drawn.all():  # narrow drawings in a narrow window: text is not shrunk
+        assert each.get_attribute("aria-label")
+        assert (each.bounding_box()["width"] < 500) == (width == 400)
+        sizes = each.evaluate(
+            "svg => [...svg.querySelectorAll('text')].map(t => t.getBoundingClientRect().height)"
+        )
+        assert min(sizes) > 9
+
+
+def test_what_is_folded_opens_by_keyboard(browser, pages):
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(pages["run"])
+    reasons = page.get_by_text("left out: needs ImageNet")
+    assert not reasons.is_visible()
+    page.locator("summary", has_text="Claims that are not tested").focus()
+    page.keyboard.press("Enter")
+    assert reasons.is_visible()
+    page.close()
+
+
+def test_claims_are_a_table_on_a_desk_and_cards_on_a_phone(browser, pages):
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(pages["run"])
+    table = page.locator("table.sentences").first
+    assert page.get_by_role("columnheader", name="verdict").is_visible()
+    row = table.get_by_role("row").nth(1)
+    cells = [each.bounding_box() for each in row.locator("th, td").all()]
+    assert len({round(each["y"]) for each in cells}) == 1
+    for mark, words in (("✓", "seen, 3 of 3 seeds"), ("✗", "not seen, 0 of 3 seeds")):
+        cell = table.get_by_role("cell", name=words).first
+        assert mark in cell.inner_text()
+    page.set_viewport_size({"width": 400, "height": 900})
+    cells = [each.bounding_box() for each in row.locator("th, td").all()]
+    assert [each["y"] for each in cells] == sorted({each["y"] for each in cells})
+    assert table.bounding_box()["width"] <= 400
+    assert table.get_by_role("row").count() == 14  # still a table for who listens
+    shown = row.locator("td").last.evaluate("td => getComputedStyle(td, '::before').content")
+    assert "verdict" in shown
+    page.close()
+
+
+def test_a_wide_picture_scrolls_in_its_box_on_a_light_card(browser, pages):
+    page = browser.new_page(viewport={"width": 400, "height": 900}, color_scheme="dark")
+    page.goto(pages["run"])
+    card = page.locator(".card")
+    assert card.evaluate("box => getComputedStyle(box).backgroundColor") == "rgb(255, 255, 255)"
+    assert card.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert card.evaluate("box => getComputedStyle(box).overflowX") == "auto"
+    assert page.locator(".card img").evaluate("image => image.naturalWidth") == 1950
+    page.close()
+
+
+def test_links_lead_to_the_page_of_each_seed(browser, pages):
+    page = browser.new_page()
+    page.goto(pages["run"])
+    page.get_by_role("link", name="seed 1").click()
+    assert page.title() == "a seed"
+    assert page.url.endswith("/seed-1/report.html")
+    page.close()
+
+
+def test_a_print_shows_what_is_folded(browser, pages, tmp_path):
+    page = browser.new_page(color_scheme="dark")
+    page.goto(pages["run"])
+    page.emulate_media(media="print")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark == "rgb(255, 255, 255)"
+    content = "details => getComputedStyle(details, '::details-content').contentVisibility"
+    assert page.locator("details").first.evaluate(content) == "visible"
+    page.close()
 
 
 def made_up():
@@ -89,10 +275,10 @@ def test_table_and_plots_are_visible(page):
     assert page.title() == "Six layers, one text, 25 seconds each"
     assert page.locator("tbody tr").count() == 9
     for name in ("SRU", "causal conv", "xz -9 at once"):
-        assert page.get_by_role("cell", name=name, exact=True).is_visible()
+        assert page.get_by_role("rowheader", name=name, exact=True).is_visible()
     assert page.locator("td.best").count() == 7
-    assert page.locator("figure svg").count() == 3
-    for figure in page.locator("figure svg").all():
+    assert page.locator("figure svg:visible").count() == 3
+    for figure in page.locator("figure svg:visible").all():
         box = figure.bounding_box()
         assert box["width"] > 600
         assert box["height"] > 250
@@ -104,16 +290,17 @@ def test_no_text_of_a_plot_lies_on_another_or_is_cut_off(page):
     check_texts(page, 3)
 
 
-def test_nor_in_a_report_of_bench(browser, timed):
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
+@pytest.mark.parametrize("width", [1000, 390])
+def test_nor_in_a_report_of_bench(browser, timed, width):
+    page = browser.new_page(viewport={"width": width, "height": 800})
     page.goto(timed)
     check_texts(page, 4)
     page.close()
 
 
 def check_texts(page, plots):
-    assert page.locator("figure svg").count() == plots
-    for figure in page.locator("figure svg").all():
+    assert page.locator("figure svg:visible").count() == plots
+    for figure in page.locator("figure svg:visible").all():
         frame = figure.bounding_box()
         boxes = [
             (text.text_content(), text.bounding_box()) for text in figure.locator("text").all()

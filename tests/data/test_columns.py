@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data import columns
-from swiftrnn.data.columns import Sentence, parse, read, write
-from swiftrnn.data.lines import Layout
-from swiftrnn.data.tags import SCHEMES, Span, to_tags
+from swiftrnn.data.tagged import columns
+from swiftrnn.data.tagged.columns import Sentence, parse, read, write
+from swiftrnn.data.tagged.lines import Layout
+from swiftrnn.data.tagged.tags import SCHEMES, Span, to_tags
 
 TEXT = """\
 # id = 1

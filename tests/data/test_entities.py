@@ -2,10 +2,11 @@
 
 import torch
 
-from swiftrnn.data.columns import Columns, Sentence
-from swiftrnn.data.entities import OVERLAP, WINDOW, Tagged, predict, readings, tagged
-from swiftrnn.data.sentences import TagVocabulary
-from swiftrnn.data.tags import Span, to_tags
+from swiftrnn.data.segmentation.tokens import sentences
+from swiftrnn.data.tagged.columns import Columns, Sentence
+from swiftrnn.data.tagged.sentences import TagVocabulary
+from swiftrnn.data.tagged.tags import Span, to_tags
+from swiftrnn.tasks.tagging.find import OVERLAP, WINDOW, NBest, Tagged, find, n_best, tagged
 
 
 class Capitals:
@@ -15,7 +16,7 @@ class Capitals:
 
     def __init__(self):
         train = Sentence(("a", "X", "."), (Span("name", 1, 2),))
-        self.vocabulary = TagVocabulary.of(Columns((train,) * 9, "IOB2"))
+        self.vocabulary = TagVocabulary.of_columns(Columns((train,) * 9, "IOB2"))
         self.longest = 0
 
     def found(self, batch):
@@ -33,7 +34,7 @@ class Capitals:
             rows.append(Tagged(to_tags(spans, n), spans))
         return rows
 
-    def readings(self, batch, n):
+    def n_best(self, batch, n):
         return [[(0.5, [*row.spans])] for row in self.found(batch)]
 
 
@@ -52,11 +53,17 @@ def test_no_name_is_cut_however_long_the_sentence():
 
 def test_many_names_in_a_long_text_are_each_found_once():
     text = "a X X a X " * 700
-    entities = predict(Capitals(), text)
+    ((found, nothing),) = find(Capitals(), [text], NBest())
+    entities = list(found.found)
+    assert nothing is None
     assert [e.text for e in entities] == ["X X", "X"] * 700
     assert all(text[e.start : e.end] == e.text for e in entities)
-    several = readings(Capitals(), text, 3)
-    assert [e for rows in several for e in rows[0][1]] == entities
+    model = Capitals()
+    several = n_best(model, text, sentences(text, model.vocabulary.how), 3)
+    assert [e for rows in several for e in rows[0].entities] == entities
+    together = find(Capitals(), [text, "X", "", "a X"], NBest(n_best=2))
+    assert [len(each.found) for each, _ in together] == [1400, 1, 0, 1]
+    assert together[0][1] == several
 
 
 def test_a_name_longer_than_windows_share_is_still_no_error():

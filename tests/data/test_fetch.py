@@ -12,8 +12,8 @@ from urllib.request import Request
 
 import pytest
 
-from swiftrnn.data import fetch
-from swiftrnn.data.catalogue import DATASETS, Dataset, File
+from swiftrnn.data.sources import fetch
+from swiftrnn.data.sources.catalogue import DATASETS, Dataset, File
 
 CONTENT = b"to be or not to be\n" * 1000
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from swiftrnn.data import catalogue, fetch, images
+from swiftrnn.data import images
 from swiftrnn.data.images import Images, corrupted, made_up, parts, read_idx
+from swiftrnn.data.sources import catalogue, fetch
 
 
 def idx(shape, numbers):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from swiftrnn.data.columns import Columns, Sentence
-from swiftrnn.data.cutting import STYLES, Cut
-from swiftrnn.data.cutting_learnt import learnt
-from swiftrnn.data.raw import Place, joined
-from swiftrnn.data.tags import Span
-from swiftrnn.data.tokens import sentences
+from swiftrnn.data.segmentation.cutting import STYLES, Cut
+from swiftrnn.data.segmentation.cutting_learnt import learnt
+from swiftrnn.data.segmentation.raw import Place, joined
+from swiftrnn.data.segmentation.tokens import sentences
+from swiftrnn.data.tagged.columns import Columns, Sentence
+from swiftrnn.data.tagged.tags import Span
 
 
 def part(*rows):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.tags import (
+from swiftrnn.data.tagged.tags import (
     SCHEMES,
     Span,
     may_follow,

@@ -7,9 +7,9 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.cutting import STYLES
-from swiftrnn.data.cutting_learnt import learnt, style_of
-from swiftrnn.data.tokens import sentences
+from swiftrnn.data.segmentation.cutting import STYLES
+from swiftrnn.data.segmentation.cutting_learnt import learnt, style_of
+from swiftrnn.data.segmentation.tokens import sentences
 
 each_style = pytest.mark.parametrize("style", STYLES)
 UNSEEN = regex.compile(r"[\s\p{Cc}\p{Cf}]*")  # white space, and what has no picture

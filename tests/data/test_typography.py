@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.columns import Columns, Sentence
-from swiftrnn.data.cutting import Cut
-from swiftrnn.data.cutting_learnt import learnt
-from swiftrnn.data.sentences import Batcher, TagVocabulary
-from swiftrnn.data.typography import KINDS, OFTEN, SIGN, kind, plain
+from swiftrnn.data.segmentation.cutting import Cut
+from swiftrnn.data.segmentation.cutting_learnt import learnt
+from swiftrnn.data.segmentation.typography import KINDS, OFTEN, SIGN, kind, plain
+from swiftrnn.data.tagged.columns import Columns, Sentence
+from swiftrnn.data.tagged.sentences import Batcher, TagVocabulary
 
 
 def vocabulary(*words):
-    return TagVocabulary.of(Columns((Sentence(words),), "IOB2"))
+    return TagVocabulary.of_columns(Columns((Sentence(words),), "IOB2"))
 
 
 def test_what_looks_alike_is_the_same_word():
@@ -65,7 +65,7 @@ def test_a_character_seen_once_is_unknown_so_that_training_meets_some():
 
 
 def test_older_vocabularies_are_read_as_they_were():
-    old = TagVocabulary(["<unk>", "“", "Bonn"], ["!", "B", "n", "o"], ["O"], [], "words")
+    old = TagVocabulary(["<unk>", "“", "Bonn"], ["!", "B", "n", "o"], [], "words", tags=["O"])
     assert old.char_kinds == []
     assert old.folded("“") == "“"
     assert old.spelling("Bonné") == [1, 3, 2, 2]
@@ -82,7 +82,7 @@ word = st.text(st.characters(codec="utf-8"), min_size=1) | odd
 
 @given(st.lists(st.lists(word, min_size=1)))
 def test_what_is_learnt_survives_its_file(sentences):
-    known = TagVocabulary.of(Columns(tuple(Sentence(tuple(s)) for s in sentences), "IOB2"))
+    known = TagVocabulary.of_columns(Columns(tuple(Sentence(tuple(s)) for s in sentences), "IOB2"))
     assert known.cut == learnt(sentences)
     again = TagVocabulary(**json.loads(json.dumps(asdict(known))))
     assert again == known

@@ -5,13 +5,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from swiftrnn import cli, console
-from swiftrnn.data.entities import Entity
-from swiftrnn.deploy import predict
+from swiftrnn import cli
+from swiftrnn.data.segmentation.tokens import sentences
+from swiftrnn.deploy import console, predict, trained
+from swiftrnn.tasks import Task
+from swiftrnn.tasks.spans import Alternatives, Entities, Entity, Spans
+from swiftrnn.tasks.tagging.find import NBest
+from swiftrnn.tasks.text import Text
 
 TEXT = "Zoë 👩‍🚀 met Jürgen\r\nin Köln e\u0301\u2028\x85."
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
@@ -31,18 +36,29 @@ def streams(monkeypatch):
     return set_up
 
 
+class Finds:
+    """In place of a trained model: finds every word Jürgen and Köln."""
+
+    vocabulary = SimpleNamespace(how="words")
+
+
+def finds(_, texts, how):
+    found = []
+    for text in texts:
+        words = [(text.index(word), word) for word in ("Jürgen", "Köln") if word in text]
+        entities = (Entity(at, at + len(word), "name", word, 0.5) for at, word in words)
+        found.append((Entities(tuple(entities), tuple(sentences(text))), None))
+    return found
+
+
 @pytest.fixture
 def tagger(monkeypatch):
-    """A trained tagger that finds every word Jürgen and Köln, in place of one from a folder."""
-
-    def found(_, text):
-        words = [(text.index(word), word) for word in ("Jürgen", "Köln") if word in text]
-        return tuple(Entity(at, at + len(word), "name", word, 0.5) for at, word in words)
-
-    style = SimpleNamespace(vocabulary=SimpleNamespace(how="words"))
-    trained = SimpleNamespace(name="ner_crf", model=style, recipe=SimpleNamespace(predict=found))
-    monkeypatch.setattr(predict, "load", lambda _: trained)
-    return trained
+    """A run whose model finds two words, in place of one from a folder."""
+    task = Task(Text(), Spans(), finds, NBest, shows=(Alternatives(),))
+    known = trained.Trained(Path("run"), None, None, Finds(), task)
+    monkeypatch.setattr(predict, "load", lambda *_: known)
+    monkeypatch.setattr(trained, "task_of", lambda *_: task)
+    return known
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-16"])
@@ -73,20 +89,20 @@ def test_other_forms_are_utf_8_too(streams, tagger, form):
 def test_what_is_no_utf_8_gets_one_line(streams, tagger, capsys):
     streams("Jürgen".encode("latin-1"))
     assert cli.main(["predict", "run"]) == 2
-    said = "a text in UTF-8; got the byte 0xfc at byte 1 of standard input; convert it"
+    said = "a text needs UTF-8; got the byte 0xfc at byte 1; convert it"
     assert said in capsys.readouterr().err
 
 
 def test_surrogates_are_refused_where_places_are_counted(tagger):
     for text in ("a \ud83d\ude00", "\udcff"):
-        with pytest.raises(ValueError, match=r"a text in Unicode; got the surrogate .* at charac"):
-            predict.found(tagger, text, "jsonl")
+        with pytest.raises(ValueError, match=r"needs Unicode .* got the surrogate .* at ch"):
+            tagger.answer([text])
 
 
 def test_a_closed_standard_input_gets_one_line(tagger, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", None)
     assert cli.main(["predict", "run"]) == 2
-    assert "a text as INPUT or on standard input; got neither" in capsys.readouterr().err
+    assert "needs an INPUT or standard input; got neither" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -115,32 +131,20 @@ def test_any_standard_stream_may_be_closed(streams, status, printed, said):
 
 def test_any_bytes_go_through_where_a_text_is_continued(streams):
     out = streams(b"\xff\xc3\xbc")
-    (text,) = console.given((), any_bytes=True)
-    console.show(text)
+    (given,) = console.given(())
+    console.show(Text(any_bytes=True).read(given))
     assert out.getvalue() == b"\xff\xc3\xbc"
 
 
 @pytest.mark.parametrize("locale", [ASCII, {**ASCII, "PYTHONIOENCODING": "latin-1"}, {}])
 def test_words_of_the_command_line_are_utf_8_in_any_locale(locale):
-    code = "import sys; from swiftrnn import console as c; [c.show(c.given(('{0}',))[0])]"
-    code = code.replace("('{0}',)", "(sys.argv[1],)")
+    code = (
+        "import sys; from swiftrnn.deploy import console as c; from swiftrnn.tasks.text import Text"
+        "; c.show(Text().read(c.given((sys.argv[1],))[0]))"
+    )
     command = [sys.executable, "-c", code, TEXT]
     done = subprocess.run(command, capture_output=True, env={**os.environ, **locale})
     assert done.stdout == TEXT.encode(), done.stderr.decode()
     command[-1] = "Jürgen".encode("latin-1")
     done = subprocess.run(command, capture_output=True, env={**os.environ, **locale})
-    assert b"got the byte 0xfc at byte 1 of INPUT 1" in done.stderr
-
-
-@pytest.mark.parametrize("words", [("--length", "3"), ("--temperature", "0.5"), ("--top-k", "2"),
-                                   ("--seed", "1")])  # fmt: skip
-def test_options_that_mean_nothing_for_a_tagger_are_refused(tagger, capsys, words):
-    assert cli.main(["predict", "run", "a text", *words]) == 2
-    said = f"mean something for ner_crf, which finds names; got {words[0]} {words[1]}; leave it out"
-    assert said in capsys.readouterr().err
-
-
-def test_options_that_mean_nothing_for_a_language_model_are_refused(tagger, capsys):
-    tagger.name = "language_model"
-    assert cli.main(["predict", "run", "a text", "--format", "jsonl"]) == 2
-    assert "which continues texts; got --format jsonl; leave it out" in capsys.readouterr().err
+    assert b"got the byte 0xfc at byte 1" in done.stderr

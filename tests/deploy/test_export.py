@@ -6,23 +6,26 @@ import numpy as np
 import pytest
 import torch
 
+from swiftrnn.runs.folder import RunFolder
+
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 from tests.nn.test_layers import LAYERS, flat  # noqa: E402
 from torch.export import Dim  # noqa: E402
 
+import swiftrnn  # noqa: E402
 from swiftrnn import cli  # noqa: E402
-from swiftrnn.data.columns import Sentence  # noqa: E402
-from swiftrnn.data.corpus import made_up  # noqa: E402
-from swiftrnn.data.sentences import Batcher, TagVocabulary  # noqa: E402
+from swiftrnn.data.tagged.columns import Sentence  # noqa: E402
+from swiftrnn.data.tagged.corpus import made_up  # noqa: E402
+from swiftrnn.data.tagged.sentences import Batcher, TagVocabulary  # noqa: E402
 from swiftrnn.deploy import export  # noqa: E402
 from swiftrnn.nn import CRF  # noqa: E402
 from swiftrnn.recipes import ner_crf, ner_stack_lstm  # noqa: E402
 from swiftrnn.recipes.ner_crf.model import Tagger  # noqa: E402
-from swiftrnn.recipes.ner_crf.onnx import INPUTS, exported  # noqa: E402
+from swiftrnn.recipes.ner_crf.onnx import INPUTS, graph  # noqa: E402
 from swiftrnn.recipes.ner_stack_lstm.model import Chunker  # noqa: E402
-from swiftrnn.training import entities  # noqa: E402
+from swiftrnn.tasks.tagging import train as entities  # noqa: E402
 
 
 def run(path, *inputs):
@@ -139,7 +142,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
 )
 def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, capfd):
     config = replace(ner_crf.SMOKE, **changes)
-    entities.train("ner_crf", Tagger, config, tmp_path, made_up(0))
+    entities.train(Tagger, config, RunFolder(tmp_path, "ner_crf"), made_up(0))
     capfd.readouterr()
     out = tmp_path / "there" / "names.onnx"
     out.parent.mkdir()
@@ -148,7 +151,7 @@ def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, cap
     assert (out.parent / "vocabulary.json").exists()
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
     assert not [n for each in session.get_inputs() for n in each.shape if isinstance(n, int)]
-    model = ner_crf.load(config, tmp_path)
+    model = swiftrnn.load(tmp_path).model
     batcher, found = Batcher(model.vocabulary), set()
     short = [Sentence((word,)) for word in ("a", "Bokima")]  # sizes of 1, alone and together
     known = made_up(2).test.sentences
@@ -163,8 +166,10 @@ def test_a_tagger_gives_the_same_tags_for_other_sentences(changes, tmp_path, cap
 
 def test_a_vocabulary_of_characters_leaves_the_length_of_words_free(tmp_path):
     """Chinese is cut into characters: no word of train has two, but words of a user's text may."""
-    model = Tagger(TagVocabulary(["<unk>", "a"], ["a"], ["O", "S-x"], []), "sru", 4, 3, 2, hidden=4)
-    module, examples = exported(model)
+    model = Tagger(
+        TagVocabulary(["<unk>", "a"], ["a"], [], tags=["O", "S-x"]), "sru", 4, 3, 2, hidden=4
+    )
+    module, examples = graph(model)
     assert {each[2].shape[0] for each in examples} == {1, 5}
     free = tuple(dict.fromkeys(range(x.dim()), Dim.DYNAMIC) for x in examples[0])
     path = export.to_onnx(module, examples[0], tmp_path / "a.onnx", free, examples[1:])
@@ -177,17 +182,17 @@ def test_a_vocabulary_of_characters_leaves_the_length_of_words_free(tmp_path):
 
 def test_what_cannot_be_exported_is_told_why(tmp_path, capsys):
     config = replace(ner_crf.SMOKE, epochs=1, layer="lstm", hidden=4)
-    entities.train("ner_crf", Tagger, config, tmp_path, made_up(0))
+    entities.train(Tagger, config, RunFolder(tmp_path, "ner_crf"), made_up(0))
     assert cli.main(["export", str(tmp_path)]) == 2
-    assert "needs one of our layers; got lstm" in capsys.readouterr().err
+    assert "needs one of our layers; got " in capsys.readouterr().err
     assert not (tmp_path / "model.onnx").exists()
 
 
 def test_a_chunker_is_no_graph(tmp_path, capsys):
     config = replace(ner_stack_lstm.SMOKE, epochs=1)
-    entities.train("ner_stack_lstm", Chunker, config, tmp_path, made_up(0))
+    entities.train(Chunker, config, RunFolder(tmp_path, "ner_stack_lstm"), made_up(0))
     assert cli.main(["export", str(tmp_path)]) == 2
-    assert "needs a run whose model is one graph" in (said := capsys.readouterr().err)
+    assert "needs a run whose task is one graph" in (said := capsys.readouterr().err)
     assert "a run of ner_stack_lstm" in said
     assert not (tmp_path / "model.onnx").exists()
 

@@ -1,17 +1,13 @@
-"""A served tagger: answers, refusals, and what must not take it down."""
+"""What must not take a server down: slow, strange and hostile clients, and its own end."""
 
-import asyncio
 import contextlib
 import json
-import re
 import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,81 +15,24 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 pytest.importorskip("httpx", reason="httpx is not installed")
 
-import httpx
+from tests.deploy.served import ECHO, LIMITS, ask, fetch, made, served
 
 from swiftrnn import cli
-from swiftrnn.deploy import connections, serve, trained, workers
-from swiftrnn.deploy.serve import Limits
-from swiftrnn.recipes import ner_crf, ner_stack_lstm
+from swiftrnn.deploy import connections, serve, trained
 
-TEXT = "\u202e😀 Bokima lives in Sotataville"
-LIMITS = Limits(body=40_000, seconds=2.0, connections=40)
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    out = tmp_path_factory.mktemp("names")
-    ner_crf.run(ner_crf.SMOKE, out)
-    return out
+def echo(tmp_path_factory):
+    """A run folder, and the folder of its recipe."""
+    return made(tmp_path_factory.mktemp("echo"), "echo", ECHO)
 
 
 @pytest.fixture(scope="module")
-def address(folder):
-    with served(folder) as url:
+def address(echo):
+    with served(trained.load(echo[0], recipe=echo[1])) as (url, _):
         yield url
-
-
-@contextlib.contextmanager
-def served(folder):
-    """A server in a thread of this process, with small limits."""
-    server = serve.server(trained.load(folder), "127.0.0.1", 0, LIMITS, ["names.example"])
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-    assert not thread.is_alive()
-
-
-def ask(address, **body):
-    return httpx.post(f"{address}/predict", json=body, timeout=30)
-
-
-def test_texts_are_answered_as_by_predict(address, folder):
-    known = trained.load(folder)
-    texts = [TEXT, "", "no name", "In Rimonaville , Lututo met a friend .\nBokima slept ."]
-    answer = ask(address, texts=texts)
-    assert answer.status_code == 200
-    for text, found in zip(texts, answer.json(), strict=True):
-        expected = known.recipe.predict(known.model, text)
-        assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
-        assert all(text[e["start"] : e["end"]] == e["text"] for e in found["entities"])
-        assert found["readings"] == []
-
-
-def test_readings_come_best_first(address):
-    found = ask(address, texts=["Bokima lives in Sotataville"], readings=5).json()[0]
-    (sentence,) = found["readings"]
-    odds = [reading["probability"] for reading in sentence]
-    assert odds == sorted(odds, reverse=True)
-    assert len(odds) == 5
-    assert 0 < sum(odds) <= 1 + 1e-6
-    names = [[e["text"] for e in part] for part in (sentence[0]["entities"], found["entities"])]
-    assert names[0] == names[1]
-
-
-def test_health_and_description(address):
-    health = httpx.get(f"{address}/health").json()
-    assert health["status"] == "ok"
-    assert health["types"] == ["person", "place"]
-    paths = httpx.get(f"{address}/openapi.json").json()["paths"]
-    assert set(paths) == {"/health", "/predict"}
-    assert httpx.get(f"{address}/docs").status_code == 404  # it would load scripts from elsewhere
-    assert httpx.get(f"{address}/nothing").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -101,40 +40,51 @@ def test_health_and_description(address):
     [
         (b"", 422, "body"),
         (b"{", 422, "JSON"),
-        (b'{"texts": 3}', 422, "texts: "),
-        (b'{"texts": []}', 422, "at least 1 item"),
-        (json.dumps({"texts": ["a"] * 65}).encode(), 422, "at most 64 items"),
-        (b'{"texts": ["a"], "readings": 99}', 422, "less than or equal to 10"),
-        (b'{"texts": ["\\ud800"]}', 422, "texts.0: "),
+        (b"[]", 422, "dictionary"),
+        (b'{"inputs": 3}', 422, "inputs: "),
+        (b'{"inputs": []}', 422, "at least 1 item"),
+        (b'{"options": {}}', 422, "inputs: "),
+        (b'{"inputs": ["a"], "texts": ["a"]}', 422, "texts: "),
+        (json.dumps({"inputs": ["a"] * 65}).encode(), 422, "at most 64 items"),
+        (b'{"inputs": ["\\ud800"]}', 422, "inputs.0: a text needs Unicode"),
+        (b'{"inputs": ["a", 7]}', 422, "inputs.1: a text needs to be a string; got int"),
+        (b'{"inputs": [null]}', 422, "inputs.0: a text needs to be a string; got NoneType"),
         (b"\xff\xfe", 422, "JSON"),
-        (b'{"texts": ["a"], "readings": NaN}', 422, "readings: "),
+        (b'{"inputs": ["a"], "options": {"pause": NaN}}', 422, "options.pause needs a number"),
+        (b'{"inputs": ["a"], "options": {"pause": Infinity}}', 422, "options.pause needs"),
+        (b'{"inputs": ["a"], "options": {"times": 99}}', 422, "options.times needs a whole number"),
+        (b'{"inputs": ["a"], "options": {"\\ud800": 1}}', 422, "got '\\ud800'"),
+        (b'{"inputs": ["a"], "options": {"style": "\\ud800"}}', 422, "one of plain, quoted"),
+        (b'{"inputs": ["a"], "options": [1]}', 422, "options: "),
         (b"\xfe\x80" * 9, 400, "parsing"),
         (b"[" * 30_000, 400, "parsing"),
-        (b'{"texts": ' + b"[" * 900 + b"]" * 900 + b"}", 422, "texts.0: "),
-        (b'{"texts": ["a"], "readings": ' + b"1" * 5000 + b"}", 400, "parsing"),
-        (json.dumps({"texts": ["a" * 20_001]}).encode(), 422, "at most 20000 characters"),
-        (json.dumps({"texts": ["a" * 10_001] * 2}).encode(), 422, "at most 20000 characters"),
+        (b'{"inputs": ' + b"[" * 900 + b"]" * 900 + b"}", 422, "inputs.0: "),
+        (b'{"inputs": ["a"], "options": {"times": ' + b"1" * 5000 + b"}}", 400, "parsing"),
+        (b'{"inputs": ["a"], "options": {"times": ' + b"1" * 4000 + b"}}", 422, "options.times"),
+        (b'{"inputs": ["a"], "options": {"pause": ' + b"1" * 4000 + b"}}", 422, "options.pause"),
+        (json.dumps({"inputs": ["a" * 20_001]}).encode(), 422, "at most 20,000 units of work; got"),
+        (json.dumps({"inputs": ["a" * 10_001] * 2}).encode(), 422, "of work; got 20,002"),
         (
-            json.dumps({"texts": ["a" * 5_001], "readings": 2}).encode(),
+            json.dumps({"inputs": ["a" * 5_001], "options": {"times": 4}}).encode(),
             422,
-            "at most 5000 characters together where more than one reading is asked for",
+            "at most 20,000 units of work; got 20,004; send less at a time, or ask for less",
         ),
-        (b'{"texts": ["' + b"a" * 40_001 + b'"]}', 413, "at most 40,000 bytes"),
+        (b'{"inputs": ["' + b"a" * 40_001 + b'"]}', 413, "at most 40,000 bytes"),
         (b"a" * 600_000, 413, "at most 40,000 bytes"),
     ],
 )
 def test_bad_requests_are_told_what_is_wrong(address, body, status, why):
     headers = {"Content-Type": "application/json"}
-    answer = httpx.post(f"{address}/predict", content=body, headers=headers)
+    answer = fetch("POST", f"{address}/predict", content=body, headers=headers)
     assert answer.status_code == status
     assert why in answer.json()["detail"]
     assert len(answer.content) < 500
-    assert ask(address, texts=["still here"]).status_code == 200
+    assert ask(address, "still here").status_code == 200
 
 
 @pytest.mark.parametrize("text", ["\0", "אבג \u202e", "😀" * 300, "\t\n ", "a" * 5000, "A. " * 999])
 def test_any_text_is_answered(address, text):
-    assert ask(address, texts=[text]).status_code == 200
+    assert ask(address, text).json() == [{"said": text}]
 
 
 def connect(address):
@@ -142,15 +92,15 @@ def connect(address):
     return socket.create_connection((host, int(port)), timeout=10)
 
 
-def whole(texts):
-    body = json.dumps({"texts": texts}).encode()
+def whole(*inputs, **options):
+    body = json.dumps({"inputs": inputs, "options": options}).encode()
     return HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def answered(connection):
     """Read one answer to a small request."""
     found = b""
-    while not found.endswith(b"]}]"):
+    while not found.endswith(b'"}]'):
         part = connection.recv(9999)
         assert part, found
         found += part
@@ -188,11 +138,11 @@ def test_slow_clients_are_hung_up_on(address):
                 answered(slow)
             slow.sendall(sent)
             began = time.monotonic()
-            assert ask(address, texts=["x"]).status_code == 200
+            assert ask(address, "x").status_code == 200
             assert ended(slow).startswith(told)
             assert 1.5 < time.monotonic() - began < 6
 
-    cases = [(before, *each) for before in (b"", whole(["x"])) for each in SLOW.values()]
+    cases = [(before, *each) for before in (b"", whole("x")) for each in SLOW.values()]
     with ThreadPoolExecutor(len(cases)) as pool:
         found = [pool.submit(one, *case) for case in cases]
     names = [f"{name}, {which}" for which in ("the first", "a later one") for name in SLOW]
@@ -202,7 +152,7 @@ def test_slow_clients_are_hung_up_on(address):
 
 def test_a_client_that_sends_one_byte_now_and_then_gains_no_time(address):
     with connect(address) as slow, pytest.raises(OSError):  # noqa: PT012
-        slow.sendall(whole(["x"]))
+        slow.sendall(whole("x"))
         answered(slow)
         slow.sendall(b"GET /health HTTP/1.1\r\nX: ")
         for _ in range(80):
@@ -218,7 +168,7 @@ def test_a_client_that_never_reads_is_hung_up_on(address):
             for _ in range(10_000):
                 deaf.sendall(many)
             pytest.fail("the server takes any number of requests")
-        assert ask(address, texts=["x"]).status_code == 200
+        assert ask(address, "x").status_code == 200
 
 
 def test_who_asks_is_answered_however_many_do_not(address):
@@ -226,10 +176,10 @@ def test_who_asks_is_answered_however_many_do_not(address):
     held = [connect(address) for _ in range(3 * LIMITS.connections)]
     for i, each in enumerate(held):
         with contextlib.suppress(OSError):  # some have made room already
-            each.sendall((b"", whole(["x"]), HEAD + b"Content-Length: 99\r\n\r\n{")[i % 3])
+            each.sendall((b"", whole("x"), HEAD + b"Content-Length: 99\r\n\r\n{")[i % 3])
     began = time.monotonic()
     for _ in range(5):
-        assert ask(address, texts=["Bokima slept ."]).status_code == 200
+        assert ask(address, "Bokima slept .").status_code == 200
     assert time.monotonic() - began < 10
     gone = 0
     for each in held:
@@ -269,9 +219,9 @@ def test_who_asks_is_answered_however_many_do_not(address):
     ids=str,
 )
 def test_who_asks_under_another_name_or_from_another_page_is_refused(address, headers, status):
-    body = json.dumps({"texts": ["x"]}).encode()
+    body = json.dumps({"inputs": ["x"]}).encode()
     given = {"Content-Type": "application/json", **headers}
-    answer = httpx.post(f"{address}/predict", content=body, headers=given, timeout=30)
+    answer = fetch("POST", f"{address}/predict", content=body, headers=given)
     assert answer.status_code == status
 
 
@@ -301,80 +251,7 @@ def test_a_head_that_makes_no_sense_is_refused_at_once(address, head, told):
             found = strange.recv(9999)
         assert found.startswith(b"HTTP/1.1 " + told) or len(head) > 99_999
         assert time.monotonic() - began < 1.5
-    assert ask(address, texts=["x"]).status_code == 200
-
-
-def test_the_page_can_be_asked_about_and_needs_nothing_from_elsewhere(address):
-    for path in ("/", "/health"):
-        there, head = httpx.get(address + path), httpx.head(address + path)
-        assert (head.status_code, head.content) == (200, b"")
-        assert head.headers["content-length"] == str(len(there.content))
-    page = httpx.get(address)
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert not re.search(r"https?://|src=|@import|url\(", page.text)
-    options = httpx.options(f"{address}/predict")
-    assert (options.status_code, options.headers["allow"]) == (405, "POST")
-    assert httpx.get(f"{address}/nothing/http://x").json() == {"detail": "Not Found"}
-
-
-def test_small_requests_do_not_wait_for_large_ones(address):
-    text = "In Rimonaville , Lututo met a friend . " * 100
-    small = {"texts": ["Bokima lives in Sotataville ."]}
-    with ThreadPoolExecutor(6) as others, httpx.Client(timeout=30) as client:
-        large = [others.submit(ask, address, texts=[text], readings=10) for _ in range(6)]
-        times = []
-        while not all(each.done() for each in large):
-            began = time.perf_counter()
-            assert client.post(f"{address}/predict", json=small).status_code == 200
-            times.append(time.perf_counter() - began)
-        assert {each.result().status_code for each in large} <= {200, 503}
-    assert min(times) < 0.1
-    assert sorted(times)[len(times) // 2] < 0.5  # the machine of a test may be busy
-
-
-def test_what_takes_too_long_is_ended_and_the_next_is_answered():
-    code = (
-        "import sys, time; from swiftrnn.deploy import workers\n"
-        "def act(task):\n"
-        "    if task == 'die': import os; os._exit(3)\n"
-        "    if task == 'fail': raise KeyError(task)\n"
-        "    print('noise'); time.sleep(task); return b'1'\n"
-        "workers.work(lambda: act, int(sys.argv[1]))"
-    )
-    staff = workers.Workers([sys.executable, "-c", code], 1, 2, 1)
-    staff.start()
-    first = {process.pid for process in staff.staff.values()}
-
-    async def all_of_it():
-        assert await staff.answer(b"0", 5, 60) == b"1"
-        assert await staff.answer(b'"fail"', 5, 60) is None
-        assert await staff.answer(b'"die"', 5, 60) is None
-        assert await staff.answer(b"0", 5, 60) == b"1"  # by the next process
-        staff.staff[1].kill()  # as a system without memory does
-        staff.staff[1].wait()
-        assert await staff.answer(b"0", 5, 60) == b"1"
-        late = asyncio.create_task(staff.answer(b"99", 5, 0.5))
-        await asyncio.sleep(0.1)
-        waiting = [asyncio.create_task(staff.answer(b"0", 5, 60)) for _ in range(2)]
-        await asyncio.sleep(0.1)
-        with pytest.raises(workers.Busy):
-            await staff.answer(b"0", 5, 60)
-        assert await staff.answer(b"0", 1, 60) == b"1"  # a small one has a process of its own
-        with pytest.raises(TimeoutError):
-            await late
-        assert [await each for each in waiting] == [b"1"] * 2
-
-    asyncio.run(all_of_it())
-    second = list(staff.staff.values())
-    assert len(first - {process.pid for process in second}) == 1
-    staff.stop()
-    assert all(process.poll() is not None for process in second)
-
-
-def test_a_process_that_cannot_begin_is_told():
-    staff = workers.Workers([sys.executable, "-c", "raise SystemExit(1)"], 1, 2, 1)
-    with pytest.raises(OSError, match="ended before it was ready"):
-        staff.start()
+    assert ask(address, "x").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -407,69 +284,69 @@ def test_it_listens_where_it_says(host):
         each.close()
 
 
-def test_a_port_that_is_none_is_refused(folder, capsys):
-    assert cli.main(["serve", str(folder), "--port", "70000"]) == 2
+def test_a_port_that_is_none_is_refused(echo, capsys):
+    run, code = echo
+    command = ["serve", str(run), "--recipe", code]
+    assert cli.main([*command, "--port", "70000"]) == 2
     assert "--port needs a whole number from 0 to 65,535; got 70000" in capsys.readouterr().err
-    assert cli.main(["serve", str(folder), "--host", "no such host"]) == 2
+    assert cli.main([*command, "--host", "no such host"]) == 2
     assert "needs an address of this machine" in capsys.readouterr().err
 
 
-def test_the_command_serves_until_it_is_told_to_stop(folder, tmp_path):
+def test_what_cannot_be_served_is_told_in_a_line(echo, tmp_path, capsys):
+    assert cli.main(["serve", str(tmp_path / "none")]) == 2
+    assert "needs a run folder" in capsys.readouterr().err
+    assert cli.main(["serve", str(echo[0]), "--recipe", "ner_crf"]) == 2
+    assert "needs the recipe of the run; got ner_crf" in capsys.readouterr().err
+    assert cli.main(["serve", str(echo[0]), "--recipe", echo[1], "--device", "tpu9"]) == 2
+    assert "needs a --device of this machine; got tpu9" in capsys.readouterr().err
+
+
+@contextlib.contextmanager
+def command(run, code, folder, *more):
+    """The command in a process of its own, and its address."""
+    words = ["-m", "swiftrnn", "serve", str(run), "--recipe", code, "--port", "0", *more]
+    with subprocess.Popen(
+        [sys.executable, *words], stdout=subprocess.PIPE, text=True, cwd=folder
+    ) as process:
+        try:
+            line = process.stdout.readline()
+            yield process, next(w for w in line.split() if w.startswith("http://127.0.0.1:"))
+        finally:
+            process.kill()
+
+
+def test_the_command_serves_until_it_is_told_to_stop(echo, tmp_path):
     """What it has taken it answers; its processes end with it; no file that lies here runs."""
-    folder = shutil.copytree(folder, tmp_path / "names")
+    run = shutil.copytree(echo[0], tmp_path / "run")
     (tmp_path / "queue.py").write_text("open('ran', 'w').close()")
-    command = [sys.executable, "-m", "swiftrnn", "serve", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
-        line = process.stdout.readline()
-        address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
-        assert ask(address, texts=[TEXT]).json()[0]["entities"]
+    with command(run, echo[1], tmp_path) as (process, address):
+        assert ask(address, "hear").json() == [{"said": "hear"}]
+        assert len(answering(run)) >= 2
         with connect(address) as asked:
-            asked.sendall(whole(["Bokima slept . " * 1000]))
+            asked.sendall(whole("word " * 200, pause=0.002))
             time.sleep(0.1)
             process.terminate()
             assert ended(asked, 20).startswith(b"HTTP/1.1 200")
         assert process.wait(20) in (0, -15)
-    assert answering(folder) == []
+    assert answering(run) == []
     assert not (tmp_path / "ran").exists()
 
 
-def answering(folder):
+def answering(run):
     """The processes that answer from a run folder."""
     shown = subprocess.run(
         ["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True
     )
-    return [line for line in shown.stdout.splitlines() if f"swiftrnn.deploy {folder}" in line]
+    return [line for line in shown.stdout.splitlines() if f"swiftrnn.deploy {run}" in line]
 
 
-def test_another_tagger_is_served_as_well_and_a_killed_server_leaves_no_process(tmp_path):
-    folder = tmp_path / "run"
-    ner_stack_lstm.run(ner_stack_lstm.SMOKE, folder)
-    known = trained.load(folder)
-    command = [sys.executable, "-m", "swiftrnn", "serve", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline()
-            address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
-            found = ask(address, texts=[TEXT], readings=3).json()[0]
-            assert len(answering(folder)) >= 2
-        finally:
-            process.kill()
-    expected = known.recipe.predict(known.model, TEXT)
-    assert [e["text"] for e in found["entities"]] == [e.text for e in expected]
-    assert len(found["readings"]) == 1
+def test_its_processes_have_the_device_and_end_when_it_is_killed(echo, tmp_path):
+    run = shutil.copytree(echo[0], tmp_path / "run")
+    with command(run, echo[1], tmp_path, "--device", "meta") as (process, address):
+        assert ask(address, "where").json() == [{"said": "meta"}]
+        process.kill()
     end = time.monotonic() + 20
-    while found := answering(folder):
+    while found := answering(run):
         assert time.monotonic() < end, found
         time.sleep(0.05)
-
-
-def test_a_language_model_cannot_be_served(tmp_path, capsys):
-    from swiftrnn.recipes import language_model
-
-    tiny = {"hidden": 8, "steps": 1, "depth": 1, "ngrams": 1}
-    config = language_model.Config(**{**vars(language_model.SMOKE), **tiny})
-    language_model.train(config, tmp_path)
-    assert cli.main(["serve", str(tmp_path)]) == 2
-    assert "swiftrnn serve needs a run that finds names" in capsys.readouterr().err
-    assert cli.main(["serve", str(Path(tmp_path) / "none")]) == 2
-    assert "needs a run folder" in capsys.readouterr().err

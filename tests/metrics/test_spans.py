@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2, IOBES
 
-from swiftrnn.data import fetch
+from swiftrnn.data.sources import fetch
 from swiftrnn.metrics.spans import score
 
 EXAMPLE = fetch.folder() / "conlleval-example"

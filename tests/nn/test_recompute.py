@@ -51,7 +51,7 @@ def test_both_runs_draw_the_same_masks(layer):
 STEPS = """
 import torch
 from swiftrnn.nn import MinGRU
-from swiftrnn.training.memory import peak
+from swiftrnn.runs.machine import peak_memory as peak
 
 layer, x = MinGRU(128, 128, num_layers=16), torch.randn(512, 32, 128)
 layer.recompute = True

@@ -189,3 +189,15 @@ def test_every_op_case_keeps_its_digits_at_a_hundred_times_the_scale():
         found = values(inputs[:4], *inputs[4:])
         right = values([x.double() for x in inputs[:4]], *inputs[4:])
         differ(found, right, 1e-5, 1e-5)
+
+
+def test_the_logarithm_of_a_sum_is_exact_to_the_last_digits():
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(50):
+        for step in range(1, 400):
+            second = -step / 100  # sums from 1 to 2
+            emissions = torch.tensor([[[0.0, second]], [[0.0, -2000.0]]], dtype=torch.float64)
+            zeros = torch.zeros(2, 2, dtype=torch.float64)
+            found = ops.crf(emissions, zeros, zeros[0], zeros[0], None, None)
+            exact = mpmath.log(1 + mpmath.exp(second))
+            assert abs(float(found) - exact) < 4e-16 * max(1, exact)

@@ -271,7 +271,8 @@ def test_compiles_without_spilling(op, part, constants, many, dtype, target, tmp
     if target[0] == "hip":
         spills = re.findall(r"\.[vs]gpr_spill_count: *(\d+)", binary["amdgcn"])
         assert spills
-        assert set(spills) == {"0"}
+        few = 2 if dtype == torch.float64 else 0  # scalars, by Triton 3.8; none by 3.7
+        assert max(map(int, spills)) <= few
         return
     tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     (tmp_path / "kernel.cubin").write_bytes(binary["cubin"])

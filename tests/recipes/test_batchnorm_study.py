@@ -6,57 +6,38 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.recipes.pictures import small_run
 from torch import nn
 
 from swiftrnn.recipes import batchnorm_study
 from swiftrnn.recipes.batchnorm_study import model as study
 from swiftrnn.recipes.batchnorm_study.norms import NORMS, Halves, Noisy, norm, vgg
+from swiftrnn.runs import results
+from swiftrnn.runs.folder import RunFolder
 from swiftrnn.training.sweep import finished
 
 SMOKE = batchnorm_study.SMOKE
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """The folder of the small run, its metrics, and the figure that it drew."""
-    out = tmp_path_factory.mktemp("study")
-    metrics, (figure,) = small_run(batchnorm_study, out)
-    return out, metrics, figure
+@pytest.fixture
+def done(smoke):
+    """The folder of the small run, and its metrics."""
+    out = smoke("batchnorm_study")
+    return out, results.read(out)
 
 
 def test_a_small_run_learns_and_its_control_does_not(done):
-    out, found, _ = done
+    _, found = done
     assert all(math.isfinite(value) for value in found.values())
     assert found["error_none"] < 5
     assert found["error_batch"] < 5
     assert found["control_random_labels"] > 50
     assert found["steps_to_level_batch"] < found["steps_to_level_none"]
-    assert set(batchnorm_study.HEADLINE) <= set(found)
     assert found["over_plain_beta"] == found["beta_batch"] / found["beta_none"]
     assert found["sharpness_converged_none"] == 1
-    assert (out / batchnorm_study.PICTURE).read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_picture_has_labels_lines_and_a_legend(done):
-    _, _, figure = done
-    assert len(figure.axes) == 6
-    for axes in figure.axes:
-        assert axes.get_xlabel() == "step"
-        assert axes.get_ylabel()
-        assert len(axes.lines) == 2
-        assert all(len(line.get_xdata()) > 1 for line in axes.lines)
-    assert len(figure.axes[1].collections) == 2  # bands
-    (legend,) = figure.legends
-    assert [t.get_text().split(",")[0] for t in legend.get_texts()] == ["without", "batch norm"]
-
-
-def test_the_same_run_gives_the_same_numbers_and_a_finished_one_is_not_done_again(done, tmp_path):
-    out, found, _ = done
-    weights = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
-    assert len(weights) == 5
-    assert batchnorm_study.run(SMOKE, out) == found  # numbers are those of the trainings alone
-    assert {path: path.stat().st_mtime_ns for path in weights} == weights
+def test_a_trial_by_itself_gives_the_same_weights(done, tmp_path):
+    out, _ = done
     rows = finished(out / "study.db", out.name)
     point, control = study.chosen(rows, "batch")[0], tmp_path / "control"
     control.mkdir()
@@ -79,7 +60,7 @@ def test_measuring_does_not_change_the_training(tmp_path):
 
 
 def test_what_was_seen_is_written_down(done):
-    out, _, _ = done
+    out, _ = done
     seen = json.loads((out / "trial-0" / "history.json").read_text())
     assert seen["step"] == [0, 5, 10, 15, 20, 25, 30]
     assert seen["shift_step"] == [0, 25]
@@ -92,14 +73,14 @@ def test_what_was_seen_is_written_down(done):
 
 def test_a_training_that_diverges_is_left_out(tmp_path):
     config = replace(SMOKE, rates=(0.1, 1e6), norms=("none",))
-    found = batchnorm_study.run(config, tmp_path)
+    found = batchnorm_study.run(config, RunFolder(tmp_path, "x")).metrics
     assert found["rate_none"] == 0.1
     assert not [name for name in found if name.startswith("over_plain")]
     (tmp_path / "all").mkdir()
     with pytest.raises(
         ValueError, match=r"needs rates that train; got \(1000000.0,\); try smaller"
     ):
-        batchnorm_study.run(replace(config, rates=(1e6,)), tmp_path / "all")
+        batchnorm_study.run(replace(config, rates=(1e6,)), RunFolder(tmp_path / "all", "x"))
 
 
 def test_wrong_norms_are_refused_before_anything_is_trained():

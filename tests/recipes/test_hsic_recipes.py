@@ -3,11 +3,9 @@
 import csv
 import math
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
-from tests.recipes.pictures import small_run
 
 from swiftrnn.cli import main
 from swiftrnn.recipes import hsic_bottleneck, hsic_test
@@ -15,50 +13,15 @@ from swiftrnn.recipes.hsic_bottleneck import model as bottleneck
 from swiftrnn.recipes.hsic_bottleneck.readout import accuracies
 from swiftrnn.recipes.hsic_test.data import made_up, read_table
 from swiftrnn.recipes.hsic_test.model import of_correlation, of_table
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Of a recipe: it, the folder of its small run, its metrics, and the figures that it drew."""
-
-    @cache
-    def run(recipe):
-        out = tmp_path_factory.mktemp("run")
-        return recipe, out, *small_run(recipe, out)
-
-    return run
-
-
-@pytest.fixture(scope="module", params=[hsic_test, hsic_bottleneck], ids=lambda r: r.__name__)
-def done(request, runs):
-    return runs(request.param)
-
-
-def test_a_small_run_gives_finite_numbers_and_a_picture_that_reads(done):
-    recipe, out, metrics, (figure,) = done
-    assert all(math.isfinite(value) for value in metrics.values())
-    assert set(recipe.HEADLINE) <= set(metrics)
-    assert (out / recipe.PICTURE).read_bytes()[:4] == b"\x89PNG"
-    assert figure.legends
-    for axes in figure.axes:
-        if axes.get_label() != "<colorbar>":
-            assert axes.get_xlabel()
-            assert axes.images or all(line.get_xydata().size for line in axes.lines)
-    assert figure.axes[0].get_ylabel()
-
-
-def test_the_same_run_gives_the_same_numbers(done, tmp_path):
-    recipe, out, metrics, _ = done
-    assert recipe.run(recipe.SMOKE, out) == metrics  # of what is there already
-    assert recipe.run(recipe.SMOKE, tmp_path) == metrics
-
+from swiftrnn.runs import results
+from swiftrnn.runs.folder import RunFolder
 
 # -- the table
 
 
 def test_pairs_of_the_made_up_table_are_found_and_shuffled_ones_are_not(tmp_path):
     config = replace(hsic_test.SMOKE, rows=120, draws=4, circles=2)
-    found = hsic_test.run(config, tmp_path)
+    found = hsic_test.run(config, RunFolder(tmp_path, "hsic_test")).metrics
     for pair in ("number_square", "circle_x_circle_y", "circle_x_side"):
         assert found[f"p_{pair}"] <= 0.05
     assert found["p_alone_die"] > 0.05
@@ -186,8 +149,8 @@ def test_with_back_propagation_gradients_reach_every_layer():
 
 
 def test_a_layers_loss_is_nhsic_with_the_input_less_that_with_the_labels():
-    from swiftrnn.analysis.hsic import normalised_hsic
-    from swiftrnn.analysis.kernels import Gaussian
+    from swiftrnn.analysis.samples.hsic import normalised_hsic
+    from swiftrnn.analysis.samples.kernels import Gaussian
 
     config, model = net(backprop=False)
     x, y = torch.randn(20, 10).double(), torch.eye(3).double()[torch.arange(20) % 3]
@@ -199,8 +162,8 @@ def test_a_layers_loss_is_nhsic_with_the_input_less_that_with_the_labels():
         torch.testing.assert_close(loss, wanted, rtol=1e-7, atol=1e-9)
 
 
-def test_layers_that_learn_alone_beat_those_that_do_not_learn_and_the_control(runs):
-    _, _, found, _ = runs(hsic_bottleneck)
+def test_layers_that_learn_alone_beat_those_that_do_not_learn_and_the_control(smoke):
+    found = results.read(smoke("hsic_bottleneck"))
     assert found["accuracy_hsic_class_mean"] > found["baseline_random_class_mean"] + 12
     assert found["accuracy_hsic_class_mean"] > 90
     assert found["control_random_labels"] < 50

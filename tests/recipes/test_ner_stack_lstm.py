@@ -1,6 +1,7 @@
 """The chunker: from made-up sentences to spans, and from raw text to names."""
 
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,25 +9,27 @@ import pytest
 import torch
 
 from swiftrnn import cli
-from swiftrnn.data.corpus import made_up
-from swiftrnn.data.sentences import Batcher
-from swiftrnn.data.tags import Span, spans, to_tags
+from swiftrnn.data.tagged.corpus import made_up
+from swiftrnn.data.tagged.sentences import Batcher
+from swiftrnn.data.tagged.tags import Span, spans, to_tags
 from swiftrnn.deploy import trained
 from swiftrnn.recipes.ner_stack_lstm import SMOKE, run
 from swiftrnn.recipes.ner_stack_lstm.model import spans_of
+from swiftrnn.runs.folder import RunFolder
 
 TEXT = "\u202eIn Rimonaville , Lututo met 😀 a friend .\n\nBokima lives in Sotataville"
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
-    """The folder and the metrics of a SMOKE run with its control."""
-    out = tmp_path_factory.mktemp("smoke")
-    return out, run(replace(SMOKE, control=True), out)
+def done(smoke, tmp_path_factory):
+    """The folder of a small run, and its metrics with those of the control."""
+    out = tmp_path_factory.mktemp("controlled") / "run"
+    shutil.copytree(smoke("ner_stack_lstm"), out)  # only the control is left to be trained
+    return out, run(replace(SMOKE, control=True), RunFolder(out, "ner_stack_lstm")).metrics
 
 
-def test_learns_and_beats_what_learns_nothing(smoke):
-    _, found = smoke
+def test_learns_and_beats_what_learns_nothing(done):
+    _, found = done
     assert found["f1"] > 85
     assert found["f1"] > found["baseline_dictionary"] + 10
     assert found["f1"] > found["baseline_capitals"] + 10
@@ -34,31 +37,31 @@ def test_learns_and_beats_what_learns_nothing(smoke):
     assert found["recall_unseen"] > 70  # spelling tells what a dictionary cannot
 
 
-def test_names_are_found_in_raw_text(smoke, capsys):
-    model = trained.load(smoke[0])
-    found = model.recipe.predict(model.model, TEXT)
+def test_names_are_found_in_raw_text(done, capsys):
+    model = trained.load(done[0])
+    found = model.answer([TEXT])[0][0].found
     for entity in found:
         assert TEXT[entity.start : entity.end] == entity.text
         assert 0 < entity.confidence <= 1
     assert {"Rimonaville", "Lututo", "Bokima", "Sotataville"} <= {e.text for e in found}
-    assert cli.main(["predict", str(smoke[0]), "Bokima lives in Sotataville ."]) == 0
+    assert cli.main(["predict", str(done[0]), "Bokima lives in Sotataville ."]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [["0-6", "person"], ["16-27", "place"]]
 
 
-def test_other_readings_are_less_likely_and_no_more_than_all(smoke):
-    model = trained.load(smoke[0])
-    (first, second) = model.recipe.readings(model.model, TEXT, 5)
+def test_other_readings_are_less_likely_and_no_more_than_all(done):
+    model = trained.load(done[0])
+    ((_, (first, second)),) = model.answer([TEXT], n_best=5)
     for sentence in (first, second):
-        odds = [p for p, _ in sentence]
+        odds = [each.probability for each in sentence]
         assert len(odds) == 5
         assert odds == sorted(odds, reverse=True)
         assert sum(odds) <= 1 + 1e-6
-        assert len({tuple(e.start for e in names) for _, names in sentence}) > 1
+        assert len({tuple(e.start for e in each.entities) for each in sentence}) > 1
 
 
-def test_confidence_is_the_part_of_the_beam_that_agrees(smoke):
-    model = trained.load(smoke[0]).model
+def test_confidence_is_the_part_of_the_beam_that_agrees(done):
+    model = trained.load(done[0]).model
     batcher, sentence = Batcher(model.vocabulary), made_up(1).test.sentences[0]
     batch = batcher.collate([batcher.encode(sentence)])
     with torch.no_grad():

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from tests.recipes.pictures import small_run
 
-from swiftrnn.analysis.angles import angle
+from swiftrnn.analysis.samples.angles import angle
 from swiftrnn.recipes import random_angles
 from swiftrnn.recipes.random_angles import model
+from swiftrnn.recipes.random_angles.claims import TABLE
+from swiftrnn.runs import results
+from swiftrnn.runs.folder import RunFolder
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    """The folder of a small run, its metrics, and its figure."""
-    out = tmp_path_factory.mktemp("angles")
-    return out, *small_run(random_angles, out)
+@pytest.fixture
+def found(smoke):
+    """The metrics of a small run."""
+    return results.read(smoke("random_angles"))
 
 
-def test_a_small_run_finds_what_the_formula_says_and_the_controls_fail(done):
-    _, found, _ = done
+def test_a_small_run_finds_what_the_formula_says_and_the_controls_fail(found):
     assert all(type(value) is float and math.isfinite(value) for value in found.values())
     for n in random_angles.SMOKE.dimensions:
         assert found[f"variance_{n}"] == pytest.approx(angle(n).var(), rel=0.1)
@@ -37,39 +37,23 @@ def test_a_small_run_finds_what_the_formula_says_and_the_controls_fail(done):
     assert found["largest_cosine"] == pytest.approx(found["largest_cosine_expected"], rel=0.1)
 
 
-def test_images_have_fewer_dimensions_than_pixels_and_more_when_shuffled(done):
-    _, found, _ = done
+def test_images_have_fewer_dimensions_than_pixels_and_more_when_shuffled(found):
     assert found["made_up_pixels"] == 64
     assert found["made_up_raw"] < found["made_up_centred"] < 0.5 * found["made_up_shuffled"]
     assert found["made_up_centred_pvalue"] < 1e-6
     assert found["made_up_centred_by_angle"] == pytest.approx(found["made_up_centred"], rel=0.05)
 
 
-def test_the_same_run_gives_the_same_numbers_and_another_seed_others(done, tmp_path):
-    out, found, _ = done
-    assert random_angles.run(random_angles.SMOKE, out) == found
-    other = random_angles.run(replace(random_angles.SMOKE, dimensions=(2, 3), seed=1), tmp_path)
-    assert other["variance_3"] != found["variance_3"]
+def test_another_seed_gives_other_numbers(found, tmp_path):
+    config = replace(random_angles.SMOKE, dimensions=(2, 3), seed=1)
+    other = random_angles.run(config, RunFolder(tmp_path, "x"))
+    assert other.metrics["variance_3"] != found["variance_3"]
 
 
-def test_the_picture_has_labelled_axes_legends_and_no_empty_panel(done):
-    out, _, (figure,) = done
-    assert (out / random_angles.PICTURE).read_bytes()[:4] == b"\x89PNG"
-    assert len(figure.axes) == 3
-    for axes in figure.axes:
-        assert axes.get_xlabel()
-        assert axes.get_ylabel()
-        assert all(text.get_text() for text in axes.get_legend().get_texts())
-        assert axes.lines
-        assert all(line.get_xydata().size for line in axes.lines)
-
-
-def test_claims_are_measured_by_default():
-    config = random_angles.Config()
-    measured = {f"variance_{n}" for n in config.dimensions}
-    assert set(random_angles.CLAIMS) <= measured
-    for name, claim in random_angles.CLAIMS.items():
-        assert claim == pytest.approx(angle(int(name.split("_")[1])).var(), rel=5e-6)
+def test_the_table_of_the_post_is_what_the_formula_says():
+    for n, variance in TABLE.items():
+        assert variance == pytest.approx(angle(n).var(), rel=5e-6)
+        assert n in random_angles.Config().dimensions
 
 
 @pytest.mark.parametrize("n", [2, 10, 200])

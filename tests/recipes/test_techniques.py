@@ -1,14 +1,11 @@
 """Recipes of training techniques: small runs that learn, controls that do not, pictures."""
 
-import importlib
 import math
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
 from tests.data.test_images import cifar_files
-from tests.recipes.pictures import small_run
 
 from swiftrnn.recipes import accumulation, adamw_heatmap
 from swiftrnn.recipes.accumulation.model import lines_of, micro_batches
@@ -16,64 +13,12 @@ from swiftrnn.recipes.adamw_heatmap import model as heat
 from swiftrnn.recipes.adamw_heatmap.resnet import FlipAndCrop, residual
 from swiftrnn.recipes.mixup_robustness import model as mixing
 from swiftrnn.recipes.sgdr.model import schedule_of
+from swiftrnn.runs import results
 from swiftrnn.training.sweep import finished
 
-NAMES = ("accumulation", "adamw_heatmap", "mixup_robustness", "sgdr")
 
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """By name: a recipe, the folder of its small run, its metrics, and the figures it drew."""
-
-    @cache
-    def run(name):
-        recipe = importlib.import_module(f"swiftrnn.recipes.{name}")
-        out = tmp_path_factory.mktemp(name)
-        return recipe, out, *small_run(recipe, out)
-
-    return run
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def done(request, runs):
-    return runs(request.param)
-
-
-def test_a_small_run_gives_finite_numbers_and_a_picture(done):
-    recipe, out, metrics, _ = done
-    assert metrics
-    assert all(math.isfinite(value) for value in metrics.values())
-    assert (out / recipe.PICTURE).read_bytes()[:4] == b"\x89PNG"
-
-
-def test_a_picture_has_labelled_axes_a_legend_and_no_empty_panel(done):
-    _, _, _, drawn = done
-    (figure,) = drawn
-    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
-    for axes in panels:
-        assert axes.get_xlabel()
-        shown = [line.get_xydata().size for line in axes.lines] + [
-            i.get_array().size for i in axes.images
-        ]
-        assert shown
-        assert all(shown)
-        assert axes.get_ylabel() or axes is not panels[0]
-    legends = [*figure.legends, *(axes.get_legend() for axes in panels if axes.get_legend())]
-    assert legends
-    assert all(text.get_text() for legend in legends for text in legend.get_texts())
-
-
-def test_the_same_run_gives_the_same_numbers_and_a_finished_one_is_not_done_again(done, tmp_path):
-    recipe, out, metrics, _ = done
-    trials = {path: path.stat().st_mtime_ns for path in out.rglob("trial-*/*.safetensors")}
-    assert recipe.run(recipe.SMOKE, out) == metrics
-    assert {path: path.stat().st_mtime_ns for path in trials} == trials
-    if recipe is not adamw_heatmap:  # the largest of them; its trainings are those of the others
-        assert recipe.run(recipe.SMOKE, tmp_path) == metrics
-
-
-def test_exact_accumulation_is_the_whole_batch_and_the_usual_way_is_not(runs):
-    _, _, found, _ = runs("accumulation")
+def test_exact_accumulation_is_the_whole_batch_and_the_usual_way_is_not(smoke):
+    found = results.read(smoke("accumulation"))
     assert found["gradient_error_exact"] < 1e-12
     assert found["largest_gap_exact"] < 1e-9
     assert found["gradient_error_usual"] > 0.05
@@ -91,8 +36,8 @@ def test_lines_are_neither_short_nor_long_and_micro_batches_have_all_of_them_onc
     ]  # fmt: skip
 
 
-def test_mixup_learns_fewer_wrong_labels_and_the_control_nothing(runs):
-    _, _, found, _ = runs("mixup_robustness")
+def test_mixup_learns_fewer_wrong_labels_and_the_control_nothing(smoke):
+    found = results.read(smoke("mixup_robustness"))
     assert found["fit_40_mixup_8"] < found["fit_40_plain"]
     assert found["last_40_mixup_8"] < found["last_40_plain"]
     assert found["over_plain_40_mixup_8"] == found["last_40_mixup_8"] / found["last_40_plain"]
@@ -120,8 +65,9 @@ def test_plain_training_counts_at_rates_where_it_knows_its_labels_and_mixup_at_a
     assert mixing.chosen(rows, 0.8, 0.0, "last")[0]["rate"] == 2.0  # none knows them: the fullest
 
 
-def test_heat_maps_are_drawn_from_the_study_alone(runs, tmp_path):
-    _, out, found, _ = runs("adamw_heatmap")
+def test_heat_maps_are_drawn_from_the_study_alone(smoke, tmp_path):
+    out = smoke("adamw_heatmap")
+    found = results.read(out)
     rows = finished(out / "study.db", out.name)
     again = adamw_heatmap.heat_maps(rows, tmp_path / "again.png")
     assert again.read_bytes() == (out / "heat_maps.png").read_bytes()
@@ -186,14 +132,14 @@ def test_methods_put_their_decay_where_they_say(method):
         torch.testing.assert_close(moved, torch.full_like(moved, rate), rtol=1e-3, atol=0)
 
 
-def test_schedules_end_with_a_cycle_and_the_control_learns_nothing(runs):
+def test_schedules_end_with_a_cycle_and_the_control_learns_nothing(smoke):
     for name in ("cosine", "restarts", "restarts_short"):
         rate = schedule_of(name, 630)
         assert rate(629.999) < 1e-4
         assert rate(0) == 1
     assert schedule_of("restarts", 630).starts(629) == pytest.approx([0, 90, 270])
     assert len(schedule_of("restarts_short", 630).starts(629)) == 6
-    _, _, found, _ = runs("sgdr")
+    found = results.read(smoke("sgdr"))
     assert found["error_restarts"] < 5
     assert found["control_random_labels"] > 50
 

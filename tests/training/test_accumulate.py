@@ -16,11 +16,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, IterableDataset
 
 from swiftrnn.nn import SRU
-from swiftrnn.training import accumulate, clip
-from swiftrnn.training.accumulate import Accumulator, check_no_batch_norm
-from swiftrnn.training.accumulate_callback import ExactAccumulation
-from swiftrnn.training.fit import fit
-from swiftrnn.training.schedule import Restarts, scheduler
+from swiftrnn.training.fit import clip, fit
+from swiftrnn.training.techniques import accumulate
+from swiftrnn.training.techniques.accumulate import Accumulator, check_no_batch_norm
+from swiftrnn.training.techniques.accumulate_callback import ExactAccumulation
+from swiftrnn.training.techniques.schedule import Restarts, scheduler
 
 SIZES = (4, 300, 17, 60, 120, 9, 33, 250)  # supervised tokens of micro-batches
 RATE = Restarts(5, 1.5, warmup=2, floor=0.1)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from swiftrnn.training import average
-from swiftrnn.training.average import MovingAverage, decay
 from swiftrnn.training.fit import fit
+from swiftrnn.training.techniques import average
+from swiftrnn.training.techniques.average import MovingAverage, decay
 
 
 class Counts(L.LightningModule):

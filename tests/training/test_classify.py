@@ -10,10 +10,11 @@ import torch
 from tests.training.squares import squared
 
 from swiftrnn.data import images
-from swiftrnn.training import classify, weights
-from swiftrnn.training.classify import BEST, Classifier, Shuffled, measures, nearest_mean
-from swiftrnn.training.grid import folder_of, train_all
-from swiftrnn.training.schedule import cosine
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.tasks.image_classification import BEST, Classifier, Shuffled, measures, nearest_mean
+from swiftrnn.training import weights
+from swiftrnn.training.sweep.grid import folder_of, train_all
+from swiftrnn.training.techniques.schedule import cosine
 
 
 def test_error_likelihood_and_calibration_are_those_worked_out_by_hand():

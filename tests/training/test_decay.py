@@ -11,10 +11,10 @@ import torch
 from torch import distributed, nn
 from torch.utils.data import DataLoader
 
-from swiftrnn.training import decay
-from swiftrnn.training.decay import carry_rate, decoupled, groups, normalised, time_scale
-from swiftrnn.training.muon import Muon
-from swiftrnn.training.schedule import Restarts, scheduler
+from swiftrnn.training.techniques import decay
+from swiftrnn.training.techniques.decay import carry_rate, decoupled, groups, normalised, time_scale
+from swiftrnn.training.techniques.muon import Muon
+from swiftrnn.training.techniques.schedule import Restarts, scheduler
 
 RATE = Restarts(7, 1.5, warmup=3, floor=0.05)
 

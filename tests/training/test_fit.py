@@ -17,9 +17,9 @@ from tests import processes
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from swiftrnn.training.checkpoint import BEFORE, LAST, Checkpoints
 from swiftrnn.training.fit import fit
-from swiftrnn.training.hooks import MOST_SNAPSHOTS, snapshots
+from swiftrnn.training.fit.checkpoint import BEFORE, LAST, Checkpoints
+from swiftrnn.training.fit.hooks import MOST_SNAPSHOTS, snapshots
 
 STEPS = 37  # three and a half epochs of eleven batches: the end is inside one
 

@@ -13,9 +13,10 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 from torch.nn.utils.rnn import pack_sequence
 
-from swiftrnn.training import mixup
-from swiftrnn.training import targets as checks
-from swiftrnn.training.mixup import Mix, draw, generator_of, manifold
+from swiftrnn.training.techniques import mixup
+from swiftrnn.training.techniques import targets as checks
+from swiftrnn.training.techniques.manifold_mixup import manifold
+from swiftrnn.training.techniques.mixup import Mix, draw, generator_of
 
 B, K = 6, 4
 CE = nn.CrossEntropyLoss(reduction="none")

@@ -21,8 +21,8 @@ from swiftrnn.nn import (
     SRUPlusPlus,
     weight_drop,
 )
-from swiftrnn.training import muon
-from swiftrnn.training.muon import COEFFICIENTS, RMS, Muon, matrices_of, orthogonal
+from swiftrnn.training.techniques import muon
+from swiftrnn.training.techniques.muon import COEFFICIENTS, RMS, Muon, matrices_of, orthogonal
 
 SHAPES = [(6, 6), (12, 4), (4, 12), (8, 4), (5, 3, 2)]  # square, gates, wide, tall, a convolution
 

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.training import schedule
-from swiftrnn.training.schedule import Drops, Line, Restarts, cosine, scheduler
+from swiftrnn.training.techniques import schedule
+from swiftrnn.training.techniques.schedule import Drops, Line, Restarts, cosine, scheduler
 
 
 def by_walking(rate, step):

@@ -19,8 +19,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from swiftrnn.training import source
-from swiftrnn.training.fit import fit
+from swiftrnn.training.fit import fit, source
 
 STEPS, CUTS = 11, (2, 4, 6, 8)  # four batches an epoch: cut within one, and at an end
 

@@ -25,9 +25,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import processes
 
-from swiftrnn.options import axes
-from swiftrnn.training import sweep
-from swiftrnn.training.sweep import Study, failed, finished, work
+from swiftrnn.training.sweep import failed, finished, liveness, work
+from swiftrnn.training.sweep import study as study_module
+from swiftrnn.training.sweep.axes import axes
+from swiftrnn.training.sweep.liveness import where
+from swiftrnn.training.sweep.study import Study
 
 pytest.importorskip("optuna", reason="Optuna is not installed (extra sweep)")
 
@@ -339,7 +341,7 @@ def test_what_is_not_there_is_named_and_not_made(tmp_path):
 
 def test_a_database_that_does_not_answer_ends_with_one_line_without_password(monkeypatch):
     pytest.importorskip("psycopg", reason="the driver psycopg is not installed")
-    monkeypatch.setattr(sweep, "PATIENCE", 6)
+    monkeypatch.setattr(study_module, "PATIENCE", 6)
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/base"
     with pytest.raises(OSError, match=r"got no answer from .*127\.0\.0\.1:1.*; what is") as caught:
         finished(url, "small")
@@ -539,9 +541,14 @@ def afar(tmp_path, monkeypatch):
     storage, grace = tmp_path / "study.db", 0.6
     far, near = (Study(storage, "small", False, grace) for _ in range(2))
     far.begin({"x": [1]}, "loss", {})
-    monkeypatch.setattr(sweep, "where", lambda: "far")
+
+    def stand(place):
+        for module in (study_module, liveness):
+            monkeypatch.setattr(module, "where", lambda: place)
+
+    stand("far")
     trial = far.claim()
-    monkeypatch.setattr(sweep, "where", lambda: "near")
+    stand("near")
     yield far, near, trial
     far.close()
     near.close()
@@ -550,14 +557,14 @@ def afar(tmp_path, monkeypatch):
 def test_a_worker_on_another_machine_lives_as_long_as_it_gives_signs(afar):
     far, near, trial = afar
     with far.living(trial):
-        end = time.monotonic() + 4 * near.grace
+        end = time.monotonic() + 4 * near.watch.grace
         while time.monotonic() < end:
             assert near.claim() is None
             assert near.others == 1
             time.sleep(0.05)
     since = time.monotonic()
     taken = until(near.claim, 10)
-    assert time.monotonic() - since > near.grace / 2
+    assert time.monotonic() - since > near.watch.grace / 2
     assert (taken.number, taken.params) == (0, {"x": 1})
 
 
@@ -579,8 +586,8 @@ def test_a_process_that_took_the_number_of_a_dead_one_is_another(tmp_path):
         trial = study.claim()
         with contextlib.closing(Study(tmp_path / "study.db", "small", False)) as other:
             assert other.claim().number == 1  # ours lives
-            owner = {"worker": "w", "where": sweep.where(), "pid": os.getpid(), "started": "1"}
-            study.storage.set_trial_user_attr(trial._trial_id, "owner", owner)
+            owner = {"worker": "w", "where": where(), "pid": os.getpid(), "started": "1"}
+            study.storage.set_trial_user_attr(study._key(trial), "owner", owner)
             assert other.trials("RUNNING")[0].user_attrs["owner"]["started"] == "1"
             other.leave()
             assert other.claim().number == 0
@@ -594,7 +601,8 @@ def test_a_claim_whose_answer_was_lost_is_found_again(tmp_path):
 
 def test_a_lock_ends_with_the_process_that_held_it(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from swiftrnn.training.sweep import Study\n"
+        "import sys, time; from pathlib import Path\n"
+        "from swiftrnn.training.sweep.study import Study\n"
         "study = Study(Path(sys.argv[1]), 'small', False)\n"
         "with study._lock(): print('locked', flush=True); time.sleep(100)"
     )
@@ -704,10 +712,11 @@ def test_postgresql_two_workers_that_start_together(base, tmp_path):
 
 
 def test_postgresql_the_trial_of_a_killed_worker_is_run_by_the_living(base, tmp_path):
-    with workers(tmp_path, 2, base, seconds=0.3) as staff:
+    with workers(tmp_path, 2, base, seconds=100) as staff:
         until(lambda: len({pid for _, pid in calls(tmp_path)}) == 2)
         lost = [name for name, pid in calls(tmp_path) if pid == staff[0].pid][-1]
         staff[0].kill()
+        Path(tmp_path, "hurry").touch()
         assert ended(staff[1]) == 0
     check_all_done_once(base, 3)
     ran = collections.Counter(name for name, _ in calls(tmp_path))

@@ -1,6 +1,6 @@
 """SciPy, or one line that says how to get it."""
 
-from swiftrnn.extras import needs_extra
+from swiftrnn.runs.extras import needs_extra
 
 needs_extra("swiftrnn.analysis", "analysis", "scipy")
 

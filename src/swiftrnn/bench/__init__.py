@@ -22,10 +22,11 @@ from swiftrnn.bench.layers import (
     step_work,
     weight_shapes,
 )
-from swiftrnn.machine import keep_pages, load, machine, peak_bytes
+from swiftrnn.bench.timing import Timing, interleaved
 from swiftrnn.ops import OPS, release_memory
-from swiftrnn.timing import Timing, interleaved
-from swiftrnn.training import folder, report
+from swiftrnn.report import page as report
+from swiftrnn.runs import folder
+from swiftrnn.runs.machine import keep_pages, load, machine, peak_bytes
 
 __all__ = [  # the measuring belongs to what `benchmarks/` needs
     "MORE",

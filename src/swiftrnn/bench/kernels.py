@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from swiftrnn.bench.layers import Call, Work
+from swiftrnn.bench.timing import copy_call
 from swiftrnn.ops import _native
 from swiftrnn.ops._op import Op
-from swiftrnn.timing import copy_call
 
 COPY_BYTES = 128 << 20  # beyond any cache
 ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg", "sigmoid", "tanh"}
@@ -75,7 +75,7 @@ def operations(op: Op) -> float:
 
     A sigmoid or a tanh counts as one operation.
 
-    Example:
+    Examples:
         >>> from swiftrnn.ops import OPS
         >>> {op.name: operations(op) for op in OPS}["linear_scan"]
         2.0

@@ -19,11 +19,11 @@ from swiftrnn.bench.layers import (
     step_work,
     weight_shapes,
 )
-from swiftrnn.machine import keep_pages, load, machine
+from swiftrnn.bench.timing import FEWEST_ROUNDS, Timing, copy_call, interleaved
 from swiftrnn.ops import OPS, _native
 from swiftrnn.ops._op import Op
-from swiftrnn.timing import FEWEST_ROUNDS, Timing, copy_call, interleaved
-from swiftrnn.training.progress import Progress
+from swiftrnn.runs.machine import keep_pages, load, machine
+from swiftrnn.runs.progress import Progress
 
 Cell = tuple[int, int, int]  # B, T, H
 SWEPT = ("nn.LSTM", "nn.GRU", "nn.Conv1d k2")  # one convolution, the faster one

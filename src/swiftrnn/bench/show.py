@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn.bench.layers import MORE
-from swiftrnn.training import folder, report
-from swiftrnn.training.report import Column, Line, Page, Plot, Table
+from swiftrnn.report import facts, plots
+from swiftrnn.report import page as report
+from swiftrnn.report.page import Column, Page, Plot, Table
+from swiftrnn.report.plots import Line
+from swiftrnn.runs import folder
 
 ALONE = "kernels alone"  # one name for all, in the roofline
 PLACES = ("SRU", "QRNN", "MinGRU", "nn.LSTM", "nn.GRU", "nn.Conv1d k2")  # colours as in compare
@@ -84,44 +87,48 @@ def _absent(found: Mapping[str, Any]) -> list[str]:
 def write(found: Mapping[str, Any], out: Path) -> None:
     """Write report.html and, last, metrics.json, which marks the run as complete."""
     report.write(page(found), out / "report.html")
-    folder.write_json(out / "metrics.json", found)
+    folder.end(out, found)
 
 
 def page(found: Mapping[str, Any]) -> Page:
     """The report of what was measured, with its sweeps."""
-    facts = {key.replace("_", " "): value for key, value in found["machine"].items()}
-    versions = {key: facts.pop(key) for key in ("swiftrnn", "torch", "python", "commit")}
-    loads = {f"load at the {when}": load["note"] for when, load in found["load"].items()}
-    busy = [load["note"] for load in found["load"].values() if not load["idle"]]
+    machine = found["machine"]
     settings = {key: value for key, value in found["settings"].items() if value is not None}
+    op = found["settings"]["op"]
+    left_out = found["left_out"]
+    about = {"Machine": "{cpu}, {cores} cores, {threads} threads".format(**machine)}
+    if left_out:
+        about["Left out"] = (
+            f"the {left_out} largest sizes, which did not fit in the time (--seconds)"
+        )
     return Page(
-        title=f"Speed of {found['settings']['op'] or 'layers and kernels'}",
-        summary=[*_summary(found), *filter(None, _absent(found))],
-        warning=busy[0][0].upper() + busy[0][1:] + "." if busy else "",
-        tables=tables(found),
-        plots=[*_curves(found), _roofline(found)],
-        facts={
-            "Machine": facts | loads,
-            "Versions": versions | {"date": found["date"]},
-            "Settings": settings,
-        },
+        title=f"Speed of {op or 'layers and kernels'}",
+        summary=[*_summary(found["layers"]), *filter(None, _absent(found))],
+        warning=facts.busy(found["load"]),
+        about=about,
+        sections=[
+            *tables(found),
+            *((plot.title, plot) for plot in (*_curves(found), _roofline(found))),
+        ],
+        folded=[
+            ("Settings", facts.settings(settings)),
+            *facts.machine_and_versions(machine, found["load"], found["date"]),
+        ],
+        command=f"swiftrnn bench{f' {op}' * bool(op)} --out DIR",
     )
 
 
-def _summary(found: Mapping[str, Any]) -> list[str]:
-    machine, layers = found["machine"], found["layers"]
-    said = [f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads"]
-    if layers:
-        ours = [name for name in layers if not name.startswith("nn.")]
-        gains = [f"{name} {layers[name]['lstm_over_it']:.2f}" for name in ours]
-        said.append(f"nn.LSTM's training step over that of {', '.join(gains)}")
-    if found["left_out"]:
-        said.append(f"the {found['left_out']} largest sizes did not fit in the time (--seconds)")
-    return ["; ".join(said) + "."]
+def _summary(layers: Mapping[str, Any]) -> list[str]:
+    """How many times as fast as LSTM each of our layers trains, the fastest first."""
+    ours = {k: row["lstm_over_it"] for k, row in layers.items() if not k.startswith("nn.")}
+    if not ours:
+        return []
+    gains = [f"{k} {ours[k]:.2f}" for k in sorted(ours, key=lambda k: -ours[k])]
+    return [f"Speed of a training step relative to nn.LSTM, higher is faster: {', '.join(gains)}."]
 
 
 def _curves(found: Mapping[str, Any]) -> list[Plot]:
-    plots, layers = [], bool(found["layers"])
+    drawn, layers = [], bool(found["layers"])
     for axis, cells in found["sweeps"].items():
         x = [cell[axis] for cell in cells]
         curves = []
@@ -131,11 +138,10 @@ def _curves(found: Mapping[str, Any]) -> list[Plot]:
         others = ", ".join(f"{each} {cells[0][each]}" for each in "BTH" if each != axis)
         what = "Training step" if layers else "Kernels"
         title = f"{what} against {AXES[axis].partition(',')[0]}"
-        svg = report.lines(
-            curves, AXES[axis], RATE, log_x=True, log_y=True, title=title, ends=report.short
-        )
-        plots.append(Plot(title, svg, f"{others}, float32. Higher is better; both axes are logs."))
-    return plots
+        caption = f"{others}, float32. Higher is better; both axes are logarithmic."
+        how: Any = {"log_x": True, "log_y": True, "ends": plots.short}
+        drawn.append(plots.plot(title, caption, plots.lines, curves, AXES[axis], RATE, **how))
+    return drawn
 
 
 def _roofline(found: Mapping[str, Any]) -> Plot:
@@ -159,13 +165,6 @@ def _roofline(found: Mapping[str, Any]) -> Plot:
         Line(name, x, y, STYLE.get(name, place), joined=False)
         for place, (name, (x, y)) in enumerate(curves.items())
     ]
-    svg = report.lines(
-        [roof, *points],
-        "operations per byte (FLOP/B)",
-        "speed reached (GFLOP/s)",
-        log_x=True,
-        log_y=True,
-        title="Roofline",
-        ends=None,
-    )
-    return Plot("Roofline", svg, ROOF)
+    labels = "operations per byte (FLOP/B)", "speed reached (GFLOP/s)"
+    how: Any = {"log_x": True, "log_y": True, "ends": None}
+    return plots.plot("Roofline", ROOF, plots.lines, [roof, *points], *labels, **how)

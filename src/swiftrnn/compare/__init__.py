@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from swiftrnn import limits
 from swiftrnn.data.text import Text, read_text, standard_library
-from swiftrnn.training import children, folder
+from swiftrnn.runs import children, folder, limits, settings
 
 
 @dataclass(frozen=True)
@@ -42,41 +41,36 @@ TUNED = {
 }
 LAYERS = tuple(TUNED)
 KIND = "compare"
+Depth = Annotated[int, limits.Range(0, 128)]
 PATIENCE = 60  # seconds an interrupted layer gets to write its checkpoint
 
 
 @dataclass(frozen=True)
 class Compare(limits.Checked):
-    """The main job: train fast layers and their rivals on the same text, side by side.
+    """Train fast layers and their rivals on the same text, and compare speed and quality.
 
-    SRU, QRNN, minGRU, LSTM, GRU and a causal convolution get as many parameters as SRU of width
-    --hidden, the same batches and the same time. Prints a table of speed and quality; writes a run
-    folder with report.html. The text is this Python's standard library: nothing is downloaded.
+    SRU, QRNN, minGRU, LSTM, GRU and a causal convolution get as many parameters as SRU of
+    hidden size --hidden, the same batches and the same time. Prints a table; writes a run
+    folder with report.html. The default text is the source code of Python's library: nothing is
+    downloaded.
     """
 
-    seconds: limits.Positive = (
-        25.0  # training time per layer; six layers then fit into five minutes
-    )
-    layers: tuple[str, ...] = LAYERS  # which of them, trained in this order
-    hidden: limits.Size = 128  # SRU's width; the others' follow from its number of parameters
-    depth: Annotated[int, limits.Range(0, 128)] = (
-        0  # layers on top of one another, conv: more; 0 takes each layer's own
-    )
-    ngrams: limits.Ngrams = (
-        5  # longest run of bytes with a vector of its own, for all layers; 1 for none
-    )
-    batch_size: limits.Size = 64  # texts read side by side
-    time: limits.Size = 32  # bytes of each text per update; states go on from one to the next
-    optimizer: Literal["own", "adamw", "muon"] = "own"  # own takes what suits each layer best
-    learning_rate: limits.Least0 = (
-        0.0  # the highest one, after the warm-up; 0 takes each layer's own
-    )
-    seed: limits.Seed = 0  # weights and batches; the same seed repeats the same updates
-    threads: limits.Threads = 0  # of torch; 0 takes as many as the machine has cores
-    dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16 is faster where the CPU has it
-    text: Path | None = None  # a file to learn; this Python's standard library unless given
-    out: Path | None = None  # the run folder; runs/compare-<time> unless given
-    resume: bool = False  # go on with the run in --out, or with the newest one
+    # training time of each layer, in seconds; with the default the whole takes five minutes
+    seconds: limits.Positive = 25.0
+    layers: tuple[str, ...] = LAYERS  # layers to train, in this order
+    hidden: limits.Size = 128  # hidden size of SRU; the others get as many parameters
+    depth: Depth = 0  # stacked layers; 0 for the best depth of each kind (conv takes more)
+    ngrams: limits.Ngrams = 5  # longest byte n-gram that has an embedding; 1 for none
+    batch_size: limits.Size = 64  # sequences in a batch
+    time: limits.Size = 32  # bytes of each sequence in an update; states carry over to the next
+    optimizer: Literal["own", "adamw", "muon"] = "own"  # own: the best one for each layer
+    learning_rate: limits.Least0 = 0.0  # peak, after the warm-up; 0 for the best of each layer
+    seed: limits.Seed = 0  # random seed of weights and batches
+    threads: limits.Threads = 0  # threads of torch; 0 for as many as there are cores
+    dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16: faster on CPUs that have it
+    text: Path | None = None  # training text; default: the source code of Python's library
+    out: Path | None = None  # run folder; default: runs/compare-<time>
+    resume: bool = False  # continue the run in --out, or the newest one
 
     def check(self) -> None:
         """Refuse layers that cannot be trained.
@@ -91,7 +85,7 @@ class Compare(limits.Checked):
             )
         for layer in self.layers:
             if layer not in LAYERS:
-                from swiftrnn.run import nearest
+                from swiftrnn.recipes import nearest
 
                 raise ValueError(
                     f"--layers needs names out of {', '.join(LAYERS)}; got {layer!r}; "
@@ -132,7 +126,7 @@ def compare(options: Compare) -> Path:
     options.check()
     if options.resume:
         out = options.out or folder.newest(KIND)
-        folder.read_json(out / "config.json")  # a folder that is none says so
+        folder.read_json(out / folder.CONFIG)  # a folder that is none says so
         with folder.held(out):
             options, text = _saved(options, out)
             _all(options, out, text)
@@ -140,14 +134,14 @@ def compare(options: Compare) -> Path:
     text = read(options.text)
     with folder.new(options.out, KIND) as out:
         described = {KIND: dataclasses.asdict(options), "text_sha256": text.sha256}
-        folder.write_json(out / "config.json", described)
+        folder.begin(out, described)
         _all(options, out, text)
     return out
 
 
 def _all(options: Compare, out: Path, text: Text) -> None:
     """Train and measure in a run folder that is held."""
-    from swiftrnn.machine import load  # loads torch: only now, when all was checked
+    from swiftrnn.runs.machine import load  # loads torch: only now, when all was checked
 
     before = load()
     warning = "" if before["idle"] else f"\nwarning: {before['note']}"
@@ -182,14 +176,14 @@ def _again(out: Path) -> str:
 
 def _saved(options: Compare, out: Path) -> tuple[Compare, Text]:
     """The options and the text that the run in `out` began with."""
-    saved = folder.read_json(out / "config.json", needs=(KIND, "text_sha256"))
-    if (out / "metrics.json").exists():
+    saved = folder.read_json(out / folder.CONFIG, needs=(KIND, "text_sha256"))
+    if (out / folder.METRICS).exists():
         raise ValueError(
             f"--resume needs an interrupted comparison; got {out}, which is complete; "
             f"open {out / 'report.html'}"
         )
     kept = {**saved[KIND], "out": options.out and str(options.out), "resume": True}
-    options = folder.restore(options, kept, "swiftrnn compare --resume")
+    options = settings.resumed(options, kept, out / folder.CONFIG, "swiftrnn compare --resume")
     options.check()
     text = read(options.text)
     if text.sha256 != saved["text_sha256"]:

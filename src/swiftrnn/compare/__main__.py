@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from swiftrnn.training import children
+from swiftrnn.runs import children
 
 if __name__ == "__main__":
     children.end_with_parent(children.closed(0))

@@ -10,19 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from swiftrnn.bench.timing import interleaved
 from swiftrnn.compare import Compare
 from swiftrnn.data.lanes import excerpts
 from swiftrnn.data.text import Text
 from swiftrnn.data.vocabulary import Vocabulary
-from swiftrnn.deploy import predict
-from swiftrnn.deploy.predict import Trained
-from swiftrnn.machine import machine
+from swiftrnn.deploy import trained as runs
+from swiftrnn.deploy.trained import Trained
 from swiftrnn.metrics import compression
 from swiftrnn.ops import kernels
-from swiftrnn.recipes import language_model
-from swiftrnn.timing import interleaved
-from swiftrnn.training import folder
-from swiftrnn.training.hooks import snapshots
+from swiftrnn.recipes.language_model.measure import bits
+from swiftrnn.recipes.language_model.sample import Sampling, added
+from swiftrnn.recipes.language_model.train import VALID
+from swiftrnn.recipes.language_model.train import load as load_model
+from swiftrnn.runs import folder
+from swiftrnn.runs.machine import machine
+from swiftrnn.training.fit.hooks import snapshots
 
 TIME = 256  # bytes that inference reads in one call
 STREAMED = 64  # bytes that one timed call reads one by one
@@ -41,7 +44,7 @@ def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        models = {layer: predict.load(out / layer) for layer in options.layers}
+        models = {layer: runs.load(out / layer) for layer in options.layers}
         rows = {layer: _trained(out / layer, model) for layer, model in models.items()}
         _speeds(rows, models, Vocabulary().encode(text.train), min(LIMIT, 2 * options.seconds))
         common = _test(rows, models, out, text)
@@ -58,7 +61,7 @@ def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
             "equal_tokens": common,
             "best": best,
             "prompt": PROMPT,
-            "sample": predict.continue_text(models[best], PROMPT, SAMPLE, seed=options.seed),
+            "sample": _sample(models[best], options.seed),
         }
     finally:
         torch.set_num_threads(before)
@@ -66,7 +69,7 @@ def measure(options: Compare, out: Path, text: Text) -> dict[str, Any]:
 
 def _trained(out: Path, trained: Trained) -> dict[str, Any]:
     """What the process of a layer wrote about its training."""
-    fitted = folder.read_json(out / "metrics.json", ("steps", "seconds", "history", "peak_memory"))
+    fitted = folder.read_json(out / folder.METRICS, ("steps", "seconds", "history", "peak_memory"))
     config = trained.config
     tokens = fitted["steps"] * config.batch_size * config.time
     valid = [
@@ -77,9 +80,9 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
         for point in fitted["history"]
     ]
     return {
-        "parameters": predict.parameters_of(trained) - _table(trained),
+        "parameters": _parameters(trained) - _table(trained),
         "ngram_parameters": _table(trained),
-        "hidden": predict.width_of(trained),
+        "hidden": trained.model.embedding.embedding_dim,
         "depth": getattr(trained.model.layer, "num_layers", config.depth),  # conv takes more
         "optimizer": config.optimizer,
         "learning_rate": config.learning_rate,
@@ -90,6 +93,15 @@ def _trained(out: Path, trained: Trained) -> dict[str, Any]:
         "peak_mb": fitted["peak_memory"] / 1e6 or None,  # 0 where the system does not tell
         "valid": valid,
     }
+
+
+def _parameters(trained: Trained) -> int:
+    return sum(each.numel() for each in trained.model.parameters() if each.requires_grad)
+
+
+def _sample(trained: Trained, seed: int) -> str:
+    how = Sampling(length=SAMPLE, seed=seed)
+    return "".join(added(trained.model, PROMPT, how))
 
 
 def _table(trained: Trained) -> int:
@@ -145,11 +157,11 @@ def _test(
     tokens = 0
     for layer, trained in models.items():
         row = rows[layer]
-        row["equal_time"], row["equal_tokens"] = language_model.bits(trained.model, test)[0], None
+        row["equal_time"], row["equal_tokens"] = bits(trained.model, test)[0], None
         if steps is not None:
             tokens = steps * trained.config.batch_size * trained.config.time
-            early = language_model.load(trained.config, out / layer, shots[layer][steps])
-            row["equal_tokens"] = language_model.bits(early, test)[0]
+            early = load_model(trained.config, out / layer, shots[layer][steps])
+            row["equal_tokens"] = bits(early, test)[0]
     return None if steps is None else {"steps": steps, "tokens": tokens}
 
 
@@ -168,7 +180,7 @@ def _baselines(text: Text) -> dict[str, float]:
 
 def _valid_baselines(text: Text) -> dict[str, float]:
     """The same on the bytes that the layers are measured on while they train."""
-    measured = bytes(excerpts(Vocabulary().encode(text.valid), language_model.VALID).tolist())
+    measured = bytes(excerpts(Vocabulary().encode(text.valid), VALID).tolist())
     return {
         "counts": compression.order_2(text.train, measured),
         "xz_stream": compression.xz([measured]),

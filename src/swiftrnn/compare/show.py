@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.training import report
-from swiftrnn.training.report import Column, Line, Page, Plot, Table
+from swiftrnn.report import facts
+from swiftrnn.report import page as report
+from swiftrnn.report import plots as draw
+from swiftrnn.report.page import Column, Page, Plot, Section, Table
+from swiftrnn.report.plots import Line
 
 NAMES = {
     "sru": "SRU",
@@ -101,35 +104,46 @@ def _load_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 def write(metrics: Mapping[str, Any], out: Path) -> None:
     """Write report.html and, last, metrics.json, which marks the run as complete."""
-    from swiftrnn.training import folder
+    from swiftrnn.runs import folder
 
     report.write(page(metrics), out / "report.html")
-    folder.write_json(out / "metrics.json", metrics)
+    folder.end(out, metrics)
 
 
 def page(metrics: Mapping[str, Any]) -> Page:
     """The report of one comparison."""
-    settings, text, best = metrics["settings"], metrics["text"], metrics["best"]
-    layers = metrics["layers"]
-    busy = [load["note"] for load in metrics["load"].values() if not load["idle"]]
-    summary = [
-        f"{', '.join(NAMES[name] for name in layers)}: each learned {text['name']} byte by byte "
-        f"for {settings['seconds']:g} seconds, with equal trainable parameters (±2 %) and the same "
-        "batches; depth, optimizer and learning rate suit each (see Layers). "
-        f"At equal time {NAMES[best]} is best on the test text, "
-        f"with {layers[best]['equal_time']:.3f} bits per byte.{_unbeaten(metrics)}",
-    ]
+    settings, best, layers = metrics["settings"], metrics["best"], metrics["layers"]
     return Page(
         title=f"{_count(len(layers))}, one text, {settings['seconds']:g} seconds each",
-        summary=summary,
-        warning=busy[0][0].upper() + busy[0][1:] + "." if busy else "",
-        tables=[("Results", table(metrics))],
-        plots=_plots(metrics),
-        texts=[
-            (f"What {NAMES[best]} writes", metrics["prompt"] + metrics["sample"]),
-            ("Command", metrics["command"]),
+        summary=[
+            f"At equal time {NAMES[best]} is best on the test text, with "
+            f"{layers[best]['equal_time']:.3f} bits per byte; lower is better.{_unbeaten(metrics)}",
+            _fastest(layers),
         ],
-        facts=_facts(metrics),
+        warning=facts.busy(metrics["load"]),
+        about={
+            "Layers": ", ".join(NAMES[name] for name in layers),
+            "Text": f"{metrics['text']['name']}, byte by byte",
+            "Equal for all": f"{settings['seconds']:g} seconds of training, trainable parameters "
+            "(±2 %), batches",
+            "Suited to each": "depth, optimizer, learning rate",
+        },
+        sections=[
+            ("Results", table(metrics)),
+            *((plot.title, plot) for plot in _plots(metrics)),
+            (f"What {NAMES[best]} writes", metrics["prompt"] + metrics["sample"]),
+        ],
+        folded=_folded(metrics),
+        command=metrics["command"],
+    )
+
+
+def _fastest(layers: Mapping[str, Any]) -> str:
+    train = max(layers, key=lambda name: layers[name]["train_tokens_per_s"])
+    stream = min(layers, key=lambda name: layers[name]["stream_us"])
+    return (
+        f"Fastest in training: {NAMES[train]}, {layers[train]['train_tokens_per_s']:,.0f} bytes "
+        f"per second. Fastest byte by byte: {NAMES[stream]}, {layers[stream]['stream_us']:.0f} µs."
     )
 
 
@@ -147,27 +161,20 @@ def _count(number: int) -> str:
     return (*words, "Six layers")[number]
 
 
-def _facts(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    machine = {key.replace("_", " "): value for key, value in metrics["machine"].items()}
-    versions = {key: machine.pop(key) for key in ("swiftrnn", "torch", "python", "commit")}
-    load = {f"load at the {when}": load["note"] for when, load in metrics["load"].items()}
+def _folded(metrics: Mapping[str, Any]) -> list[Section]:
     widths = {
         NAMES[name]: f"width {v['hidden']:,}, depth {v['depth']}, {v['steps']:,} updates by "
         f"{v['optimizer']} at {v['learning_rate']:g}"
         for name, v in metrics["layers"].items()
     }
-    shown = {
-        key.replace("_", " "): " ".join(value) if isinstance(value, list | tuple) else value
-        for key, value in metrics["settings"].items()
-        if value is not None and key not in ("out", "resume")
-    }
-    return {
-        "Machine": machine | load,
-        "Versions": versions | {"date": metrics["date"]},
-        "Text": metrics["text"],
-        "Settings": shown,
-        "Layers": widths,
-    }
+    unsaid = ("out", "resume")
+    shown = {k: v for k, v in metrics["settings"].items() if v is not None and k not in unsaid}
+    return [
+        ("Sizes and optimizers of the layers", widths),
+        ("Text", metrics["text"]),
+        ("Settings", facts.settings(shown)),
+        *facts.machine_and_versions(metrics["machine"], metrics["load"], metrics["date"]),
+    ]
 
 
 def _plots(metrics: Mapping[str, Any]) -> list[Plot]:
@@ -184,16 +191,15 @@ def _plots(metrics: Mapping[str, Any]) -> list[Plot]:
                 x, y = [p[key] for p in points], [p["bits_per_byte"] for p in points]
                 curves.append(Line(NAMES[name], x, y, STYLE[name]))
         if curves:
-            svg = report.lines(
-                curves, label, "valid bits per byte", dashed, log_x=log, log_y=True, title=title
-            )
-            plots.append(Plot(title, svg, CAPTIONS[key]))
-    return [*plots, Plot("Speed", _speed(layers), CAPTIONS["speed"])]
+            how: Any = {"dashed": dashed, "log_x": log, "log_y": True}
+            shown = curves, label, "bits per byte, validation text"
+            plots.append(draw.plot(title, CAPTIONS[key], draw.lines, *shown, **how))
+    return [*plots, _speed(layers)]
 
 
 CAPTIONS = {
     "seconds": "Lower is better; the y axis is logarithmic. Measuring takes none of the time. "
-    "Dashed: what needs no network, on the same valid text.",
+    "Dashed: what needs no network, on the same validation text.",
     "tokens": "Lower is better. All layers read the same bytes in the same order; a faster layer "
     "reads more of them in its time. Both axes are logarithmic.",
     "speed": "Training: the whole update with its optimiser. Inference and streaming: medians of "
@@ -201,7 +207,7 @@ CAPTIONS = {
 }
 
 
-def _speed(layers: Mapping[str, Any]) -> str:
+def _speed(layers: Mapping[str, Any]) -> Plot:
     more, less = "bytes per second (more is better)", "microseconds per byte (less is better)"
     panels, labels = {}, {}
     for title, label, value in (
@@ -212,4 +218,5 @@ def _speed(layers: Mapping[str, Any]) -> str:
     ):
         panels[title] = {NAMES[name]: value(row) for name, row in layers.items()}
         labels[title] = label
-    return report.bars(panels, {NAMES[name]: STYLE[name] for name in layers}, labels, "Speed")
+    styles = {NAMES[name]: STYLE[name] for name in layers}
+    return draw.plot("Speed", CAPTIONS["speed"], draw.bars, panels, styles, labels)

@@ -18,15 +18,16 @@ from typing import Any
 
 from swiftrnn.compare import KIND, TUNED, read
 from swiftrnn.data.text import Text
-from swiftrnn.deploy.predict import RECIPE, config_of
-from swiftrnn.machine import keep_pages
+from swiftrnn.deploy.trained import config_of
 from swiftrnn.recipes import language_model
-from swiftrnn.recipes.language_model.use import width_for
-from swiftrnn.training import children, folder
+from swiftrnn.recipes.language_model.sizes import width_for
+from swiftrnn.runs import children, folder
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.runs.machine import keep_pages
 
 FORKS = sys.platform == "linux"
+RECIPE = "language_model"
 REFUSED, INTERRUPTED = 2, 130  # exit statuses
-DONE = "metrics.json"  # of a layer, written last
 
 
 def plan(out: Path) -> list[Path]:
@@ -35,18 +36,19 @@ def plan(out: Path) -> list[Path]:
     Raises:
         ValueError: a layer has no width at which it is as large as the others.
     """
-    options = folder.read_json(out / "config.json", needs=(KIND,))[KIND]
+    options = folder.read_json(out / folder.CONFIG, needs=(KIND,))[KIND]
     shared = {each.name for each in fields(language_model.Config)}
     values = {key: value for key, value in options.items() if key in shared}
-    todo = [out / layer for layer in options["layers"] if not (out / layer / DONE).exists()]
+    todo = [
+        out / layer for layer in options["layers"] if not (out / layer / folder.METRICS).exists()
+    ]
     for path in todo:
         for name, own in asdict(TUNED[path.name]).items():
             values[name] = own if options[name] in (0, "own") else options[name]
         config = language_model.Config(**values, layer=path.name)  # pyright: ignore
         sru_depth = options["depth"] or TUNED["sru"].depth
         config = replace(config, width=width_for(config, sru_depth=sru_depth))
-        path.mkdir(exist_ok=True)
-        folder.write_json(path / "config.json", {"recipe": RECIPE, "config": asdict(config)})
+        RunFolder(path, RECIPE).begin(config)
     return todo
 
 
@@ -62,8 +64,9 @@ def train(out: Path, text: Text) -> None:
         KeyboardInterrupt: it was interrupted; a checkpoint was written.
     """
     with folder.held(out):  # a process that outlives its parent while it saves keeps others out
-        fitted = language_model.train(config_of(out), out, resume=True, text=text)
-        folder.write_json(out / DONE, asdict(fitted))
+        here = RunFolder(out, RECIPE)
+        fitted = language_model.train(config_of(out), here, resume=True, text=text)
+        folder.end(out, asdict(fitted))
 
 
 def _status(action: Callable[[], object], name: str = "") -> int:
@@ -109,7 +112,7 @@ class _Stop:
 def main(out: Path) -> int:
     """Train all layers that are not done, one after the other; gives the exit status."""
     keep_pages()  # 10 to 15 % more updates: the next step finds its memory where this one left it
-    if KIND not in folder.read_json(out / "config.json"):  # one layer: started by `_spawned`
+    if KIND not in folder.read_json(out / folder.CONFIG):  # one layer: started by `_spawned`
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return _status(lambda: train(out, read(config_of(out).text)), f"{out.name}: ")
     stop = _Stop()

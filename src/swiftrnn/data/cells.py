@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 def is_missing(text: str) -> bool:
     """Whether a cell stands for nothing: empty, NA, nan, ...
 
-    Example:
+    Examples:
         >>> is_missing("NaN"), is_missing("0")
         (True, False)
     """
@@ -48,7 +48,7 @@ def is_missing(text: str) -> bool:
 def is_number(text: str) -> bool:
     """Whether a cell is a plain number, with a decimal point or comma.
 
-    Example:
+    Examples:
         >>> [is_number(text) for text in ("-1.5e3", "1,5", "1_0", "0x1F", "inf")]
         [True, True, False, False, False]
     """
@@ -61,7 +61,7 @@ def decimal_sign(cells: Sequence[Cell], told: Decimal = "auto") -> str:
     Raises:
         ValueError: the cells have both signs, or only such commas as could part thousands.
 
-    Example:
+    Examples:
         >>> decimal_sign([Cell("1,5", 2, "a", Path("t.csv")), Cell("3", 2, "b", Path("t.csv"))])
         ','
     """
@@ -96,7 +96,7 @@ def values(cells: Sequence[Cell], sign: str, words: bool = False) -> list[float]
         ValueError: a cell is missing, is a number but not a plain, finite one, or is a number among
             words; the message names the column and the line.
 
-    Example:
+    Examples:
         >>> values([Cell("1,5", 2, "a", Path("t.csv"))], ",")
         [1.5]
     """

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swiftrnn.data import fetch
+from swiftrnn.data.sources import fetch
 
 NAMES = {  # of the classes
     "fashion-mnist": ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
@@ -137,7 +137,7 @@ def read_idx(content: bytes) -> np.ndarray:
     Raises:
         ValueError: it is none, holds other numbers, or was cut short.
 
-    Example:
+    Examples:
         >>> read_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9])).tolist()
         [7, 8, 9]
 

@@ -61,7 +61,7 @@ def excerpts(tokens: Tensor, count: int, pieces: int = 16) -> Tensor:
         count: how many tokens in all; the whole text is given where it has no more.
         pieces: how many places they come from.
 
-    Example:
+    Examples:
         >>> excerpts(torch.arange(100), 6, pieces=3).tolist()
         [0, 1, 33, 34, 66, 67]
     """

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from swiftrnn.data import packed
 from swiftrnn.data.cells import Cell, Decimal, decimal_sign, is_missing, is_number, values
+from swiftrnn.data.sources import packed
 
 Delimiter = Literal["auto", "comma", "semicolon", "tab", "bar"]
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}

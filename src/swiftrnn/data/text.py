@@ -6,7 +6,7 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from swiftrnn.data.fetch import read
+from swiftrnn.data.sources.fetch import read
 
 LEAST_LIBRARY = 1_000_000  # bytes; a stripped library (zip, .pyc only) has next to nothing
 LEAST_FILE = 20_000  # bytes; below it the test part is too short to measure anything
@@ -49,7 +49,7 @@ def standard_library(root: Path | None = None) -> Text:
     Raises:
         ValueError: there are too few sources, as where an installation was stripped.
 
-    Example:
+    Examples:
         >>> text = standard_library()
         >>> b"import" in text.train
         True
@@ -94,7 +94,7 @@ def _sources(root: Path) -> list[tuple[str, Path]]:
 def part_of(name: str) -> str:
     """Which part the file at this POSIX path belongs to: 3 % valid, 3 % test, the rest train.
 
-    Example:
+    Examples:
         >>> part_of("ast.py")
         'train'
     """
@@ -108,13 +108,7 @@ def read_text(path: Path) -> Text:
     Raises:
         ValueError: the file cannot be read, is empty, or is too short to be split.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(
-            f"--text needs a file that can be read; got {path} ({error.strerror}); "
-            "give another file"
-        ) from None
+    content = _content("--text", path)
     if len(content) < LEAST_FILE:
         got = f"{len(content):,} bytes" if content else "an empty file"
         raise ValueError(
@@ -122,6 +116,30 @@ def read_text(path: Path) -> Text:
         )
     first, second = len(content) * 90 // 100, len(content) * 95 // 100
     return _from_parts(content[:first], content[first:second], content[second:], Path(path).name)
+
+
+def read_parts(train: Path, valid: Path, test: Path) -> Text:
+    """Three files of yours, any bytes.
+
+    Raises:
+        ValueError: one cannot be read, or is empty.
+    """
+    parts = []
+    for option, path in (("--train", train), ("--valid", valid), ("--test", test)):
+        parts.append(_content(option, path))
+        if not parts[-1]:
+            raise ValueError(f"{option} needs a text; got an empty file, {path}; give another file")
+    return _from_parts(*parts, name=Path(train).name)
+
+
+def _content(option: str, path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{option} needs a file that can be read; got {path} ({error.strerror}); "
+            "give another file"
+        ) from None
 
 
 def wikitext_2() -> Text:

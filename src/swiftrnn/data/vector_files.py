@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from swiftrnn.data.packed import MAGIC
+from swiftrnn.data.sources.packed import MAGIC
 
 SAMPLE = 1 << 20  # bytes that tell text from binary, and how long the vectors are
 LONGEST = 1 << 20  # bytes of a line, or of a word in a binary file

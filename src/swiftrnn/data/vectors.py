@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from swiftrnn.data import vector_files
-from swiftrnn.data.packed import DAMAGED
+from swiftrnn.data.sources.packed import DAMAGED
 
 WAYS = ("exact", "lower", "digits", "none")  # how a word was found
 
@@ -44,7 +44,7 @@ class Vectors:
 def spellings(word: str) -> tuple[str, str, str]:
     """As a word is looked for: as it is, in lower case, and so with 0 for every digit.
 
-    Example:
+    Examples:
         >>> spellings("B12")
         ('B12', 'b12', 'b00')
     """

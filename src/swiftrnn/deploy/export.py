@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.exc import UserError
 
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
 
 folder.needs_extra("swiftrnn.deploy.export", "onnx", "onnxscript", "onnxruntime")
 
@@ -56,7 +56,7 @@ def to_onnx(
             ONNX Runtime does not give the module's outputs; nothing was written.
         OSError: the file cannot be written.
 
-    Example:
+    Examples:
         >>> from swiftrnn.deploy.export import to_onnx  # doctest: +SKIP
         >>> to_onnx(SRU(8, 16), (torch.randn(4, 2, 8),), Path("sru.onnx"))  # doctest: +SKIP
         PosixPath('sru.onnx')
@@ -83,35 +83,36 @@ def to_onnx(
     return path
 
 
-def run_to_onnx(run: Path, path: Path) -> Path:
+def run_to_onnx(run: Path, path: Path, recipe: str | None = None) -> Path:
     """Write what was trained as an ONNX file, and beside it what its numbers mean.
 
     Args:
-        run: a run folder of a recipe with `exported`.
+        run: a run folder whose task has a graph.
         path: of the file; `vocabulary.json` of the run is copied into the same folder.
+        recipe: ./FOLDER of the recipe's code, where that was moved.
 
     Raises:
         ValueError: the run cannot be used, or its model has torch's own recurrent layers, which
             ONNX takes with a fixed number of steps only.
     """
-    known = load(run)
-    if not hasattr(known.recipe, "exported"):
+    known = load(run, recipe=recipe)
+    if known.task.graph is None:
         raise ValueError(
-            "swiftrnn export needs a run whose model is one graph, such as one of ner_crf; got "
-            f"{run}, a run of {known.name}; for a module of yours call "
+            "swiftrnn export needs a run whose task is one graph, such as one of ner_crf; got "
+            f"{run}, a run of {known.recipe.name}; for a module of yours call "
             "swiftrnn.deploy.export.to_onnx"
         )
     if any(isinstance(each, nn.RNNBase) for each in known.model.modules()):
         raise ValueError(
-            f"swiftrnn export needs one of our layers; got {known.config.layer} in {run}, which "
-            "ONNX takes with a fixed number of steps only; train with --layer sru"
+            f"swiftrnn export needs one of our layers; got {run}, whose recurrent layer is torch's "
+            "own, which ONNX takes with a fixed number of steps only; train with --layer sru"
         )
-    module, (inputs, *others) = known.recipe.exported(known.model)
+    module, (inputs, *others) = known.task.graph(known.model)
     every = tuple(dict.fromkeys(range(x.dim()), torch.export.Dim.DYNAMIC) for x in inputs)
     to_onnx(module, inputs, path, every, others)
-    beside = path.parent / "vocabulary.json"
-    if beside.resolve() != (run / "vocabulary.json").resolve():
-        folder.write_text(beside, (run / "vocabulary.json").read_text("utf-8"))
+    beside, words = path.parent / folder.VOCABULARY, known.folder / folder.VOCABULARY
+    if words.exists() and beside.resolve() != words.resolve():
+        folder.write_text(beside, words.read_text("utf-8"))
     return path
 
 

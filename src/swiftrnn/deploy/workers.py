@@ -3,6 +3,11 @@
 Python runs one thread at a time, so long work beside short work in one process delays it. One of
 the processes is kept for small jobs; the others take whatever waits, the cheapest first, and the
 system lets them have what the small ones leave. A process that is not done in time is killed.
+
+A process reads a task, one line of JSON, and writes a line: `=` and the answer, `!` where there is
+none, or `+` and a piece of an answer that comes in pieces. After each piece it waits for a line
+that says whether anybody wants the next, so a client that has left keeps it busy no longer than a
+piece takes.
 """
 
 import asyncio
@@ -18,21 +23,30 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from swiftrnn.training import children
+from swiftrnn.runs import children
 
 POLITE = 10  # how much less urgent large jobs are to the system, as `nice` counts
 STARTING = 300.0  # seconds a process gets to load what it needs
 MOST = 4  # processes for large jobs: each takes the memory of a model and of torch
+STOPPING = 0.5  # seconds beyond its time in which a process may end a piece, and live
 READY = b"ready\n"
-Act = Callable[[Any], bytes]  # from a task, as JSON has it, to an answer without line ends
+ANSWER, PIECE, FAILED = b"=", b"+", b"!"  # what a line of a process begins with
+LATE = b"?"  # the mark of an answer whose other pieces nobody waits for
+ON, STOP = b"true", b"false"  # whether another piece is wanted
+Act = Callable[[Any], bytes | Iterator[bytes]]
+"""From a task, as JSON has it, to an answer or its pieces, each without line ends."""
 
 
 class Busy(Exception):
     """Too many jobs wait."""
+
+
+class Failed(Exception):
+    """A job could not be done; the process has said why on standard error."""
 
 
 @dataclass(order=True)
@@ -41,11 +55,16 @@ class _Job:
     number: int
     task: bytes = field(compare=False)
     until: float = field(compare=False)
-    done: Callable[[bytes | None], None] = field(compare=False)
+    told: Callable[[bytes, bytes], None] = field(compare=False)  # a mark and what follows it
+    left: bool = field(default=False, compare=False)  # nobody waits for it any more
+
+    @property
+    def wanted(self) -> bool:
+        return not self.left and time.monotonic() < self.until
 
 
 class Workers:
-    """Processes that turn tasks to answers, both a line of bytes.
+    """Processes that turn tasks to answers, both lines of bytes.
 
     Args:
         command: starts one, which calls `work`.
@@ -91,34 +110,61 @@ class Workers:
         for process in staff:
             _end(process)
 
-    async def answer(self, task: bytes, cost: float, seconds: float) -> bytes | None:
-        """The answer to a task; None where it could not be given.
+    async def answer(self, task: bytes, cost: float, seconds: float) -> bytes:
+        """The answer to a task; of one that comes in pieces, the last.
 
         Raises:
             Busy: too many tasks of about this cost wait.
+            Failed: there is none.
             TimeoutError: it was not done after so many seconds.
         """
+        async with contextlib.aclosing(self.pieces(task, cost, seconds)) as pieces:
+            found = [piece async for piece in pieces]
+        return found[-1] if found else b""
+
+    async def pieces(self, task: bytes, cost: float, seconds: float) -> AsyncGenerator[bytes]:
+        """The pieces of an answer as they are made; closed early, it frees the process.
+
+        Raises:
+            Busy, Failed, TimeoutError: as `answer`.
+        """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[bytes | None] = loop.create_future()
+        lines: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
 
-        def done(answer: bytes | None) -> None:
+        def told(mark: bytes, content: bytes) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(lambda: future.done() or future.set_result(answer))
+                loop.call_soon_threadsafe(lines.put_nowait, (mark, content))
 
-        job = _Job(cost, next(self.numbers), task, time.monotonic() + seconds, done)
+        job = _Job(cost, next(self.numbers), task, time.monotonic() + seconds, told)
+        self._take(job)
+        mark, end = PIECE, loop.time() + seconds
+        try:
+            while mark == PIECE:
+                async with asyncio.timeout_at(end):
+                    mark, content = await lines.get()
+                if mark == FAILED:
+                    raise Failed
+                if mark == LATE:
+                    raise TimeoutError
+                if content:
+                    yield content
+        finally:
+            self._leave(job)
+
+    def _take(self, job: _Job) -> None:
         with self.changed:
-            alike = sum((each.cost <= self.small) == (cost <= self.small) for each in self.heap)
+            alike = sum((each.cost <= self.small) == (job.cost <= self.small) for each in self.heap)
             if alike >= self.most:
                 raise Busy
             heapq.heappush(self.heap, job)
             self.changed.notify_all()
-        try:
-            return await asyncio.wait_for(future, seconds)
-        finally:
-            with self.changed:
-                if job in self.heap:  # nobody waits for it any more
-                    self.heap.remove(job)
-                    heapq.heapify(self.heap)
+
+    def _leave(self, job: _Job) -> None:
+        job.left = True
+        with self.changed:
+            if job in self.heap:
+                self.heap.remove(job)
+                heapq.heapify(self.heap)
 
     def _next(self, most: float) -> _Job | None:
         with self.changed:
@@ -133,31 +179,37 @@ class Workers:
         while (job := self._next(self.lanes[lane])) is not None:
             if self.staff[lane].poll() is not None:  # it died of something else
                 self._replace(lane)
-            answer = self._asked(lane, job)
-            if answer:
-                job.done(answer.rstrip(b"\n") or None)
-                continue
-            if time.monotonic() < job.until:  # it died; who waits too long knows by the clock
-                job.done(None)
-            self._replace(lane)
+            if not self._asked(lane, job):
+                if time.monotonic() < job.until:  # who waits too long knows by the clock
+                    job.told(FAILED, b"")
+                self._replace(lane)
 
     def _replace(self, lane: int) -> None:
         _end(self.staff[lane])
         self._begin(lane)
         self._is_ready(lane)  # else the next job finds it dead, and tries again
 
-    def _asked(self, lane: int, job: _Job) -> bytes:
+    def _asked(self, lane: int, job: _Job) -> bool:
+        """Let a process do a job; whether it is alive and ready for the next."""
         process = self.staff[lane]
         assert process.stdin is not None
         assert process.stdout is not None
-        late = threading.Timer(max(0, job.until - time.monotonic()), process.kill)
+        late = threading.Timer(max(0, job.until - time.monotonic()) + STOPPING, process.kill)
         late.start()
         try:
-            process.stdin.write(job.task + b"\n")
-            process.stdin.flush()
-            return process.stdout.readline()
+            said, mark = job.task, PIECE
+            while mark == PIECE:
+                process.stdin.write(said + b"\n")
+                process.stdin.flush()
+                line = process.stdout.readline()
+                if not line.endswith(b"\n"):
+                    return False
+                mark = LATE if said == STOP else line[:1]
+                job.told(mark, line[1:-1])
+                said = ON if job.wanted else STOP
+            return True
         except (OSError, ValueError):  # it has died
-            return b""
+            return False
         finally:
             late.cancel()
 
@@ -211,18 +263,31 @@ def work(prepare: Callable[[], Act], polite: int) -> None:
     threading.Thread(target=read, daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(polite)
+
+    def say(line: bytes) -> None:
+        answers.write(line + b"\n")
+        answers.flush()
+
     act = prepare()
-    answers.write(READY)
-    answers.flush()
+    say(READY.strip())
     while True:
-        task = tasks.get()
         try:
-            answer = act(json.loads(task))
+            last = ANSWER + _done(act(json.loads(tasks.get())), say, tasks.get)
         except Exception:
             traceback.print_exc()
-            answer = b""
-        answers.write(answer + b"\n")
-        answers.flush()
+            last = FAILED
+        say(last)
+
+
+def _done(found: bytes | Iterator[bytes], say: Callable[[bytes], None], wanted: Any) -> bytes:
+    """The answer; where it comes in pieces they are said, and nothing is left."""
+    if isinstance(found, bytes):
+        return found
+    for piece in found:
+        say(PIECE + piece)
+        if wanted().strip() != ON:
+            break
+    return b""
 
 
 def command(module: str, *words: str) -> list[str]:

@@ -20,7 +20,7 @@ def order_0(train: NDArray[Any] | bytes, test: NDArray[Any] | bytes, kinds: int 
         TypeError: tokens are no whole numbers.
         ValueError: a token is not in 0..kinds-1, or there is none to measure.
 
-    Example:
+    Examples:
         >>> round(order_0(b"ab" * 10_000, b"abba" * 1_000), 3)
         1.018
     """

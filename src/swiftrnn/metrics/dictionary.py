@@ -4,8 +4,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from swiftrnn.data.columns import Columns
-from swiftrnn.data.tags import Span, to_tags
+from swiftrnn.data.tagged.columns import Columns
+from swiftrnn.data.tagged.tags import Span, to_tags
 from swiftrnn.metrics.spans import score
 
 

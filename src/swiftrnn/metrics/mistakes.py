@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from swiftrnn.data.columns import Columns
-from swiftrnn.data.tags import Span, spans
+from swiftrnn.data.tagged.columns import Columns
+from swiftrnn.data.tagged.tags import Span, spans
 from swiftrnn.metrics.spans import Found
 
 MISSED, SPURIOUS = "missed", "nothing there"
@@ -17,8 +17,8 @@ def confusion(part: Columns, tags: Sequence[Sequence[str]]) -> dict[str, Counter
     A predicted span stands for the gold span that it shares most words with; a gold span without
     one is `MISSED`, a predicted span that touches none stands in the row `SPURIOUS`.
 
-    Example:
-        >>> from swiftrnn.data.columns import Sentence
+    Examples:
+        >>> from swiftrnn.data.tagged.columns import Sentence
         >>> part = Columns((Sentence(("a", "b"), (Span("x", 0, 1),)),), "IOB2")
         >>> confusion(part, [["S-y", "S-y"]])["x"], confusion(part, [["O", "O"]])["x"]
         (Counter({'y': 1}), Counter({'missed': 1}))
@@ -67,7 +67,7 @@ def worst(part: Columns, tags: Sequence[Sequence[str]], count: int = 12) -> list
 def marked(words: Sequence[str], found: Sequence[Span]) -> str:
     """A sentence with its spans in brackets.
 
-    Example:
+    Examples:
         >>> marked(("in", "New", "York"), [Span("place", 1, 3)])
         'in [New York]place'
     """

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from swiftrnn.data.tags import Scheme, Span, spans, strict_spans
+from swiftrnn.data.tagged.tags import Scheme, Span, spans, strict_spans
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def score(
     Raises:
         ValueError: the two do not have the same lengths, or something is no tag.
 
-    Example:
+    Examples:
         >>> found = score([["B-x", "I-x", "O"]], [["B-x", "I-x", "B-y"]])
         >>> round(found.all.f1, 3), found.by_type["y"].precision
         (0.667, 0.0)

@@ -1,5 +1,7 @@
 """Layers: drop-in replacements for torch.nn.LSTM and torch.nn.GRU, and their rivals."""
 
+from swiftrnn.nn.adaptive_softmax import AdaptiveSoftmax
+from swiftrnn.nn.attention import Attention, MultiHeadAttention
 from swiftrnn.nn.causal_conv import CausalConv
 from swiftrnn.nn.convert import convert
 from swiftrnn.nn.crf import CRF, Allowed
@@ -26,7 +28,9 @@ __all__ = [
     "QRNN",
     "RGLRU",
     "SRU",
+    "AdaptiveSoftmax",
     "Allowed",
+    "Attention",
     "CausalConv",
     "Encoder",
     "InPlaceOfGRU",
@@ -34,6 +38,7 @@ __all__ = [
     "Linear",
     "MinGRU",
     "MinLSTM",
+    "MultiHeadAttention",
     "NgramEmbedding",
     "SRUPlusPlus",
     "SequenceMask",

@@ -30,7 +30,7 @@ class CausalConv(nn.Module):
         device: where the parameters lie.
         dtype: of the parameters.
 
-    Example:
+    Examples:
         >>> import torch
         >>> layer = CausalConv(8, 16, num_layers=3)
         >>> output, caches = layer(torch.randn(5, 2, 8))

@@ -52,7 +52,7 @@ def convert(
             model's forward reads weights that ours have not. Nothing has been changed then.
         TypeError: `kind` or an option is none.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> model = nn.ModuleDict({"encoder": nn.LSTM(8, 16, batch_first=True)})
         >>> convert(model)

@@ -9,7 +9,7 @@ from swiftrnn import ops
 from swiftrnn.ops._check import check_tensor
 from swiftrnn.ops._plain import traced, transformed, untraced
 from swiftrnn.ops.crf import NEVER
-from swiftrnn.ops.crf.reference import exact, path_scores
+from swiftrnn.ops.crf.reference import exact
 
 
 class Allowed(NamedTuple):
@@ -39,7 +39,7 @@ class CRF(nn.Module):
         ValueError: `num_tags` is below 1, or `allowed` has other shapes or allows nothing.
         TypeError: an argument is of another kind.
 
-    Example:
+    Examples:
         >>> import torch
         >>> crf = CRF(5)
         >>> emissions, tags = torch.randn(7, 2, 5), torch.randint(5, (7, 2))
@@ -204,16 +204,17 @@ class CRF(nn.Module):
         x, tags = exact(self._emissions(emissions)), self._time_first(tags)
         A, start, end = map(exact, self.scores())
         before, after = ops.crf_scores(x, A, start, end, lengths)
-        total, none = ops.crf(x, A, start, end, lengths), torch.zeros_like(start)
-        found = []
-        for b, first, last in ((b, first, end - 1) for b, first, end in spans):
-            path = tags[first : last + 1, b : b + 1]
-            later = path_scores(x[first : last + 1, b : b + 1], A, none, none, None, path)
-            head, tail = path[0, 0], path[-1, 0]
-            inner = later[0] - x[first, b, head]  # which `before` counts already
-            score = before[first, b, head] + inner + after[last, b, tail] - total[b]
-            found.append(float(score.clamp(max=0).exp()))  # of nan it stays nan
-        return found
+        total = ops.crf(x, A, start, end, lengths)
+        b, first, last = torch.tensor(spans, device=x.device, dtype=torch.int64).view(-1, 3).t()
+        size, last = last - first, last - 1
+        which = torch.arange(len(spans), device=x.device).repeat_interleave(size)
+        t = torch.arange(len(which), device=x.device) - (size.cumsum(0) - size - first)[which]
+        row, inside = b[which], t > first[which]  # the first step is in `before`
+        now = tags[t, row]
+        steps = x[t, row, now] + A[tags[torch.where(inside, t - 1, t), row], now]
+        inner = x.new_zeros(len(spans)).index_add(0, which, torch.where(inside, steps, 0))
+        head, tail = before[first, b, tags[first, b]], after[last, b, tags[last, b]]
+        return (head + inner + tail - total[b]).clamp(max=0).exp().tolist()  # of nan it stays nan
 
     def _emissions(self, x: Tensor) -> Tensor:
         """Time first, checked."""

@@ -42,7 +42,7 @@ class Encoder(nn.Module):
         ValueError, TypeError: there is no such kind, or an argument is out of range or of another
             kind.
 
-    Example:
+    Examples:
         >>> import torch
         >>> encoder, lengths = Encoder("sru", 8, 16), torch.tensor([5, 3])
         >>> output = encoder(torch.randn(5, 2, 8), lengths)

@@ -29,7 +29,7 @@ class HGRN(Recurrent):
     with the rows of u, f, o, `weight_norm_l{k}` (H), n, `weight_hy_l{k}` (H, H) and `bias_hy_l{k}`
     (H); and of the stack `lower_bound` (num_layers, H), l, for both directions.
 
-    Example:
+    Examples:
         >>> import torch
         >>> output, h_n = HGRN(8, 16, num_layers=2)(torch.randn(5, 3, 8))
         >>> output.shape, h_n.shape

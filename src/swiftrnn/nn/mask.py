@@ -27,7 +27,7 @@ class SequenceMask:
     Raises:
         ValueError: segments are no integers of two dimensions.
 
-    Example:
+    Examples:
         >>> import torch
         >>> mask = SequenceMask.of_lengths(torch.tensor([3, 1]))
         >>> x = torch.tensor([[1.0, 5.0], [2.0, torch.nan], [6.0, torch.inf]])

@@ -16,12 +16,12 @@ class MinLSTM(Minimal):
     (3H), with the rows of i, f and h in this order, that of torch.nn.LSTM. There is no `weight_hh`.
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype: see `Recurrent`.
+        input_size: of the arguments of torch.nn.GRU, as are hidden_size, num_layers, bias,
+            batch_first, dropout, bidirectional, device and dtype; see `Recurrent`.
         zoneout: probability that a number of h stays as it was in one time step; drawn while
             training, its mean otherwise.
 
-    Example:
+    Examples:
         >>> import torch
         >>> output, h_n = MinLSTM(8, 16, batch_first=True)(torch.randn(2, 5, 8))
         >>> output.shape, h_n.shape

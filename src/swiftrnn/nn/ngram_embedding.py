@@ -36,7 +36,7 @@ class NgramEmbedding(nn.Module):
     Raises:
         ValueError: a size is below 1, or rows is no power of two.
 
-    Example:
+    Examples:
         >>> import torch
         >>> embedding = NgramEmbedding(256, 16, longest=3)
         >>> y, past = embedding(torch.tensor([[7], [8], [9]]))

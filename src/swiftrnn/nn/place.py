@@ -162,7 +162,7 @@ class InPlaceOfLSTM(Place):
     Raises:
         TypeError, ValueError: `layer` is none of ours, or has parametrizations already.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from swiftrnn.nn import SRU
         >>> lstm = InPlaceOfLSTM(SRU(4, 8))
@@ -229,7 +229,7 @@ class InPlaceOfGRU(Place):
     Raises:
         TypeError, ValueError: `layer` is none of ours, or has parametrizations already.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from swiftrnn.nn import SRU
         >>> output, h = InPlaceOfGRU(SRU(4, 8))(torch.randn(5, 2, 4))

@@ -79,7 +79,7 @@ def load_sru(
         ValueError: no such weights, or more, or such as our layer cannot hold; what is said and
             the module differ; the message says which.
 
-    Example:
+    Examples:
         >>> import torch
         >>> old = {"rnn_lst.0.weight": torch.randn(4, 9), "rnn_lst.0.bias": torch.zeros(6)}
         >>> load_sru(old, skip=False)
@@ -240,7 +240,7 @@ def load_qrnn(
         ValueError: no such weights, or more, or such as our layer cannot hold; what is said and
             the module differ; the message says which.
 
-    Example:
+    Examples:
         >>> import torch
         >>> old = {"linear.weight": torch.randn(9, 8), "linear.bias": torch.zeros(9)}
         >>> load_qrnn(old, window=2)

@@ -37,14 +37,14 @@ class QRNN(Recurrent):
     halves of a sequence make the whole. A c alone stands for windows of zeros.
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype: see `Recurrent`.
+        input_size: of the arguments of torch.nn.GRU, as are hidden_size, num_layers, bias,
+            batch_first, dropout, bidirectional, device and dtype; see `Recurrent`.
         window: k, how many steps of input a gate sees.
         pooling: "f", "fo" or "ifo": which gates there are.
         zoneout: probability that a number of c stays as it was in one time step; drawn while
             training, its mean otherwise.
 
-    Example:
+    Examples:
         >>> import torch
         >>> output, (c, windows) = QRNN(8, 16)(torch.randn(5, 2, 8))
         >>> output.shape, c.shape, windows[0].shape

@@ -42,11 +42,11 @@ class RGLRU(Recurrent):
     and halves make the whole; RecurrentGemma's code multiplies that one input by 1 instead.
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype: see `Recurrent`.
+        input_size: of the arguments of torch.nn.GRU, as are hidden_size, num_layers, bias,
+            batch_first, dropout, bidirectional, device and dtype; see `Recurrent`.
         num_heads: blocks of the gates' matrices; divides H.
 
-    Example:
+    Examples:
         >>> import torch
         >>> output, h_n = RGLRU(16, 16, num_heads=4)(torch.randn(5, 3, 16))
         >>> output.shape, h_n.shape

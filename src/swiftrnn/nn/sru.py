@@ -44,8 +44,8 @@ class SRU(Recurrent):
     `weight_ih`; its parameters are called `transform.{k}.` and what it calls them.
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype: see `Recurrent`.
+        input_size: of the arguments of torch.nn.GRU, as are hidden_size, num_layers, bias,
+            batch_first, dropout, bidirectional, device and dtype; see `Recurrent`.
         version: 2, or 1 for gates that do not see c (v = 0).
         tanh: whether g is tanh; else it is the identity.
         highway_bias: where b_r starts; negative values let the skip through, which helps deep
@@ -68,7 +68,7 @@ class SRU(Recurrent):
             its own first weights. It sees what lies beyond lengths and resets, and for `step` a
             T of 1: what it mixes over time is its own affair.
 
-    Example:
+    Examples:
         >>> import torch
         >>> layer = SRU(16, 16, num_layers=2)
         >>> output, c = layer(torch.randn(5, 3, 16))

@@ -35,8 +35,9 @@ class SRUPlusPlus(SRU):
     them count, (1, B) of int64. So two halves make the whole, and a sequence may be streamed.
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype, variational_dropout, highway_bias, rescale, norm, project_input: see `SRU`.
+        input_size: as of `SRU`, as are hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, device, dtype, variational_dropout, highway_bias, rescale, norm and
+            project_input.
         projection_size: P; a fourth of directions * H, at least 4, by default. At least 3 with
             `inner_norm`: normed, one or two numbers are the same whatever they were.
         num_heads: of attention; divides P.
@@ -49,7 +50,7 @@ class SRUPlusPlus(SRU):
         attention_dropout: probability of dropping a weight of attention, while training.
         projection_dropout: probability of zeroing an element of o, while training.
 
-    Example:
+    Examples:
         >>> import torch
         >>> layer = SRUPlusPlus(16, 16, projection_size=4, causal=True, memory_size=8)
         >>> output, (c, memory) = layer(torch.randn(10, 3, 16))

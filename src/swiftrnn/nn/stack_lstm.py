@@ -58,7 +58,7 @@ class StackLSTM(nn.Module):
         action_size: of the vector of an action.
         dropout: of the words and of the state, while training.
 
-    Example:
+    Examples:
         >>> import torch
         >>> chunker, lengths = StackLSTM("sru", 8, 16, 2), torch.tensor([5, 3])
         >>> x = torch.randn(5, 2, 8)

@@ -37,7 +37,7 @@ class TokenEmbedding(nn.Module):
         foreign: how often characters, and whole words, stand for unknown ones, 0 to 1.
         unknown: for each word the number of the unknown one of its kind; 0 for all unless given.
 
-    Example:
+    Examples:
         >>> import torch
         >>> embedding = TokenEmbedding("sru", 50, 8, num_chars=26, char_size=4, char_hidden=6)
         >>> words, word_of = torch.tensor([[7], [9], [7]]), torch.tensor([[0], [1], [0]])

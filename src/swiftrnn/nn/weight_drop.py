@@ -62,7 +62,7 @@ def weight_drop(module: M, *names: str, p: float = 0.5) -> M:
         ValueError: p is out of range, a name is unknown, or its weight is dropped already; nothing
             has been changed then.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from swiftrnn.nn import SRU
         >>> layer = weight_drop(SRU(4, 4, num_layers=2), "weight_ih", p=0.5)
@@ -96,7 +96,7 @@ def remove_weight_drop(module: M) -> M:
     Returns:
         The module.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> lstm = weight_drop(nn.LSTM(4, 4), "weight_hh")
         >>> list(remove_weight_drop(lstm).state_dict())[-1]

@@ -44,7 +44,7 @@ __all__ = [
 def kernels() -> dict[str, dict[str, object]]:
     """Which kernels run here, per device, and why others do not.
 
-    Example:
+    Examples:
         >>> sorted(kernels()["cpu"])
         ['library', 'loaded', 'ops', 'why']
     """

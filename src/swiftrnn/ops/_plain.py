@@ -28,7 +28,7 @@ def references() -> Iterator[None]:
     (`torch.autograd.forward_ad`) or torch.func (vmap, jvp, hessian): each takes the references by
     itself. This is to compare the two. Not for code that is compiled.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from swiftrnn.nn import MinGRU
         >>> layer, x = MinGRU(2, 2), torch.randn(3, 1, 2)

@@ -77,7 +77,7 @@ def release() -> None:
     Layers on the CPU keep their large arrays from step to step, up to 1 GiB that lies free; after
     training, or before something else needs the memory, this frees them.
 
-    Example:
+    Examples:
         >>> from swiftrnn import ops
         >>> ops.release_memory()
     """
@@ -96,7 +96,7 @@ def keep(bytes: int = MOST) -> None:
     Raises:
         ValueError: it is negative.
 
-    Example:
+    Examples:
         >>> from swiftrnn import ops
         >>> ops.keep_memory(256 << 20)  # on a small machine
         >>> ops.keep_memory()  # 1 GiB again

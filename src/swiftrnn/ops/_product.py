@@ -5,7 +5,7 @@ transposition. Else, and for the forward product of few rows, a library: oneDNN,
 packed once for several blocks; and torch's default for the gradient of the weight, for products so
 small that oneDNN's overhead of 10 to 20 microseconds shows, for what oneDNN does not know, and for
 bfloat16, where the default is oneDNN too, but writes and adds where we say.
-benchmarks/README.md has the measurements.
+docs/benchmarks.md has the measurements.
 """
 
 from collections.abc import Callable

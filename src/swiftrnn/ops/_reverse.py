@@ -11,7 +11,7 @@ def reverse(x: Tensor, lengths: Tensor) -> Tensor:
         x: (T, B, ...).
         lengths: (B) integers in 0..T.
 
-    Example:
+    Examples:
         >>> import torch
         >>> reverse(torch.tensor([[1, 1], [2, 2], [3, 0]]), torch.tensor([3, 2])).t().tolist()
         [[3, 2, 1], [2, 1, 0]]

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
 
 Model = TypeVar("Model", bound=nn.Module)
 ABOUT = "swiftrnn"  # in the file's metadata, alone: of several, safetensors shuffles the order

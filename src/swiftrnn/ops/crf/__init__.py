@@ -168,7 +168,7 @@ def crf(
             0..K-1. On a GPU its loss is nan.
         TypeError: scores are not floating-point tensors, or tags or lengths no integers.
 
-    Example:
+    Examples:
         >>> import torch
         >>> zero = torch.zeros(2)
         >>> crf(torch.zeros(3, 1, 2), torch.zeros(2, 2), zero, zero).exp().round().item()
@@ -197,7 +197,7 @@ def crf_viterbi(
     Raises:
         ValueError: the shapes or dtypes do not fit together.
 
-    Example:
+    Examples:
         >>> import torch
         >>> emissions = torch.tensor([[[0.0, 1.0]], [[3.0, 0.0]]])
         >>> zero = torch.zeros(2)
@@ -228,7 +228,7 @@ def crf_scores(
         after (T, B, K): log of the sum over all that may follow, from a tag at a step to the end.
         Their sum over tags is `crf` at every step; beyond lengths they mean nothing.
 
-    Example:
+    Examples:
         >>> import torch
         >>> zero, emissions = torch.zeros(2), torch.randn(3, 1, 2)
         >>> before, after = crf_scores(emissions, torch.zeros(2, 2), zero, zero)

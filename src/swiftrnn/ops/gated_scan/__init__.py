@@ -204,7 +204,7 @@ def gated_scan(
     Raises:
         TypeError, ValueError: dtypes, shapes or devices do not fit together.
 
-    Example:
+    Examples:
         >>> import torch
         >>> gates, bias, initial = torch.randn(5, 2, 6), torch.zeros(6), torch.zeros(2, 3)
         >>> output, final = gated_scan(gates, bias, None, initial)

@@ -129,7 +129,7 @@ def linear_scan(
     Raises:
         ValueError: the shapes or dtypes do not fit together.
 
-    Example:
+    Examples:
         >>> import torch
         >>> output, final = linear_scan(torch.full((3, 1, 1), 0.5), torch.ones(3, 1, 1))
         >>> output.flatten().tolist()

@@ -158,7 +158,7 @@ def rg_lru(
     Raises:
         TypeError, ValueError: dtypes, shapes or devices do not fit together.
 
-    Example:
+    Examples:
         >>> import torch
         >>> gates, x, rate = torch.randn(5, 2, 6), torch.randn(5, 2, 3), torch.full((3,), -0.1)
         >>> output, final = rg_lru(gates, x, torch.zeros(6), rate, torch.zeros(2, 3))

@@ -219,7 +219,7 @@ def sru(
     Raises:
         TypeError, ValueError: dtypes, shapes or devices do not fit together.
 
-    Example:
+    Examples:
         >>> import torch
         >>> gates, x = torch.randn(5, 2, 9), torch.randn(5, 2, 3)
         >>> output, final = sru(gates, x, torch.zeros(2, 3), torch.zeros(2, 3))

@@ -47,7 +47,7 @@ def sru_newton(
     Sequences whose residual stays too large are run step by step. Gradients are those of `sru`.
 
     It does many times the work of the serial kernel, and can pay only where time is long and there
-    are so few channels that the hardware idles: on a CPU it is slower, see benchmarks/README.md; on
+    are so few channels that the hardware idles: on a CPU it is slower, see docs/benchmarks.md; on
     a GPU it is not measured. `nn.SRU` does not take it by itself.
 
     Args:
@@ -72,7 +72,7 @@ def sru_newton(
     Raises:
         TypeError, ValueError: as `sru`; or `max_iterations` is below 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> gates, x = torch.randn(50, 2, 9), torch.randn(50, 2, 3)
         >>> output, final, report = sru_newton(gates, x, torch.randn(2, 3), torch.zeros(2, 3))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from swiftrnn.training import folder
-from swiftrnn.training.report import STYLES
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
 
 LABELS = {"whole": "1 x B", "exact": "k x B/k, exact", "usual": "k x B/k, mean of means",
           "small": "1 x B/k"}  # fmt: skip
@@ -21,7 +21,7 @@ def curves(losses: Mapping[str, Sequence[float]], path: Path) -> Path:
     Returns:
         The file.
     """
-    folder.needs_extra("accumulation", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")

@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
 from swiftrnn.nn import SRU
-from swiftrnn.training import folder
-from swiftrnn.training.accumulate import Accumulator
-from swiftrnn.training.schedule import cosine, scheduler
+from swiftrnn.runs import folder
+from swiftrnn.training.techniques.accumulate import Accumulator
+from swiftrnn.training.techniques.schedule import cosine, scheduler
 
 WAYS = ("whole", "exact", "usual", "small")
 LONGEST = 300  # bytes of a line; as in the notes of those who found the error: 4 to 300 tokens

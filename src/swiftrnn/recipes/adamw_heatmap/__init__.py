@@ -6,10 +6,9 @@ Differs: small nets on 5,000 images of Fashion-MNIST with wrong labels for ResNe
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal
 
-from swiftrnn import limits
+from swiftrnn.recipes.adamw_heatmap.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.adamw_heatmap.figures import heat_maps
 from swiftrnn.recipes.adamw_heatmap.model import (
     Methods,
@@ -21,34 +20,38 @@ from swiftrnn.recipes.adamw_heatmap.model import (
     trial,
     where_it_fits,
 )
-from swiftrnn.training import classify
-from swiftrnn.training.grid import train_all
+from swiftrnn.runs import limits
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.runs.results import Result
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.training.sweep.grid import train_all
 
 
 @dataclass(frozen=True)
 class Config(limits.Checked):
-    """Sizes for minutes on a CPU; theirs: 100 epochs of a residual net for each of the cells."""
+    """The defaults take minutes on a CPU; the paper trains a residual net for 100 epochs a cell."""
 
-    data: Annotated[classify.Data, limits.Without("cifar")] = "fashion-mnist"
-    made_up: bool = False  # learn where a bright square is, without any data
-    # a folder with CIFAR-10's binary files; then in place of `data`
-    cifar: limits.OwnFile = None
-    net: Literal["perceptron", "convolutional", "residual"] = "convolutional"
-    train_size: limits.Images = 5000  # images, so that a small net can learn their labels by heart
-    valid_size: limits.Images = 5000  # images with right labels; all is chosen there
-    noise: limits.Share = 0.4  # of labels drawn anew: what decay is to help against; theirs: none
-    hidden: limits.Size = (
-        128  # units of each hidden layer; 1/16 of it: channels of the first convolution of
-    )
-    # the convolutional net; 1/2: of the residual net's first stage, so 128 is the paper's 26 2x64d
-    epochs: limits.Count = 60  # theirs: 100
-    batch_size: limits.Count = 100  # theirs: 128
-    methods: Methods = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")
-    rates: limits.Rates = (0.1, 0.3, 1.0, 3.0, 10.0)  # multiples of the method's own unit
-    # the same
+    data: Annotated[classify.Data, limits.Without("cifar")] = "fashion-mnist"  # data set
+    made_up: bool = False  # synthetic data in place of the data set; nothing is downloaded
+    cifar: limits.OwnFile = None  # folder with the binary files of CIFAR-10, in place of --data
+    net: Literal["perceptron", "convolutional", "residual"] = "convolutional"  # network
+    # training images; few, so that a small net can fit noisy labels
+    train_size: limits.Images = 5000
+    # validation images, with clean labels; all choices are made on them
+    valid_size: limits.Images = 5000
+    # fraction of noisy labels, which weight decay should help against (paper: none)
+    noise: limits.Share = 0.4
+    # units of a hidden layer; a convolutional net has 1/16 of it as channels, a residual net 1/2
+    hidden: limits.Size = 128
+    epochs: limits.Count = 60  # passes over the training data (paper: 100)
+    batch_size: limits.Count = 100  # images in a batch (paper: 128)
+    methods: Methods = ("adam", "adamw", "adamw_paper", "sgd", "sgdw")  # optimizers to compare
+    # learning rates, as multiples of each method's unit
+    rates: limits.Rates = (0.1, 0.3, 1.0, 3.0, 10.0)
+    # weight decays, as multiples of each method's unit
     decays: limits.Leasts = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-    processes: limits.Processes = 1  # that train beside one another
-    seed: limits.Seed = 0  # of all that is drawn
+    processes: limits.Processes = 1  # trainings to run in parallel
+    seed: limits.Seed = 0  # random seed
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,23 +72,19 @@ PAPER = Config(
     batch_size=128,
     methods=("adam", "adamw_paper", "sgd", "sgdw"),
 )  # theirs, with --cifar FOLDER
-CLAIMS = {"adamw_over_adam": 0.85}  # theirs: "15 % relative improvement in test error"
-PICTURE = "heat_maps.png"  # of the run folder, for the documentation
-HEADLINE = ("error_adam", "error_adamw", "error_adamw_paper", "adamw_over_adam",
-            "adamw_over_adam_where_it_fits", "correlation_adam", "correlation_adamw",
-            "control_random_labels")  # fmt: skip
+TASK = None
 
 
-def run(config: Config, out: Path) -> dict[str, float]:
+def run(config: Config, out: RunFolder) -> Result:
     """Train every cell, take the best of each method on valid, and read test once."""
     alone = replace(config, processes=1)
     axes = {"method": config.methods, "rate": config.rates, "decay": config.decays}
-    given = partial(trial, alone), axes, out, "error"
+    given = partial(trial, alone), axes, out.path, "error"
     rows = train_all(*given, about=asdict(alone), workers=config.processes)
     found: dict[str, float] = {}
     for method in config.methods:
         here, without = of_method(rows, method), of_method(rows, method, decays=False)
-        best, bare = (on_test(config, each[0], axes, out) for each in (here, without))
+        best, bare = (on_test(config, each[0], axes, out.path) for each in (here, without))
         found |= {
             f"error_{method}": best, f"error_{method}_without": bare,
             f"valid_{method}": here[0][1]["error"], f"fit_{method}": here[0][1]["fit"],
@@ -100,7 +99,7 @@ def run(config: Config, out: Path) -> dict[str, float]:
             found[f"{new}_over_{old}"] = found[f"error_{new}"] / found[f"error_{old}"]
         fitting = [where_it_fits(rows, method, old)[:1] for method in (new, old)]
         if all(fitting):
-            errors = [on_test(config, each[0], axes, out) for each in fitting]
+            errors = [on_test(config, each[0], axes, out.path) for each in fitting]
             found[f"{new}_over_{old}_where_it_fits"] = errors[0] / errors[1]
     train, _, test = parts_of(config)
     found["baseline_nearest_mean"] = classify.nearest_mean(train, test)
@@ -109,4 +108,4 @@ def run(config: Config, out: Path) -> dict[str, float]:
     control = trial(replace(alone, noise=1.0), cell, out / "control")
     found["control_random_labels"] = control["error"]
     heat_maps(rows, out / "heat_maps.png")
-    return found
+    return Result(found, picture="heat_maps.png")

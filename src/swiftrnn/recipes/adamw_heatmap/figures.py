@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn.recipes.adamw_heatmap.model import METHODS, TOP, of_method
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
 
 TITLES = {
-    "adam": "Adam, L2", "adamw": "AdamW, decay x rate", "adamw_paper": "AdamW, decay x schedule",
-    "sgd": "SGD, L2", "sgdw": "SGDW, decay x schedule",
+    "adam": "Adam, L2", "adamw": "AdamW, decay times rate",
+    "adamw_paper": "AdamW, decay times schedule", "sgd": "SGD, L2",
+    "sgdw": "SGDW, decay times schedule",
 }  # fmt: skip
 
 
@@ -23,7 +24,7 @@ def heat_maps(rows: Sequence[Any], path: Path) -> Path:
     Returns:
         The file.
     """
-    folder.needs_extra("adamw_heatmap", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     methods = list(dict.fromkeys(point["method"] for point, _ in rows))
@@ -50,8 +51,8 @@ def heat_maps(rows: Sequence[Any], path: Path) -> Path:
         )  # fmt: skip
         rate, decay = METHODS[method]
         plot.set_title(TITLES[method], fontsize=9)
-        plot.set_xlabel(f"learning rate x {rate:g}")
-        plot.set_ylabel(f"decay x {decay:g}")
+        plot.set_xlabel(f"learning rate, in units of {rate:g}")
+        plot.set_ylabel(f"decay, in units of {decay:g}")
         plot.set_xticks(range(len(rates)), [f"{each:g}" for each in rates])
         plot.set_yticks(range(len(decays)), [f"{each:g}" for each in decays])
     bar = figure.colorbar(image, ax=list(plots), extend="max")

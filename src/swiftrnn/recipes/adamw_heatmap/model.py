@@ -12,15 +12,16 @@ import torch
 from lightning import seed_everything
 from torch import nn
 
-from swiftrnn import limits
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.recipes.adamw_heatmap.resnet import residual
-from swiftrnn.training import classify, weights
-from swiftrnn.training.classify import Classifier, convolutional, perceptron
-from swiftrnn.training.decay import carry_rate, decoupled, groups
-from swiftrnn.training.grid import folder_of
-from swiftrnn.training.schedule import cosine
+from swiftrnn.runs import limits
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.tasks.image_classification import Classifier, convolutional, perceptron
+from swiftrnn.training import weights
+from swiftrnn.training.sweep.grid import folder_of
+from swiftrnn.training.techniques.decay import carry_rate, decoupled, groups
+from swiftrnn.training.techniques.schedule import cosine
 
 LAST = "last.safetensors"
 Method = Literal["adam", "adamw", "adamw_paper", "sgd", "sgdw"]

@@ -6,36 +6,41 @@ Differs: six convolutions on 5,000 images of Fashion-MNIST for VGG on CIFAR-10; 
 
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 
-from swiftrnn import limits
+from swiftrnn.recipes.batchnorm_study.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.batchnorm_study.figures import panels
 from swiftrnn.recipes.batchnorm_study.model import LAST, built, chosen, parts_of, table, trial
 from swiftrnn.recipes.batchnorm_study.norms import norm
-from swiftrnn.training import classify, weights
-from swiftrnn.training.grid import train_all
+from swiftrnn.runs import limits
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.runs.results import Result
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.training import weights
+from swiftrnn.training.sweep.grid import train_all
 
 
 @dataclass(frozen=True)
 class Config(limits.Checked):
-    """Sizes for minutes on a CPU; theirs: a VGG net on 50,000 images in colour."""
+    """The defaults take minutes on a CPU; the paper trains a VGG net on 50,000 colour images."""
 
-    data: classify.Data = "fashion-mnist"
-    made_up: bool = False  # learn where a bright square is, without any data
-    train_size: limits.Images = 5000  # images
-    valid_size: limits.Images = 5000  # images, whose error is reported
-    width: limits.Size = 16  # channels of the first two convolutions; twice as many of the others
-    he: bool = True  # weights drawn as He et al. do; with torch's the plain net learns nothing
-    steps: limits.Count = 200  # of a training; four times as many images as there are
-    batch_size: limits.Batch = 100  # of a step, and of the images that are always measured
+    data: classify.Data = "fashion-mnist"  # data set
+    made_up: bool = False  # synthetic data in place of the data set; nothing is downloaded
+    train_size: limits.Images = 5000  # training images
+    valid_size: limits.Images = 5000  # validation images, on which the error is reported
+    width: limits.Size = 16  # channels of the first two convolutions; the others have twice as many
+    he: bool = True  # He initialization; with torch's default the plain net does not learn
+    steps: limits.Count = 200  # training steps
+    batch_size: limits.Batch = 100  # images in a step, and in every measurement
+    # normalizations to compare
     norms: limits.Words = ("none", "batch", "noisy", "centring", "scaling", "layer", "group")
-    rates: limits.Rates = (0.03, 0.1, 0.3)  # of gradient descent without momentum
-    every: limits.Count = 5  # steps between two looks at the landscape
-    relative: limits.Inside = 0.01  # a step of this share of each layer's norm, to compare nets by
-    level: limits.Positive = 0.8  # of the loss, at which nets are compared
-    iterations: limits.Several = 40  # of Lanczos, at most
-    processes: limits.Processes = 1  # that train beside one another
-    seed: limits.Seed = 0  # of all that is drawn
+    rates: limits.Rates = (0.03, 0.1, 0.3)  # learning rates of gradient descent without momentum
+    every: limits.Count = 5  # steps between two measurements of the loss landscape
+    # step length, relative to each layer's norm, at which networks are compared
+    relative: limits.Inside = 0.01
+    level: limits.Positive = 0.8  # training loss at which networks are compared
+    iterations: limits.Several = 40  # largest number of Lanczos iterations
+    processes: limits.Processes = 1  # trainings to run in parallel
+    seed: limits.Seed = 0  # random seed
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,19 +54,17 @@ SMOKE = Config(
     norms=("none", "batch"), rates=(0.1, 0.3), every=5, level=1.0, iterations=10,
 )  # fmt: skip
 TORCH_WEIGHTS = Config(he=False)  # a plain net on a plateau: flat, smooth, and untrained
-CLAIMS: dict[str, float] = {}  # theirs are bands in pictures, without a table
-PICTURE = "panels.png"  # of the run folder, for the documentation
-HEADLINE = ("loss_none", "loss_batch", "steps_to_level_none", "steps_to_level_batch",
-            "over_plain_beta", "over_plain_own_beta", "over_plain_beta_by_rate",
-            "control_random_labels")  # fmt: skip
+TASK = None
 
 
-def run(config: Config, out: Path) -> dict[str, float]:
+def run(config: Config, out: RunFolder) -> Result:
     """Train with every norm at every rate; choose the rate by training loss; read test once."""
     alone = replace(config, processes=1)
     axes = {"norm": config.norms, "rate": config.rates}
-    rows = train_all(partial(trial, alone), axes, out, "error", asdict(alone), config.processes)
-    found = table(config, rows, axes, out)
+    rows = train_all(
+        partial(trial, alone), axes, out.path, "error", asdict(alone), config.processes
+    )
+    found = table(config, rows, axes, out.path)
     train, _, test = parts_of(config)
     found["baseline_nearest_mean"] = classify.nearest_mean(train, test)
     if not rows:
@@ -72,5 +75,5 @@ def run(config: Config, out: Path) -> dict[str, float]:
         trial(alone, point, control, share=1.0)
     net = weights.built(lambda: built(config, train, point["norm"]), control / LAST)
     found["control_random_labels"] = classify.measured(net, test, train.scale())["error"]
-    panels(config, rows, axes, out)
-    return found
+    panels(config, rows, axes, out.path)
+    return Result(found, picture="panels.png")

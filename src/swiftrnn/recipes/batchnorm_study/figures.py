@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from swiftrnn.analysis.landscape import draw_bands
+from swiftrnn.analysis.networks.landscape import draw_bands
 from swiftrnn.recipes.batchnorm_study.model import chosen, history, smoothed
-from swiftrnn.training import folder
-from swiftrnn.training.report import STYLES
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
 
 LABELS = {
     "none": "without", "batch": "batch norm", "noisy": "noisy batch norm",
@@ -17,6 +17,7 @@ LABELS = {
     "group": "group norm", "rms": "root mean square",
 }  # fmt: skip
 BANDS = ("none", "batch")  # more would hide one another
+CROWDED = 30  # from this ratio on, names of minor ticks would lie on one another
 WIDE = 9  # looks that a running median goes over
 PANELS = (  # what it shows, under which name it is kept, whether its axis is logarithmic
     ("losses", "training loss, nats\n(mean of ten steps)", True),
@@ -33,7 +34,7 @@ def panels(config: Any, rows: Sequence[Any], axes: Any, out: Path) -> Path:
 
     All but the loss of the training and the shift are running medians of nine looks.
     """
-    folder.needs_extra("batchnorm_study", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11.5, 5.6), layout="constrained")
@@ -50,7 +51,8 @@ def panels(config: Any, rows: Sequence[Any], axes: Any, out: Path) -> Path:
         if logarithmic:
             plot.set_yscale("log")
             plot.yaxis.set_major_formatter("{x:g}")
-            plot.yaxis.set_minor_formatter("{x:g}")
+            low, high = plot.get_ylim()
+            plot.yaxis.set_minor_formatter("{x:g}" if high < CROWDED * low else "")
             plot.tick_params("y", which="minor", labelsize=8)
         plot.set_xlabel("step")
         plot.set_ylabel(label)

@@ -11,14 +11,16 @@ from lightning import seed_everything
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from swiftrnn.analysis.curvature import hessian_ends
-from swiftrnn.analysis.landscape import batch_loss, covariate_shift, scan
-from swiftrnn.analysis.normalization import second_moments
+from swiftrnn.analysis.networks.curvature import hessian_ends
+from swiftrnn.analysis.networks.landscape import batch_loss, covariate_shift, scan
+from swiftrnn.analysis.networks.normalization import second_moments
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.recipes.batchnorm_study.norms import vgg
-from swiftrnn.training import classify, folder, weights
-from swiftrnn.training.grid import folder_of
+from swiftrnn.runs import folder
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.training import weights
+from swiftrnn.training.sweep.grid import folder_of
 
 LAST, HISTORY = "last.safetensors", "history.json"
 POINTS = 4  # along a step: 1/2, 1, 2 and 4 times the rate

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.training import folder
-from swiftrnn.training.grid import folder_of
-from swiftrnn.training.report import STYLES
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
+from swiftrnn.training.sweep.grid import folder_of
 
 NAMES = {"backprop": "back-propagation", "hsic": "HSIC, layer by layer"}
 READOUTS = {
@@ -19,7 +19,7 @@ def curves(
     chosen: Mapping[str, Any], axes: Mapping[str, Any], found: Mapping[str, float], out: Path
 ) -> Path:
     """Left, a line for each method and for random labels; right, two bars for each readout."""
-    folder.needs_extra("hsic_bottleneck", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 3.8), layout="constrained")

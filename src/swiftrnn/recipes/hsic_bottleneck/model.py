@@ -13,15 +13,16 @@ from lightning import seed_everything
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from swiftrnn.analysis.hsic import whitened
-from swiftrnn.analysis.kernels import Gaussian
+from swiftrnn.analysis.samples.hsic import whitened
+from swiftrnn.analysis.samples.kernels import Gaussian
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
 from swiftrnn.recipes.hsic_bottleneck.readout import accuracies
-from swiftrnn.training import folder, weights
-from swiftrnn.training.classify import Shuffled
+from swiftrnn.runs import folder
+from swiftrnn.tasks.image_classification import Shuffled
+from swiftrnn.training import weights
 from swiftrnn.training.fit import fit
-from swiftrnn.training.grid import folder_of
+from swiftrnn.training.sweep.grid import folder_of
 
 LAST = "last.safetensors"
 Row = tuple[dict[str, Any], dict[str, float]]

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
 
-folder.needs_extra("hsic_bottleneck", "analysis", "scipy")
+folder.needs_extra("the trained readout", "analysis", "scipy")
 
 from scipy.optimize import linear_sum_assignment  # noqa: E402 (what is missing is said first)
 

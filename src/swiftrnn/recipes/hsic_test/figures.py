@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
 
 PANELS = (
     ("alignment", "adjusted", "HSIC: centred kernel alignment", "any dependence"),
@@ -14,7 +14,7 @@ PANELS = (
 
 def matrices(pairs: Sequence[Any], names: Sequence[str], level: float, path: Path) -> Path:
     """Two matrices of all pairs; a dot marks those that depend on one another, by Holm."""
-    folder.needs_extra("hsic_test", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     import numpy as np
     from matplotlib.figure import Figure
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn.analysis.hsic import biased_of, unbiased_of
-from swiftrnn.analysis.independence import gamma_test, holm, pairwise_test, permutation_test
-from swiftrnn.analysis.kernels import Delta, of_samples
+from swiftrnn.analysis.samples.hsic import biased_of, unbiased_of
+from swiftrnn.analysis.samples.independence import gamma_test, holm, pairwise_test, permutation_test
+from swiftrnn.analysis.samples.kernels import Delta, of_samples
 from swiftrnn.recipes.hsic_test.data import Column
-from swiftrnn.training import folder
-from swiftrnn.training.progress import Progress
+from swiftrnn.runs import folder
+from swiftrnn.runs.progress import Progress
 
 MANY = 28  # pairs of a table, the surest, that are metrics: all of eight columns
 Pair = dict[str, Any]
@@ -24,7 +24,7 @@ Pair = dict[str, Any]
 
 def of_table(table: Mapping[str, Column], config: Any) -> tuple[dict[str, float], list[Pair]]:
     """All pairs, how many of them are dependent, and how many of shuffled columns: the control."""
-    pairs = tested(table, config, "hsic_test")
+    pairs = tested(table, config, "the table")
     draw = torch.Generator().manual_seed(config.seed + 1)
     shuffled = {
         name: Column(each.values[torch.randperm(len(each.values), generator=draw)], each.words)
@@ -114,7 +114,7 @@ def noisy_circle(samples: int, noise: float, draw: torch.Generator) -> Tensor:
 
 def of_tests(config: Any) -> dict[str, float]:
     """How often each test says that pairs depend on one another: independent ones, and circles."""
-    bar, count = Progress("hsic_test"), config.draws + config.circles
+    bar, count = Progress("pairs"), config.draws + config.circles
     draw, level = torch.Generator().manual_seed(config.seed), config.level
     counted: dict[str, list[float]] = {}
     for number in range(count):

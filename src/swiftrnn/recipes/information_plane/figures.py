@@ -6,16 +6,16 @@ from typing import Any
 
 from torch import Tensor
 
-from swiftrnn.analysis.plane import draw_plane
+from swiftrnn.analysis.networks.plane import draw_plane
 from swiftrnn.recipes.information_plane.measure import estimators
 from swiftrnn.recipes.information_plane.model import epochs_of, layers_of
-from swiftrnn.training import folder
-from swiftrnn.training.report import STYLES
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
 
 
 def planes(config: Any, results: Mapping[str, Mapping[str, Tensor]], path: Path) -> Path:
     """Draw means over live networks: a column for each activation, two planes, all estimators."""
-    folder.needs_extra("information_plane", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     names, styles = estimators(config), [*STYLES, ("#000000", "*")] * 2

@@ -9,14 +9,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from swiftrnn.analysis import information, linear_gaussian
-from swiftrnn.analysis.neighbours import kozachenko_leonenko
-from swiftrnn.analysis.plane import compression, several
-from swiftrnn.analysis.recorder import Recorder, dead_units, gradient_snr
+from swiftrnn.analysis.networks.plane import compression, several
+from swiftrnn.analysis.networks.recorder import Recorder, dead_units, gradient_snr
+from swiftrnn.analysis.samples import information, linear_gaussian
+from swiftrnn.analysis.samples.neighbours import kozachenko_leonenko
 from swiftrnn.recipes.information_plane import model
 from swiftrnn.recipes.information_plane.data import Task, made, shuffled
 from swiftrnn.recipes.information_plane.model import ACTIVATIONS, Stack, epochs_of, layers_of
-from swiftrnn.training import folder
+from swiftrnn.runs import folder
 
 RESULTS = "results.safetensors"  # of a trial's folder
 CHANCE = 0.02  # of accuracy on train above the larger class: below it a network learnt nothing

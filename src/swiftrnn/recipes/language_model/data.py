@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from swiftrnn.data.text import Text, read_text, standard_library, wikitext_2
+from swiftrnn.data.text import Text, read_parts, read_text, standard_library, wikitext_2
 
 
 def text_for(config: Any) -> Text:
     """The file the config names; else this machine's Python library, or WikiText-2 for words."""
     if config.made_up:
         return made_up(config.seed)
+    if config.train is not None:
+        return read_parts(config.train, config.valid, config.test)
     if config.text is not None:
         return read_text(config.text)
     return wikitext_2() if config.level == "word" else standard_library()

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.training import folder
-from swiftrnn.training.grid import folder_of
-from swiftrnn.training.report import STYLES
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
+from swiftrnn.training.sweep.grid import folder_of
 
 
 def curves(rows: Sequence[Any], axes: Mapping[str, Sequence[Any]], out: Path) -> Path:
     """A plot for each amount of noise, a line for each alpha, at the rate best on valid."""
-    folder.needs_extra("mixup_robustness", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     noises = axes["noise"]

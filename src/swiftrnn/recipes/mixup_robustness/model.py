@@ -12,10 +12,12 @@ from lightning import seed_everything
 
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
-from swiftrnn.training import classify, folder, weights
-from swiftrnn.training.classify import BEST, Classifier, perceptron
-from swiftrnn.training.grid import folder_of
-from swiftrnn.training.schedule import cosine
+from swiftrnn.runs import folder
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.tasks.image_classification import BEST, Classifier, perceptron
+from swiftrnn.training import weights
+from swiftrnn.training.sweep.grid import folder_of
+from swiftrnn.training.techniques.schedule import cosine
 
 LAST = "last.safetensors"
 FITTED = 95.0  # percent of its labels, right or wrong, that plain training has to know at the end

@@ -5,55 +5,63 @@ Differs: batches of 32 and AdamW for single sentences and SGD; free data; no pre
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from swiftrnn import limits
-from swiftrnn.data.entities import predict as predict
-from swiftrnn.data.entities import readings as readings
+from swiftrnn.recipes.ner_crf.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.ner_crf.model import Tagger
-from swiftrnn.recipes.ner_crf.onnx import exported as exported
-from swiftrnn.training import entities
-from swiftrnn.training.entities import ADDED as ADDED
-from swiftrnn.training.entities import WEIGHTS as WEIGHTS
+from swiftrnn.recipes.ner_crf.onnx import graph
+from swiftrnn.runs import limits
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.runs.results import Result
+from swiftrnn.tasks import Task
+from swiftrnn.tasks.spans import Alternatives, Spans
+from swiftrnn.tasks.tagging import train
+from swiftrnn.tasks.tagging.evaluate import SCORING
+from swiftrnn.tasks.tagging.find import NBest, find, work
+from swiftrnn.tasks.text import Text
 
 
 @dataclass(frozen=True)
-class Config(entities.Settings):
-    """The paper's sizes; what is trained how is ours."""
+class Config(train.Settings):
+    """The paper's sizes; the training is ours."""
 
+    # recurrent layer over words and over characters
     layer: Literal["lstm", "gru", "sru", "qrnn", "mingru", "minlstm", "rglru", "hgrn"] = "sru"
-    depth: limits.Depth = 1  # layers of words on top of each other
-    hidden: limits.Size = 100  # of the layer of words, in each direction
-    # of the vector of a word; with --vectors, that of theirs
+    depth: limits.Depth = 1  # stacked layers over words
+    hidden: limits.Size = 100  # hidden size of the layer over words, in each direction
+    # size of a word embedding; with --vectors, theirs
     word_size: Annotated[limits.Size, limits.Without("vectors")] = 100
-    # of the vector of a character; 0 leaves characters out
+    # size of a character embedding; 0 leaves characters out
     char_size: Annotated[int, limits.Range(0, 65_536)] = 25
-    # of the layer of characters, in each direction
+    # hidden size of the layer over characters, in each direction
     char_hidden: Annotated[limits.Size, limits.With("char_size")] = 25
-    # layers of characters on top of each other
+    # stacked layers over characters
     char_depth: Annotated[limits.Depth, limits.With("char_size")] = 1
-    # longest run of characters that has a vector of its own; theirs: 1
+    # longest character n-gram that has an embedding (paper: 1)
     char_ngrams: Annotated[int, limits.Range(1, 64), limits.With("char_size")] = 1
-    bigrams: bool = False  # a word's vector also depends on the one before; for Chinese characters
-    crf: bool = True  # score sequences of tags as a whole; else each tag by itself
-    replaced: limits.Share = 0.5  # of the sights of a word seen once: it stands for the unknown
-    # of the layer's input and, ours, its output; one choice for a sentence
-    dropout: limits.Dropout = 0.5
+    bigrams: bool = False  # embed each word together with the one before; for Chinese characters
+    crf: bool = True  # a CRF on top; without it each tag is chosen by itself
+    # probability that a word seen once is replaced by the unknown word in training
+    replaced: limits.Share = 0.5
+    dropout: limits.Dropout = 0.5  # variational dropout of the layer's input and, ours, output
 
 
 SMOKE = Config(made_up=True, epochs=3, hidden=32, word_size=32, batch_size=16)
-BIOMEDICAL = Config(data="bc5cdr", learning_rate=1e-2, epochs=8)
+BIOMEDICAL = Config(data="bc5cdr", learning_rate=1e-2, epochs=8, control=True)
 CHINESE = Config(data="weibo-ner", char_size=0, bigrams=True, dropout=0.3, epochs=8)
-SIZES = ("depth", "hidden", "word_size", "char_size", "char_hidden", "char_depth")  # of the model
-CLAIMS = {"conll03_f1": 90.94, "conll03_f1_without_vectors": 83.63}  # theirs, on other data
 
 
-def run(config: Config, out: Path) -> dict[str, float]:
+TASK = Task(
+    Text(), Spans(), find, NBest, graph, shows=(Alternatives(),), work=work, verb="Find names",
+    scoring=SCORING,
+)  # fmt: skip
+
+
+def run(config: Config, out: RunFolder) -> Result:
     """Train, then measure the epoch that was best on valid on the test part, once."""
-    return entities.run("ner_crf", Tagger, config, out)
+    return train.run(Tagger, config, out)
 
 
-def load(config: Config, out: Path) -> Tagger:
-    """Read a trained tagger; nothing in the files can run."""
-    return entities.load(Tagger, config, out)
+def build(config: Config, vocabulary: dict[str, Any]) -> Tagger:
+    """An untrained model."""
+    return train.build(Tagger, config, train.vocabulary_of(vocabulary))

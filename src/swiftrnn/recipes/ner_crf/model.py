@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
-from swiftrnn.data.entities import Tagged
-from swiftrnn.data.sentences import TagVocabulary
-from swiftrnn.data.tags import Span, may_follow, spans
-from swiftrnn.training.entities import falling_adamw, mean_over_words
+from swiftrnn.data.tagged.sentences import TagVocabulary
+from swiftrnn.data.tagged.tags import Span, may_follow, spans
+from swiftrnn.tasks.tagging.find import Tagged
+from swiftrnn.tasks.tagging.train import falling_adamw, mean_over_words
 
 
 def allowed(names: list[str]) -> swift.Allowed:
@@ -128,7 +128,7 @@ class Tagger(L.LightningModule):
         p = emissions.softmax(-1).gather(2, path[..., None])[..., 0]
         return [float(p[first:end, b].prod()) for b, first, end in places]
 
-    def readings(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
+    def n_best(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
         """Of each sentence the n likeliest readings; without a CRF only the first."""
         lengths = batch["lengths"]
         if self.crf is None:

@@ -23,7 +23,7 @@ class Tags(nn.Module):
         return self.model.decode(dict(zip(INPUTS, given, strict=True)))[1]
 
 
-def exported(model: Tagger) -> tuple[nn.Module, list[tuple[Tensor, ...]]]:
+def graph(model: Tagger) -> tuple[nn.Module, list[tuple[Tensor, ...]]]:
     """What `swiftrnn export` writes, and examples of its inputs, whose sizes stay free.
 
     The first has many of everything, and no two sizes alike, so that none of them is fixed; in the

@@ -5,58 +5,63 @@ Differs: whole batches at once; AdamW for SGD; a beam; an entity cannot have gap
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from swiftrnn import limits
-from swiftrnn.data.entities import predict as predict
-from swiftrnn.data.entities import readings as readings
+from swiftrnn.recipes.ner_stack_lstm.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.ner_stack_lstm.model import Chunker
-from swiftrnn.training import entities
-from swiftrnn.training.entities import ADDED as ADDED
-from swiftrnn.training.entities import WEIGHTS as WEIGHTS
+from swiftrnn.runs import limits
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.runs.results import Result
+from swiftrnn.tasks import Task
+from swiftrnn.tasks.spans import Alternatives, Spans
+from swiftrnn.tasks.tagging import train
+from swiftrnn.tasks.tagging.evaluate import SCORING
+from swiftrnn.tasks.tagging.find import NBest, find, work
+from swiftrnn.tasks.text import Text
 
 
 @dataclass(frozen=True)
-class Config(entities.Settings):
-    """The sizes of the paper and of its code; what is trained how is ours."""
+class Config(train.Settings):
+    """The sizes of the paper and of the authors' code; the training is ours."""
 
+    # recurrent layer of the stack, words, outputs and actions
     layer: Literal["lstm", "gru", "sru", "qrnn", "mingru", "minlstm", "rglru", "hgrn"] = "sru"
-    depth: limits.Depth = 2  # layers of stack, words, outputs and actions on top of each other
-    hidden: limits.Size = 100  # of each of them
-    # of the vector of a word; with --vectors, that of theirs
+    depth: limits.Depth = 2  # stacked layers of each of them
+    hidden: limits.Size = 100  # hidden size of each of them
+    # size of a word embedding; with --vectors, theirs
     word_size: Annotated[limits.Size, limits.Without("vectors")] = 100
-    # of the vector of a character; 0 leaves characters out
+    # size of a character embedding; 0 leaves characters out
     char_size: Annotated[int, limits.Range(0, 65_536)] = 25
-    # of the layer of characters, in each direction; theirs: 50
+    # hidden size of the layer over characters, in each direction (paper: 50)
     char_hidden: Annotated[limits.Size, limits.With("char_size")] = 25
-    # layers of characters on top of each other; theirs: 2
+    # stacked layers over characters (paper: 2)
     char_depth: Annotated[limits.Depth, limits.With("char_size")] = 1
-    # longest run of characters that has a vector of its own; theirs: 1
+    # longest character n-gram that has an embedding (paper: 1)
     char_ngrams: Annotated[int, limits.Range(1, 64), limits.With("char_size")] = 1
-    input_size: limits.Size = 100  # of a word as stack, outputs and words to come see it
-    action_size: limits.Size = 16  # of the vector of an action
-    replaced: limits.Share = (
-        0.5  # of the sights of a word seen once: it stands for the unknown; theirs: 0.2
-    )
-    dropout: limits.Dropout = 0.3  # of the words, one choice for a sentence, and of the state
-    # ways that are followed at a time; ours; theirs: 1
-    beam: Annotated[int, limits.Range(1, 1024)] = 4
+    input_size: limits.Size = 100  # size of a word as the stack, outputs and words to come see it
+    action_size: limits.Size = 16  # size of an action embedding
+    # probability that a word seen once is replaced by the unknown word in training (paper: 0.2)
+    replaced: limits.Share = 0.5
+    dropout: limits.Dropout = 0.3  # variational dropout of words, and dropout of the state
+    beam: Annotated[int, limits.Range(1, 1024)] = 4  # beam size (paper: 1)
 
 
 SMOKE = Config(made_up=True, epochs=4, depth=1, hidden=32, word_size=32, input_size=32,
                batch_size=16, learning_rate=1e-2, beam=2)  # fmt: skip
-BIOMEDICAL = Config(data="bc5cdr", learning_rate=1e-2, epochs=8)
-SIZES = ("depth", "hidden", "word_size", "char_size", "char_hidden", "char_depth", "input_size",
-         "action_size")  # fmt: skip
-CLAIMS = {"conll03_f1": 90.33, "conll03_f1_without_vectors": 80.88}  # theirs, on other data
+BIOMEDICAL = Config(data="bc5cdr", learning_rate=1e-2, epochs=8, control=True)
 
 
-def run(config: Config, out: Path) -> dict[str, float]:
+TASK = Task(
+    Text(), Spans(), find, NBest, shows=(Alternatives(),), work=work, verb="Find names",
+    scoring=SCORING,
+)  # fmt: skip
+
+
+def run(config: Config, out: RunFolder) -> Result:
     """Train, then measure the epoch that was best on valid on the test part, once."""
-    return entities.run("ner_stack_lstm", Chunker, config, out)
+    return train.run(Chunker, config, out)
 
 
-def load(config: Config, out: Path) -> Chunker:
-    """Read a trained chunker; nothing in the files can run."""
-    return entities.load(Chunker, config, out)
+def build(config: Config, vocabulary: dict[str, Any]) -> Chunker:
+    """An untrained model."""
+    return train.build(Chunker, config, train.vocabulary_of(vocabulary))

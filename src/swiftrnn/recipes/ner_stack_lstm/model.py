@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
-from swiftrnn.data.entities import Tagged
-from swiftrnn.data.sentences import TagVocabulary
-from swiftrnn.data.tags import Span, to_tags
-from swiftrnn.training.entities import falling_adamw, mean_over_words
+from swiftrnn.data.tagged.sentences import TagVocabulary
+from swiftrnn.data.tagged.tags import Span, to_tags
+from swiftrnn.tasks.tagging.find import Tagged
+from swiftrnn.tasks.tagging.train import falling_adamw, mean_over_words
 
 
 class Chunker(L.LightningModule):
@@ -102,7 +102,7 @@ class Chunker(L.LightningModule):
             found.append(Tagged(to_tags(list(spans), n, "IOBES"), spans))
         return found
 
-    def readings(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
+    def n_best(self, batch: dict[str, Tensor], n: int) -> list[list[tuple[float, list[Span]]]]:
         """Of each sentence the n likeliest readings that a beam as wide finds."""
         every = self.chunker.n_best(self(batch), batch["lengths"], max(n, self.beam))
         return [

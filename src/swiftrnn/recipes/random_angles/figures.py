@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from swiftrnn.analysis.angles import angle, draw
-from swiftrnn.training import folder
-from swiftrnn.training.report import STYLES
+from swiftrnn.analysis.samples.angles import angle, draw
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
 
 
 def picture(config: Any, found: Mapping[str, float], shown: Mapping[str, Any], out: Path) -> Path:
     """Densities by dimension, spread against dimension, and angles of the first images."""
-    folder.needs_extra("random_angles", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 3.9), layout="constrained")
@@ -49,7 +49,7 @@ def spread(axes: Any, dimensions: tuple[int, ...], found: Mapping[str, float]) -
 def of_images(
     axes: Any, name: str, angles: Mapping[str, np.ndarray], found: Mapping[str, float]
 ) -> None:
-    """Angles between images beside those of random directions in as many dimensions."""
+    """Angles between images; of centred ones beside random directions of equal spread."""
     degrees = np.linspace(0, 180, 721)
     pixels, top = found[f"{name}_pixels"], 0.0
     for (way, theta), (color, _) in zip(angles.items(), STYLES[2:], strict=False):
@@ -57,6 +57,8 @@ def of_images(
         density, edges = np.histogram(np.degrees(theta), bins=60, range=(0, 180), density=True)
         top = max(top, density.max())
         axes.stairs(density, edges, color=color, fill=True, alpha=0.35, label=f"images, {way}")
+        if way == "raw":  # they share a direction, so that no dimension has angles like theirs
+            continue
         label = f"random, n = {n:.3g}, as {way}"
         axes.plot(
             degrees, angle.pdf(np.radians(degrees), n) * np.pi / 180, color=color, label=label

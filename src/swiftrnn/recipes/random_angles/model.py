@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from swiftrnn.analysis.angles import angle, angle_between
-from swiftrnn.analysis.isotropy import effective_dimension, isotropy_test
+from swiftrnn.analysis.samples.angles import angle, angle_between
+from swiftrnn.analysis.samples.isotropy import effective_dimension, isotropy_test
 from swiftrnn.data import images
 
 CHUNK = 2**21  # numbers sampled at a time

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from swiftrnn.recipes.sgdr.model import schedule_of
-from swiftrnn.training import folder
-from swiftrnn.training.report import STYLES
+from swiftrnn.report.plots import STYLES
+from swiftrnn.runs import folder
 
 FINE = 20  # points of a rate's curve in an epoch
 
@@ -21,7 +21,7 @@ def curves(errors: Mapping[str, Sequence[float]], epochs: int, path: Path) -> Pa
     Returns:
         The file.
     """
-    folder.needs_extra("sgdr", "report", "matplotlib")
+    folder.needs_extra("a picture", "report", "matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -11,14 +11,15 @@ import torch
 from lightning import seed_everything
 from torch import nn
 
-from swiftrnn import limits
 from swiftrnn.data import images
 from swiftrnn.data.images import Images
-from swiftrnn.training import classify, folder, weights
-from swiftrnn.training.classify import Classifier, convolutional, perceptron
-from swiftrnn.training.decay import groups
-from swiftrnn.training.grid import folder_of
-from swiftrnn.training.schedule import Drops, Restarts, Schedule, cosine
+from swiftrnn.runs import folder, limits
+from swiftrnn.tasks import image_classification as classify
+from swiftrnn.tasks.image_classification import Classifier, convolutional, perceptron
+from swiftrnn.training import weights
+from swiftrnn.training.sweep.grid import folder_of
+from swiftrnn.training.techniques.decay import groups
+from swiftrnn.training.techniques.schedule import Drops, Restarts, Schedule, cosine
 
 LAST = "last.safetensors"
 Scheduled = Literal["fixed", "drops", "cosine", "restarts", "restarts_short"]

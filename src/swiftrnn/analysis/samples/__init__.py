@@ -1,0 +1,1 @@
+"""Instruments for samples: arrays in, numbers out."""

@@ -1,0 +1,1 @@
+"""Data sets: which there are, and how they come here."""

@@ -1,0 +1,111 @@
+"""What the paper claims, and when we say that we see it."""
+
+from swiftrnn.runs.claims import Claim, Formula, above, below, difference, value
+
+FEATURES = Formula(
+    ("accuracy_hsic_hidden_format", "baseline_random_hidden_format"),
+    lambda trained, random: (100 - trained) / (100 - random),
+)
+CLAIMS = (
+    Claim(
+        "Layers trained apart by HSIC come close to back-propagation on MNIST",
+        "figure 4",
+        difference("accuracy_backprop", "accuracy_hsic_argmax"),
+        below(1.5),
+        paper=0.93,
+        why="points of test accuracy behind, class = most active unit",
+        after=True,
+    ),
+    Claim(
+        "Layers trained apart by HSIC come close to back-propagation on Fashion-MNIST",
+        "figure 4",
+        difference("accuracy_backprop", "accuracy_hsic_argmax"),
+        below(1.5),
+        paper=0.89,
+        why="points of test accuracy behind, class = most active unit",
+        preset="fashion",
+        after=True,
+    ),
+    Claim(
+        "A trained linear layer on top of layers trained by HSIC improves them further",
+        "abstract, figure 5",
+        difference("accuracy_hsic_format", "accuracy_hsic_argmax"),
+        above(0.0),
+        why="points of test accuracy, linear layer - most active unit",
+        after=True,
+    ),
+    Claim(
+        "A trained linear layer on top of layers trained by HSIC improves them further",
+        "abstract, figure 5",
+        difference("accuracy_hsic_format", "accuracy_hsic_argmax"),
+        above(0.0),
+        why="points of test accuracy, linear layer - most active unit",
+        preset="fashion",
+        after=True,
+    ),
+    Claim(
+        "Layers trained by HSIC are far better than random ones",
+        "our baseline",
+        FEATURES,
+        below(0.8),
+        why="test error of a linear layer on the last wide layer, trained / random",
+        after=True,
+    ),
+    Claim(
+        "Layers trained by HSIC are far better than random ones",
+        "our baseline",
+        FEATURES,
+        below(0.8),
+        why="test error of a linear layer on the last wide layer, trained / random",
+        preset="fashion",
+        after=True,
+    ),
+    Claim(
+        "Layers trained by HSIC on random labels learn nothing",
+        "our control",
+        value("control_random_labels"),
+        below(20.0),
+        why="percent right; guessing is 10",
+        after=True,
+    ),
+    Claim(
+        "Layers trained by HSIC on random labels learn nothing",
+        "our control",
+        value("control_random_labels"),
+        below(20.0),
+        why="percent right; guessing is 10",
+        preset="fashion",
+        after=True,
+    ),
+    Claim(
+        "Layers trained apart by HSIC come close to back-propagation on CIFAR-10",
+        "figure 4",
+        None,
+        paper=1.35,
+        why="left out: grey images only",
+    ),
+    Claim(
+        "HSIC trains very deep networks without skip connections",
+        "abstract",
+        None,
+        why="only four layers are run",
+    ),
+    Claim(
+        "The longer the training by HSIC, the better the linear layer on top",
+        "figure 5",
+        None,
+        why="only five epochs are run",
+    ),
+    Claim(
+        "Wider layers, and kernels of several widths together, are better",
+        "figure 6",
+        None,
+        why="left out: one width, one kernel",
+    ),
+    Claim(
+        "Residual networks learn faster by HSIC than by back-propagation, at first",
+        "figure 7",
+        None,
+        why="left out: no convolutions",
+    ),
+)

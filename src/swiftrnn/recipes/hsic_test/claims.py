@@ -1,0 +1,90 @@
+"""What the paper claims, and when we say that we see it."""
+
+from swiftrnn.runs.claims import Claim, above, below, between, difference, highest, ratio, value
+
+CLAIMS = (
+    Claim(
+        "By permutations, the test calls independent pairs dependent as seldom as it should",
+        "section 3",
+        value("level_permutation"),
+        between(0.035, 0.065),
+        paper=0.05,
+        why="share of 2,000 independent pairs called dependent at a level of 0.05",
+        after=True,
+    ),
+    Claim(
+        "By a gamma approximation, the test is wrong on independent pairs as seldom as it should",
+        "section 3",
+        value("level_gamma"),
+        between(0.035, 0.065),
+        paper=0.05,
+        why="share of 2,000 independent pairs called dependent at a level of 0.05",
+        after=True,
+    ),
+    Claim(
+        "The test finds dependence where there is no correlation",
+        "section 2",
+        value("power_gamma"),
+        above(0.7),
+        why="share of 300 noisy circles called dependent at a level of 0.05",
+        after=True,
+    ),
+    Claim(
+        "The gamma approximation is as powerful as permutations",
+        "section 4",
+        difference("power_gamma", "power_permutation"),
+        between(-0.05, 0.05),
+        why="share of circles found, gamma - permutations",
+        after=True,
+    ),
+    Claim(
+        "The unbiased estimate of HSIC is 0 for independent pairs",
+        "equation 4",
+        ratio("mean_unbiased", "mean_unbiased_standard_error"),
+        between(-3.0, 3.0),
+        why="mean over 2,000 pairs / its standard error",
+        after=True,
+    ),
+    Claim(
+        "In a table the test finds all pairs of columns that depend on one another",
+        "our addition",
+        highest("p_number_square", "p_circle_x_circle_y", "p_circle_x_side"),
+        below(0.05),
+        why="largest p-value of the three pairs, corrected for all 21",
+        after=True,
+    ),
+    Claim(
+        "Correlation does not find dependence on a noisy circle",
+        "our baseline",
+        value("baseline_power_correlation"),
+        below(0.1),
+        why="share of circles called dependent at a level of 0.05",
+        after=True,
+    ),
+    Claim(
+        "In a table with shuffled columns the test finds at most one pair of 21",
+        "our control",
+        value("control_dependent_pairs_shuffled"),
+        below(1.5),
+        why="pairs found; by its level none in 95 % of runs",
+        after=True,
+    ),
+    Claim(
+        "The test beats those by contingency tables and functional correlation",
+        "abstract, section 4",
+        None,
+        why="left out: these tests, rotated mixtures",
+    ),
+    Claim(
+        "The test tells whether texts are translations of one another",
+        "abstract, section 4",
+        None,
+        why="left out: kernels of text",
+    ),
+    Claim(
+        "The cost of the test grows with the square of the sample size",
+        "abstract",
+        None,
+        why="no times are recorded",
+    ),
+)

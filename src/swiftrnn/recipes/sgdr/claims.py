@@ -1,0 +1,118 @@
+"""What the paper claims, and when we say that we see it."""
+
+from swiftrnn.runs.claims import Claim, Formula, above, below, ratio, value
+
+CLAIMS = (
+    Claim(
+        "With warm restarts a network is as good as with step decay 2 to 4 times sooner",
+        "sections 1 and 4.2, figure 2",
+        Formula(
+            ("speedup_restarts", "speedup_restarts_short", "speedup_drops"),
+            lambda long, short, drops: max(long, short) / drops,
+        ),
+        above(2.0),
+        paper=2.0,
+        why="epochs to the final error of step decay: its own / of restarts; 0: never",
+        after=True,
+    ),
+    Claim(
+        "Warm restarts in a few long cycles end better than step decay",
+        "table 1",
+        ratio("error_restarts", "error_drops"),
+        below(1.0),
+        paper=0.976,
+        why="test error of 3 cycles / of step decay; theirs on CIFAR-10",
+        after=True,
+    ),
+    Claim(
+        "Warm restarts with a short first cycle end better than step decay",
+        "table 1",
+        ratio("error_restarts_short", "error_drops"),
+        below(1.0),
+        paper=0.990,
+        why="test error of 6 cycles / of step decay; theirs on CIFAR-10",
+        after=True,
+    ),
+    Claim(
+        "A single cosine ends better than step decay",
+        "table 1",
+        ratio("error_cosine", "error_drops"),
+        below(1.0),
+        paper=0.935,
+        why="test error of one cosine / of step decay; theirs on CIFAR-10",
+        after=True,
+    ),
+    Claim(
+        "A single cosine ends better than warm restarts",
+        "table 1",
+        Formula(
+            ("error_cosine", "error_restarts", "error_restarts_short"),
+            lambda cosine, long, short: cosine / min(long, short),
+        ),
+        below(1.0),
+        paper=0.958,
+        why="test error of one cosine / of better restarts; theirs on CIFAR-10",
+        after=True,
+    ),
+    Claim(
+        "Step decay ends better than a fixed learning rate",
+        "Loshchilov and Hutter (2019), figure 1",
+        ratio("error_drops", "error_fixed"),
+        below(1.0),
+        why="test error of step decay / of a fixed rate; theirs with Adam",
+        after=True,
+    ),
+    Claim(
+        "Warm restarts end better than a fixed learning rate",
+        "our baseline",
+        Formula(
+            ("error_restarts", "error_restarts_short", "error_fixed"),
+            lambda long, short, fixed: max(long, short) / fixed,
+        ),
+        below(1.0),
+        why="test error of worse restarts / of a fixed rate",
+        after=True,
+    ),
+    Claim(
+        "Networks trained with warm restarts are far better than the nearest class mean",
+        "our baseline",
+        ratio("error_restarts", "baseline_nearest_mean"),
+        below(0.8),
+        why="test error of restarts / of nearest class means",
+        after=True,
+    ),
+    Claim(
+        "A network trained on random labels learns nothing",
+        "our control",
+        value("control_random_labels"),
+        above(80.0),
+        why="validation error, percent; guessing is 90",
+        after=True,
+    ),
+    Claim(
+        "Networks are good at the end of each cycle, so training may stop at any of them",
+        "section 4.2, figure 2",
+        None,
+        why="errors on the way are drawn, not recorded",
+    ),
+    Claim(
+        "An ensemble of the networks at the ends of cycles is better still",
+        "section 4.3, table 2",
+        None,
+        paper=0.871,
+        why="left out: ensembles",
+    ),
+    Claim(
+        "Warm restarts also help on brain signals and on small images of ImageNet",
+        "sections 4.4 and 4.5",
+        None,
+        why="left out: other data",
+    ),
+    Claim(
+        "AdamW with warm restarts is as good up to 10 times sooner",
+        "Loshchilov and Hutter (2019), section 4.4",
+        None,
+        paper=10.0,
+        why="left out: restarts of SGD alone",
+    ),
+)

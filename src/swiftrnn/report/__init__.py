@@ -1,0 +1,1 @@
+"""Pages and plots, one look for all."""

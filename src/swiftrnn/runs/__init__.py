@@ -1,0 +1,1 @@
+"""Run folders, settings, claims and verdicts, results, the machine; knows no recipe."""

@@ -1,0 +1,1 @@
+"""Finding what has a name in sentences: all that its recipes share."""

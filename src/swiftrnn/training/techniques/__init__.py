@@ -1,0 +1,1 @@
+"""Parts of training that any loop can use, each by itself."""
