@@ -34,7 +34,7 @@ class Vocabulary:
     @property
     def other(self) -> int:
         """The number of a word that is not among `words`."""
-        return 0
+        return len(self) - 1 if self.left_out else 0
 
     @classmethod
     def of_words(cls, text: bytes, min_count: int = 1, most: int = 0) -> "Vocabulary":
