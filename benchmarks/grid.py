@@ -166,6 +166,25 @@ def means(results: Results) -> str:
     return text
 
 
+def lead(results: Results) -> str:
+    """What the whole list says, in a sentence or two."""
+    found = {name: ratios(results, LSTM, name, "step") for name in (*bench.OURS, *bench.MORE)}
+    if not found["SRU"]:
+        return ""
+    times = [
+        f"{name} {mean(list(each.values())):.1f} times ({min(each.values()):.1f} to "
+        f"{max(each.values()):.1f})"
+        for name, each in found.items()
+    ]
+    slower = {n: sum(v * NOISE < 1 for v in each.values()) for n, each in found.items()}
+    lost = ", ".join(f"{name} at {count}" for name, count in slower.items() if count)
+    return (
+        f"**A training step is faster than that of `nn.LSTM`** by, as the geometric mean over "
+        f"{len(found['SRU'])} sizes (smallest to largest): {', '.join(times)}. Sizes where it is "
+        f"slower by more than 5 %: {lost or 'none'}."
+    )
+
+
 def every_cell(results: Results) -> str:
     """LSTM's time over each layer's, cell by cell."""
     lines = []

@@ -1,6 +1,6 @@
-"""Draws the picture of the README from the recorded results: docs/pictures/overview.png.
+"""Draws the pictures of README and docs from the recorded results.
 
-python benchmarks/picture.py
+python benchmarks/picture.py    writes docs/pictures/overview.png and docs/pictures/speedups.png
 """
 
 import statistics
@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import grid
 import quality
 import rows
 from matplotlib.figure import Figure
 from rows import Results, caption
 
+from swiftrnn.bench import MORE
+from swiftrnn.bench import OURS as COMPARED
 from swiftrnn.compare.show import NAMES
 from swiftrnn.runs.files import whole
 
-OUT = Path(__file__).parent.parent / "docs" / "pictures" / "overview.png"
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 MACHINE = "amd-epyc-2-cores"
 EQUAL, RAGGED = (32, 256, 512), (16, 512, 256)  # B, T, H
-OURS, OTHERS = "#1f6fb2", "#9aa5b1"
+OURS, OTHERS, SLOWER = "#1f6fb2", "#9aa5b1", "#c0392b"
 STEPS = ("MinGRU", "SRU", "QRNN", "nn.Conv1d k3", "nn.LSTM", "nn.GRU")
 LENGTHS = {"MinGRU": "MinGRU", "SRU": "SRU", "QRNN": "QRNN", "nn.GRU": "nn.GRU, packed",
            "nn.LSTM": "nn.LSTM, packed"}  # fmt: skip
@@ -74,14 +77,43 @@ def draw(results: Results, tuned: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def speedups(results: Results) -> Figure:
+    """How many times faster than nn.LSTM a training step is, at every size; the mean is a line."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    axes = figure.subplots()
+    names = [*COMPARED, *MORE]
+    for i, name in enumerate(names):
+        found = sorted(grid.ratios(results, grid.LSTM, name, "step").values())
+        colors = [OURS if value * grid.NOISE >= 1 else SLOWER for value in found]
+        spread = [i + 0.5 * (k / max(1, len(found) - 1) - 0.5) for k in range(len(found))]
+        axes.scatter(spread, found, s=14, color=colors)
+        mean = grid.mean(found)
+        axes.plot([i - 0.35, i + 0.35], [mean, mean], color="black", linewidth=1)
+        axes.text(i + 0.37, mean, f"{mean:.1f}", va="center", fontsize=9)
+    axes.axhline(1, color=OTHERS, linestyle="--", linewidth=1)
+    axes.text(-0.48, 1.02, "nn.LSTM", color="#5f6b78", va="bottom", fontsize=9)
+    axes.set_xlim(-0.5, len(names) - 0.3)
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xticks(range(len(names)), names)
+    title = (
+        f"Training step: every dot is one of {len(grid.CELLS)} sizes, the line their geometric mean"
+    )
+    dress(axes, title, "")
+    axes.set_ylabel("speed-up over nn.LSTM, higher is better", fontsize=9)
+    return figure
+
+
 def main() -> None:
     everything = rows.read(rows.RESULTS / f"{MACHINE}.csv")
     results = Results([row for row in everything if row.threads == row.cores])
     tuned = quality.read(rows.RESULTS / f"quality-{MACHINE}.json")
-    with whole(OUT) as part:
-        draw(results, tuned).savefig(part, format="png", dpi=130)
+    pictures = {"overview.png": draw(results, tuned), "speedups.png": speedups(results)}
+    for name, figure in pictures.items():
+        with whole(PICTURES / name) as part:
+            figure.savefig(part, format="png", dpi=130)
     shown = [results.get("layer", name, "step", EQUAL, "float32") for name in STEPS]
-    print(f"{OUT}: {caption([row for row in shown if row])}")
+    print(f"{', '.join(pictures)}: {caption([row for row in shown if row])}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 import rows
 from epochs import epochs
 from gpu import asked, everything
-from grid import every_cell, means
+from grid import every_cell, lead, means
 from large_hsic import large_hsic
 from lengths import ragged
 from parallel import crossover
@@ -239,7 +239,7 @@ NOT_MEASURED = {
         ("headline", "products", "targets"), "`python benchmarks/layers.py --headline`"
     ),
     **dict.fromkeys(("grid", "streams"), "`python benchmarks/layers.py`"),
-    **dict.fromkeys(("means", "cells"), "`python benchmarks/grid.py`"),
+    **dict.fromkeys(("lead", "means", "cells"), "`python benchmarks/grid.py`"),
     "parallel": "`python benchmarks/parallel.py`",
     "lengths": "`python benchmarks/lengths.py`",
     "epochs": "`python benchmarks/epochs.py`",
@@ -257,6 +257,7 @@ NOT_MEASURED = {
     "recipes": "`swiftrnn run RECIPE --seeds 3 --record`",
 }
 TABLES: dict[str, Callable[[Results], str]] = {
+    "lead": lead,
     "headline": headline,
     "kernels": kernels,
     "products": products,
