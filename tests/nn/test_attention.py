@@ -1,13 +1,18 @@
 """Attention: against its definition, against torch's, and under padding."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.checkpoint import checkpoint
 
 from swiftrnn.nn import Attention, MultiHeadAttention
 from swiftrnn.nn.attention import SCORES
+from swiftrnn.ops._plain import hooked
 
 kinds = pytest.mark.parametrize("score", SCORES)
 
@@ -206,3 +211,34 @@ def test_dropout_of_weights_is_for_training():
 def test_what_makes_no_sense_is_refused(make, error, said):
     with pytest.raises(error, match=said):
         make()
+
+
+@pytest.mark.parametrize("make", [lambda: MultiHeadAttention(6, 2), lambda: Attention(6, 6)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_hooks_on_saved_tensors_may_give_other_strides(make, turned):
+    attention, x = make().double(), torch.randn(5, 3, 6, dtype=torch.float64, requires_grad=True)
+
+    def given_back(saved):
+        if turned and saved.dim() > 1:
+            return saved.transpose(-1, -2).contiguous().transpose(-1, -2)
+        return saved
+
+    def gradients(hooks):
+        with hooks:
+            found = attention(x, attention.memory(x, lengths=torch.tensor([5, 2, 4])))
+        found = found if isinstance(found, torch.Tensor) else found[0]
+        return torch.autograd.grad(found.sin().sum(), [x, *attention.parameters()])
+
+    plain = gradients(nullcontext())
+    hooked = gradients(saved_tensors_hooks(lambda saved: saved, given_back))
+    for a, b in zip(plain, hooked, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_checkpoint_takes_the_fused_kernel():
+    seen = []
+    with saved_tensors_hooks(lambda saved: saved, lambda saved: saved):
+        seen.append(hooked())
+    checkpoint(lambda x: seen.append(hooked()) or x * 2, torch.ones(2, requires_grad=True),
+               use_reentrant=False).sum().backward()  # fmt: skip
+    assert (seen[0], {*seen[1:]}, hooked()) == (True, {False}, False)

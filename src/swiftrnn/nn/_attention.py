@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from swiftrnn.nn._ends import Ends
-from swiftrnn.ops._plain import transformed
+from swiftrnn.ops._plain import hooked, transformed
 
 
 class Memory(NamedTuple):
@@ -54,10 +54,18 @@ def attend(
     """Attention of q (T, B, P) over k and v (S, B, P), by heads; (T, B, P)."""
     q, k, v = (x.unflatten(-1, (heads, -1)).permute(1, 2, 0, 3) for x in (q, k, v))
     mask = None if open_ is None else open_[:, None]
-    plainly = sdpa_kernel(SDPBackend.MATH) if transformed() else nullcontext()
-    with plainly:  # vmap and second gradients know no other
-        found = nn.functional.scaled_dot_product_attention(q, k, v, mask, dropout)
-    return found.permute(2, 0, 1, 3).flatten(2)
+    return of_heads(q, k, v, mask, dropout).permute(2, 0, 1, 3).flatten(2)
+
+
+def of_heads(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    """As `nn.functional.scaled_dot_product_attention`, of q (B, heads, T, P).
+
+    vmap and second gradients know torch's plain form alone; backward of the fused ones takes saved
+    tensors for laid out as they were, which those from a hook on saved tensors need not be.
+    """
+    plainly = sdpa_kernel(SDPBackend.MATH) if transformed() or hooked() else nullcontext()
+    with plainly:
+        return nn.functional.scaled_dot_product_attention(q, k, v, mask, dropout)
 
 
 def remember(rows: Tensor, T: int, memory: Memory, ends: Ends, reach: int | None) -> Memory:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swiftrnn.nn._attention import of_heads
 from swiftrnn.nn._options import at_least, probability
 
 SCORES = ("dot", "general", "additive")
@@ -218,9 +219,7 @@ class MultiHeadAttention(nn.Module):
         none = None if open_ is None else ~open_.any(-1, keepdim=True)
         if none is not None:  # a softmax over nothing is nan: look at all, and clear it below
             open_ = open_ | none  # pyright: ignore
-        found = nn.functional.scaled_dot_product_attention(
-            *heads, attn_mask=open_, dropout_p=self.dropout if self.training else 0.0
-        )
+        found = of_heads(*heads, open_, self.dropout if self.training else 0.0)
         if none is not None:
             found = torch.where(none, 0, found)
         return self.output(found.permute(2, 0, 1, 3).flatten(2))

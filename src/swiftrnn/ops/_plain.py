@@ -55,6 +55,14 @@ def transformed() -> bool:
     )
 
 
+def hooked() -> bool:
+    """Whether hooks may give back other strides for saved tensors; those of checkpoints do not."""
+    if torch.compiler.is_compiling():
+        return False
+    hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)  # pyright: ignore
+    return bool(hooks) and hooks[0].__module__ != "torch.utils.checkpoint"
+
+
 def traced() -> bool:
     """Whether torch.jit.trace writes down what is done, once and for all sizes."""
     return torch._C._get_tracing_state() is not None
