@@ -11,7 +11,7 @@ from torch import nn
 
 from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, SRUPlusPlus
 from swiftrnn.nn.attention import Memory
-from swiftrnn.nn.decoding import beam_search, greedy, narrowed, reorder, sample
+from swiftrnn.nn.decoding import PerInput, beam_search, greedy, narrowed, reorder, sample
 from swiftrnn.nn.rules import Automaton, Rules
 
 END = 0
@@ -304,6 +304,34 @@ def test_states_of_every_layer_follow_their_hypotheses(make):
                 odds = writer(tokens, own)[0][:, 0].log_softmax(-1)
             wanted = odds[range(len(tokens)), [*one.tokens, END]].sum().item()
             assert one.log_probability == pytest.approx(wanted, abs=1e-9)
+
+
+@settings(max_examples=30)
+@given(seeds, st.integers(1, 4), st.integers(1, 4))
+def test_what_inputs_share_is_theirs_however_many_are_followed(seed, beam, B):
+    """The scores depend on the input by a table of each, once copied and once shared."""
+    toy = Toy(seed, bias=0.5)
+    tables = torch.randn(3, B, 4, generator=torch.Generator().manual_seed(seed)).double()
+
+    def copied(tokens, state):
+        scores, kept = toy.step(tokens, state[0])
+        return scores + state[1].sum(0), (kept, state[1])
+
+    def shared(tokens, state):
+        scores, kept = toy.step(tokens, state[0])
+        table = state[1].value
+        folded = PerInput.fold(scores, table.shape[1]) + table.sum(0)
+        return PerInput.unfold(folded), (kept, state[1])
+
+    rules = Rules(END, 5)
+    both = [
+        beam_search(step, (toy.state(B), of), start(B), rules, beam, min(2, beam), 0.6)
+        for step, of in ((copied, tables), (shared, PerInput(tables)))
+    ]
+    assert both[0] == both[1]
+    assert greedy(copied, (toy.state(B), tables), start(B), rules) == greedy(
+        shared, (toy.state(B), PerInput(tables)), start(B), rules
+    )
 
 
 def test_a_memory_is_reordered_too_and_what_is_no_state_is_refused():

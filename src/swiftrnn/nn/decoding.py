@@ -3,7 +3,8 @@
 What is decoded is a function, `step(tokens, state)`: the last token of each hypothesis (N,) and a
 state to scores of what follows (N, V), in any normalization, and the state after it. A state is a
 tensor, a tuple, list or dict of states, or anything with `map`; the batch is dimension 1 of every
-tensor, as in all recurrent layers here and in torch.nn, and in `nn.attention.Memory`.
+tensor, as in all recurrent layers here and in torch.nn, and in `nn.attention.Memory`. What is the
+same for all hypotheses of an input, and large, such as what is attended to, comes as `PerInput`.
 """
 
 import math
@@ -34,24 +35,64 @@ class Decoded:
     score: float
 
 
-def reorder(state: Any, index: Tensor) -> Any:
+@dataclass(frozen=True)
+class PerInput:
+    """A part of a state that all hypotheses of an input share, so that a beam copies nothing.
+
+    Its batch are the inputs that are still searched; their N hypotheses, equally many of each, lie
+    one input after the other. Queries (N, H) of them are folded to (N / inputs, inputs, H), which
+    is how attention takes several queries of each input.
+
+    Attributes:
+        value: a state.
+
+    Examples:
+        >>> memory = PerInput(torch.zeros(7, 2, 5))
+        >>> memory.fold(torch.zeros(6, 4), inputs=2).shape
+        torch.Size([3, 2, 4])
+    """
+
+    value: Any
+
+    @staticmethod
+    def fold(query: Tensor, inputs: int) -> Tensor:
+        """(N, H) of the hypotheses of some inputs to (N / inputs, inputs, H)."""
+        return query.unflatten(0, (inputs, -1)).transpose(0, 1)
+
+    @staticmethod
+    def unfold(found: Tensor) -> Tensor:
+        """What `fold` gave, back to (N, H)."""
+        return found.transpose(0, 1).flatten(0, 1)
+
+
+def reorder(state: Any, index: Tensor, inputs: Tensor | None = None) -> Any:
     """A state whose batch, dimension 1 of every tensor, is what an index (N,) picks.
+
+    Args:
+        state: a tensor, or tuples, lists and dicts of them, or objects with `map`.
+        index: of the hypotheses that stay.
+        inputs: of the inputs that stay, for what is `PerInput`; as `index` by default.
+
+    Raises:
+        TypeError: it is something else.
 
     Examples:
         >>> h, c = reorder((torch.zeros(2, 3, 5), torch.zeros(2, 3, 5)), torch.tensor([2, 2, 0, 1]))
         >>> h.shape
         torch.Size([2, 4, 5])
     """
+    if isinstance(state, PerInput):
+        return PerInput(reorder(state.value, index if inputs is None else inputs))
     if isinstance(state, Tensor):
         return state.index_select(1, index)
     if state is None or isinstance(state, int | float | str):
         return state
     if isinstance(state, dict):
-        return {name: reorder(part, index) for name, part in state.items()}
+        return {name: reorder(part, index, inputs) for name, part in state.items()}
     if isinstance(state, tuple) and hasattr(state, "_fields"):
-        return type(state)(*(reorder(part, index) for part in state))
+        return type(state)(*(reorder(part, index, inputs) for part in state))
     if isinstance(state, tuple | list):
-        return type(state)(reorder(part, index) for part in state)
+        return type(state)(reorder(part, index, inputs) for part in state)
     if hasattr(state, "map"):
         return state.map(lambda part: part.index_select(1, index))
     raise TypeError(
@@ -254,7 +295,7 @@ def beam_search(
         before = (keep[:, None] * width + parent).flatten()
         written = torch.cat([written.flatten(0, 1)[before], chosen.view(-1, 1)], 1)
         written, token = written.view(*total.shape, length + 1), chosen.flatten()
-        state = reorder(state, before)
+        state = reorder(state, before, keep)
         if states is not None and rules.constraint is not None:
             states = rules.constraint.next(states[before], token)
     return [sorted(each, key=lambda one: -one.score)[:n_best] for each in found]
