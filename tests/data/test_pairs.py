@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.pairs import Layout, Pairs, components, read, read_parallel, split
+from swiftrnn.data.translation.pairs import Layout, Pairs, components, read, read_parallel, split
 
 TWO = Pairs(("Hallo !", "Wo ist er?"), ("Hello!", "Where is he?"))
 words = st.sampled_from("abcdefgh")

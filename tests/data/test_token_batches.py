@@ -9,8 +9,8 @@ pytest.importorskip("tokenizers", reason="the extra translate is not installed")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.token_batches import TokenBatches
-from swiftrnn.data.tokenizer import END, PAD, START
+from swiftrnn.data.translation.batches import TokenBatches
+from swiftrnn.data.translation.tokenizer import END, PAD, START
 
 sentences = st.lists(st.integers(4, 9), max_size=12)
 pairs = st.lists(st.tuples(sentences, sentences), min_size=1, max_size=40)

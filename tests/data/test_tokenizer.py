@@ -9,7 +9,16 @@ pytest.importorskip("tokenizers", reason="the extra translate is not installed")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.tokenizer import BYTES, END, KINDS, PAD, SPECIAL, START, UNKNOWN, Tokenizer
+from swiftrnn.data.translation.tokenizer import (
+    BYTES,
+    END,
+    KINDS,
+    PAD,
+    SPECIAL,
+    START,
+    UNKNOWN,
+    Tokenizer,
+)
 
 SENTENCES = ["Wo ist der Bahnhof?", "Der Bahnhof ist dort.", "Ist das dein Hof? Nein!"] * 4
 OTHER = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}

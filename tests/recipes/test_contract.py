@@ -158,7 +158,9 @@ def given(task):
 @each_used
 def test_a_copy_trains_resumes_and_predicts_as_itself(name, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    quick = {"language_model": ("--steps", "4")}.get(name, ("--epochs", "1"))
+    quick = dict.fromkeys(("language_model", "sequence_to_sequence"), ("--steps", "4")).get(
+        name, ("--epochs", "1")
+    )
 
     def call(*words):
         done = run_here(COMMAND, *words, folder=tmp_path)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from swiftrnn.runs.extras import needs_extra
-
-needs_extra("swiftrnn.metrics.translation", "translate", "sacrebleu")
-
-from sacrebleu.metrics.bleu import BLEU  # noqa: E402 (what is missing is said first)
-from sacrebleu.metrics.chrf import CHRF  # noqa: E402
+try:
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "BLEU needs the extra translate; sacrebleu is missing; "
+        "run pip install 'swiftrnn[translate]'",
+        name=missing.name,
+    ) from None
 
 
 class Scored(NamedTuple):

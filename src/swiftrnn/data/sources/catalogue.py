@@ -190,6 +190,18 @@ DATASETS = {
             ),
         ),
     ),
+    "tatoeba-deu-eng": Dataset(
+        about="short sentences of learners, German and English (tatoeba.org, manythings.org/anki)",
+        licence="CC BY 2.0",
+        files=(
+            File(
+                "deu-eng.zip",
+                f"{_GITHUB}/rioyshky/translation/de48b7027f7318d77010a6e08ed928c10748c23d/deu-eng.zip",
+                "b7688f84f99fa33c17397c14d8bd9cef1fdeb2ee0bf50074767023aee8926e28",
+                4_012_023,
+            ),
+        ),
+    ),
     "pang-lee-mr-subj": Dataset(
         about="sentences of film reviews by polarity and subjectivity (Pang and Lee 2004, 2005)",
         licence="CC BY 4.0",

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from swiftrnn.runs.extras import needs_extra
+try:
+    import tokenizers as library
+    from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "a tokenizer needs the extra translate; tokenizers is missing; "
+        "run pip install 'swiftrnn[translate]'",
+        name=missing.name,
+    ) from None
 
-needs_extra("swiftrnn.data.tokenizer", "translate", "tokenizers")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else a fork later gets a warning
-
-import tokenizers as library  # noqa: E402 (what is missing is said first)
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers  # noqa: E402
-
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))  # what subwords spell new characters with

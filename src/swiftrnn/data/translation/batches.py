@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swiftrnn.data.tokenizer import END, PAD, START
+from swiftrnn.data.translation.tokenizer import END, PAD, START
 
 
 class TokenBatches:

@@ -1,0 +1,1 @@
+"""Sentences and their translations: pairs, their tokens, and batches of them."""

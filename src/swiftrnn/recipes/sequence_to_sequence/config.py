@@ -1,0 +1,78 @@
+"""The options of the translator, and its presets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from swiftrnn.runs import limits
+
+Layer = Literal["sru", "qrnn", "mingru", "minlstm", "rglru", "hgrn", "lstm", "gru"]
+Variant = Literal[
+    "sru", "qrnn", "mingru", "minlstm", "rglru", "hgrn", "lstm", "gru", "no_attention",
+    "one_direction", "dot", "additive",
+]  # fmt: skip
+Own = Annotated[Path | None, limits.With("train")]
+Column = Annotated[str | None, limits.With("train")]
+
+
+@dataclass(frozen=True)
+class Config(limits.Checked):
+    """A translator from German to English that trains in ten minutes; sizes are ours."""
+
+    # your pairs of sentences: a .tsv, .csv, .jsonl or .parquet file with both, or the sources, one
+    # a line, beside --train-targets
+    train: limits.OwnFile = None
+    valid: Own = None  # your validation pairs; default: a part of --train that shares no sentence
+    test: Own = None  # your test pairs, measured once; default: as --valid
+    train_targets: Own = None  # the translation of each line of --train
+    valid_targets: Annotated[Path | None, limits.With("valid")] = None  # the same of --valid
+    test_targets: Annotated[Path | None, limits.With("test")] = None  # the same of --test
+    source_column: Column = None  # name or number of the source column; default: the first
+    target_column: Column = None  # name or number of the target column; default: the second
+    encoding: Annotated[str, limits.With("train")] = "utf-8"  # encoding of your files
+    made_up: bool = False  # synthetic sentences in place of a data set; nothing is downloaded
+    back: bool = False  # translate from the target language to the source language
+    # kind of token: subwords (byte-pair encoding), words or characters
+    tokens: Literal["subwords", "words", "characters"] = "subwords"
+    vocabulary: limits.Count = 4000  # vocabulary size of each language
+    layer: Layer = "sru"  # recurrent layer of encoder and decoder
+    # attention score; none: the decoder sees the encoder's last output only
+    attention: Literal["general", "dot", "additive", "none"] = "general"
+    bidirectional: bool = True  # whether the encoder reads in both directions
+    size: limits.Size = 256  # size of embeddings
+    # hidden size of SRU, in each direction; other layers get as many parameters
+    hidden: limits.Size = 256
+    depth: limits.Depth = 2  # stacked layers of encoder and of decoder
+    dropout: limits.Dropout = 0.2  # dropout of embeddings, between layers and before the softmax
+    smoothing: limits.Dropout = 0.1  # label smoothing
+    batch_tokens: limits.Count = 3000  # target tokens in a batch, padding among them
+    seconds: limits.Seconds = 600.0  # training time in seconds; None for no limit
+    steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
+    learning_rate: limits.Positive = 2e-3  # peak learning rate of AdamW, after the warm-up
+    warmup: limits.Count0 = 200  # updates in which the learning rate rises
+    knee: limits.Count = 1000  # updates after which it decays with the inverse square root
+    clip: limits.Positive = 1.0  # largest gradient norm
+    beam: limits.Count = 5  # beam size, on test
+    # exponent of the length penalty of the beam search; 0 for none
+    length_penalty: limits.Least0 = 0.6
+    # variants to train the same way: other layers, no attention, one direction, other attention
+    variants: tuple[Variant, ...] = ()
+    control: bool = False  # also train on pairs that do not belong together
+    seed: limits.Seed = 0  # random seed
+    threads: limits.Threads = 0  # threads of torch; 0 leaves its setting as it is
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        odd = [each for each in self.variants if each in (self.layer, self.attention)]
+        if odd or len({*self.variants}) < len(self.variants):
+            raise limits.Unfit(
+                "--variants needs what differs from the model itself, each once; got "
+                f"{' '.join(self.variants)}"
+            )
+
+
+SMOKE = Config(
+    made_up=True, tokens="words", size=32, hidden=32, depth=1, dropout=0.0, batch_tokens=600,
+    seconds=None, steps=150, learning_rate=1e-2, warmup=20, beam=3,
+)  # fmt: skip
+STUDY = Config(variants=("lstm", "no_attention"), control=True)

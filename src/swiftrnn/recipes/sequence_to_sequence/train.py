@@ -1,0 +1,84 @@
+"""Training a translator, and reading it back."""
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import seed_everything
+
+from swiftrnn.data.translation.batches import TokenBatches
+from swiftrnn.data.translation.pairs import Pairs
+from swiftrnn.recipes.sequence_to_sequence.data import LONGEST, Languages
+from swiftrnn.recipes.sequence_to_sequence.model import Translator
+from swiftrnn.runs import folder, machine
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.training import weights
+from swiftrnn.training.fit import Fitted, fit
+
+VALID = 1000  # pairs measured while training
+
+
+def train(config: Any, out: RunFolder, train: Pairs, valid: Pairs, languages: Languages) -> Fitted:
+    """Train one model and write it to `out`; one that was killed goes on.
+
+    The history has `step`, `seconds`, `loss` (train, nats, smoothed), and `perplexity` (of a target
+    token of valid).
+    """
+    seed_everything(config.seed, verbose=False)
+    machine.use_threads(config.threads)
+    out.begin(config, languages.saved())
+    batches = batches_of(train, languages, config.batch_tokens, longest=LONGEST)
+    measured = batches_of(valid.rows(range(min(len(valid), VALID))), languages, config.batch_tokens)
+    machine.check_memory(lambda: untrained(config, languages))
+    model = untrained(config, languages)
+    fitted = fit(
+        model, batches, out=out.path, steps=config.steps, seconds=config.seconds,
+        valid=lambda now: {"perplexity": perplexity(now, measured)}, average=True,
+        clip=config.clip, resume=True, name=f"{config.layer}, attention {config.attention}",
+    )  # fmt: skip
+    weights.save(model, out / folder.WEIGHTS)
+    return fitted
+
+
+def batches_of(
+    part: Pairs, languages: Languages, batch_tokens: int, longest: int | None = None
+) -> TokenBatches:
+    """The batches of a part; pairs that are longer are left out where a length is given.
+
+    Raises:
+        ValueError: no pair is left.
+    """
+    rows = [*zip(*languages.encoded(part), strict=True)]
+    kept = [pair for pair in rows if longest is None or max(map(len, pair)) <= longest]
+    if not kept:
+        raise ValueError(
+            f"training needs pairs of at most {longest} tokens; got none among {len(rows):,}; cut "
+            "them into sentences"
+        )
+    sources, targets = zip(*kept, strict=True)
+    return TokenBatches(sources, targets, batch_tokens)
+
+
+@torch.no_grad()
+def perplexity(model: Translator, batches: TokenBatches) -> float:
+    """Of a target token, the end among them, each seen after those before it."""
+    total, count = 0.0, 0
+    for i in range(0, len(batches.sources), 64):
+        numbers = range(i, min(i + 64, len(batches.sources)))
+        losses = model.losses(batches.batch(numbers))
+        total, count = total + losses.double().sum().item(), count + len(losses)
+    return float(torch.tensor(total / count).exp())
+
+
+def untrained(config: Any, languages: Languages) -> Translator:
+    """An untrained model."""
+    names = signature(Translator).parameters
+    given = {name: getattr(config, name) for name in names if name != "languages"}
+    return Translator(languages, **given)
+
+
+def load(config: Any, out: Path) -> Translator:
+    """Read back what `train` wrote to a folder."""
+    languages = Languages.read(folder.read_json(out / folder.VOCABULARY))
+    return weights.built(lambda: untrained(config, languages), out / folder.WEIGHTS)
