@@ -49,6 +49,12 @@ def model(smoke):
 
 
 @pytest.fixture(scope="module")
+def translates(smoke):
+    with served(trained.load(smoke("sequence_to_sequence")), Limits()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """An echo and a classifier."""
     found = {}
@@ -160,6 +166,24 @@ def test_alternatives_are_shown_when_asked_for(quiet, find):
     lines = page.locator("#output li").all_text_contents()
     assert len(lines) == 5
     assert "Rimonaville (place), Lututo (person)" in lines[0]
+
+
+def test_translations_and_what_they_attended_to_are_shown(quiet, translates):
+    page = quiet(translates[0])
+    page.get_by_label("Text").fill("two five")
+    page.get_by_label("N best").fill("3")
+    page.get_by_label("Attention").check()
+    page.get_by_role("button", name="Translate").click()
+    page.wait_for_selector(".heatmap table")
+    assert page.text_content("#output .text") == "5 2"
+    lines = page.locator("#output li").all_text_contents()
+    assert len(lines) == 3
+    assert lines[0].startswith("5 2 ")
+    heads = [page.locator(f".heatmap th[scope={s}]").all_text_contents() for s in ("col", "row")]
+    assert heads == [["two", "five", "(end)"], ["5", "2", "(end)"]]
+    share = page.locator(".heatmap tr").nth(1).locator("td").nth(1).text_content()
+    assert int(share.removesuffix(" %")) > 50
+    assert page.locator(".heatmap td[title^='5 → five']").count() == 1
 
 
 @once

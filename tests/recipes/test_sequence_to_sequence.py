@@ -299,7 +299,7 @@ def test_beams_and_lengths_are_measured_apart(run):
     assert found["bleu_beam_5"] == measure.bleu(best, test.targets).value
     assert len(found) == 2 * len(measure.BEAMS)
     before = translator.recurrent.decoder.step
-    measure.speed(translator, test.sources)
+    measure.speed(translator, test)
     assert translator.recurrent.decoder.step == before
 
 

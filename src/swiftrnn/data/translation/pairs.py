@@ -65,6 +65,11 @@ class Pairs:
         sources, targets = ([part[i] for i in numbers] for part in (self.sources, self.targets))
         return type(self)(tuple(sources), tuple(targets))
 
+    def spread(self, count: int) -> Self:
+        """So many at most, from all over: a file may be sorted by length."""
+        return self.rows([i * len(self) // count for i in range(count)] if count < len(self)
+                         else range(len(self)))  # fmt: skip
+
     def swapped(self) -> Self:
         """From the other language to this one."""
         return type(self)(self.targets, self.sources)

@@ -11,6 +11,7 @@ from typing import Any
 
 from swiftrnn.recipes.sequence_to_sequence import measure, report
 from swiftrnn.recipes.sequence_to_sequence.claims import CLAIMS as CLAIMS
+from swiftrnn.recipes.sequence_to_sequence.config import LONG as LONG
 from swiftrnn.recipes.sequence_to_sequence.config import SMOKE as SMOKE
 from swiftrnn.recipes.sequence_to_sequence.config import STUDY as STUDY
 from swiftrnn.recipes.sequence_to_sequence.config import Config
@@ -74,7 +75,7 @@ def trained(
     fitted = train(config, out, parts.train, parts.valid, languages)
     model = load(config, out.path)
     found, details = measure.measure(model, parts.test, config)
-    found |= measure.speed(model, parts.test.sources)
+    found |= measure.speed(model, parts.test)
     found |= {
         "parameters": sum(each.numel() for each in model.parameters()), "steps": fitted.steps,
         "seconds": fitted.seconds, "peak_memory": fitted.peak_memory,

@@ -7,8 +7,13 @@ POINTS = "BLEU on test, after the same training time"
 
 CLAIMS = (
     Claim(
-        "A recurrent network translates short sentences with a BLEU of 35", "our target",
-        value("bleu"), above(35.0), why="BLEU on test, German to English, beam 5",
+        "After 10 minutes of training on a CPU, SRU translates short sentences with a BLEU of 30",
+        "our target", value("bleu"), above(30.0), why="BLEU on test, German to English, beam 5",
+    ),
+    Claim(
+        "After 40 minutes of training on a CPU, SRU translates short sentences with a BLEU of 35",
+        "our target", value("bleu"), above(35.0), why="BLEU on test, German to English, beam 5",
+        preset="long",
     ),
     Claim(
         "Attention translates better than one vector for the whole sentence",

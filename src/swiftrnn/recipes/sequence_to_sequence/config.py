@@ -39,18 +39,18 @@ class Config(limits.Checked):
     # attention score; none: the decoder sees the encoder's last output only
     attention: Literal["general", "dot", "additive", "none"] = "general"
     bidirectional: bool = True  # whether the encoder reads in both directions
-    size: limits.Size = 256  # size of embeddings
+    size: limits.Size = 192  # size of embeddings
     # hidden size of SRU, in each direction; other layers get as many parameters
-    hidden: limits.Size = 256
+    hidden: limits.Size = 192
     depth: limits.Depth = 2  # stacked layers of encoder and of decoder
     dropout: limits.Dropout = 0.2  # dropout of embeddings, between layers and before the softmax
     smoothing: limits.Dropout = 0.1  # label smoothing
-    batch_tokens: limits.Count = 3000  # target tokens in a batch, padding among them
+    batch_tokens: limits.Count = 800  # target tokens in a batch, padding among them
     seconds: limits.Seconds = 600.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
     learning_rate: limits.Positive = 2e-3  # peak learning rate of AdamW, after the warm-up
     warmup: limits.Count0 = 200  # updates in which the learning rate rises
-    knee: limits.Count = 1000  # updates after which it decays with the inverse square root
+    knee: limits.Count = 2000  # updates after which it decays with the inverse square root
     clip: limits.Positive = 1.0  # largest gradient norm
     beam: limits.Count = 5  # beam size, on test
     # exponent of the length penalty of the beam search; 0 for none
@@ -75,4 +75,5 @@ SMOKE = Config(
     made_up=True, tokens="words", size=32, hidden=32, depth=1, dropout=0.0, batch_tokens=600,
     seconds=None, steps=150, learning_rate=1e-2, warmup=20, beam=3,
 )  # fmt: skip
+LONG = Config(seconds=2400.0)
 STUDY = Config(variants=("lstm", "no_attention"), control=True)

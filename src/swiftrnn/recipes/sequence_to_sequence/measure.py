@@ -32,14 +32,20 @@ def measure(model: Translator, test: Pairs, config: Any) -> tuple[dict[str, floa
     words = [len(each.split()) for each in test.sources]
     details = {
         "signature": score.signature, "length": by_length(found, test.targets, words, EDGES),
-        "examples": [*zip(test.sources, test.targets, found, strict=True)][:20],
+        "examples": examples(test, found),
     }  # fmt: skip
     return metrics, details
 
 
+def examples(test: Pairs, found: Sequence[str], count: int = 20) -> list[tuple[str, str, str]]:
+    """Some sources with reference and translation, from all over."""
+    places = Pairs(tuple(map(str, range(len(test)))), test.targets).spread(count).sources
+    return [(test.sources[i], test.targets[i], found[i]) for i in map(int, places)]
+
+
 def by_beam(model: Translator, test: Pairs, length_penalty: float) -> dict[str, float]:
     """BLEU of some sentences for each beam, with the length penalty and without."""
-    some, found = test.rows(range(min(SOME, len(test)))), {}
+    some, found = test.spread(SOME), {}
     for beam in BEAMS:
         for name, power in (("", length_penalty), ("_plain", 0.0)):
             out = translated(model, some.sources, Search(beam, power))
@@ -47,12 +53,12 @@ def by_beam(model: Translator, test: Pairs, length_penalty: float) -> dict[str, 
     return found
 
 
-def speed(model: Translator, sources: Sequence[str]) -> dict[str, float]:
+def speed(model: Translator, test: Pairs) -> dict[str, float]:
     """Sentences a second, one at a time and greedily, and the share of the decoder's layer in it.
 
     On one thread, which is the fastest for one sentence.
     """
-    rows = model.languages.source.encode_all(sources[:TIMED])
+    rows = model.languages.source.encode_all(test.spread(TIMED).sources)
     clock, threads = _Clock(model.recurrent.decoder), torch.get_num_threads()
     torch.set_num_threads(1)
     try:

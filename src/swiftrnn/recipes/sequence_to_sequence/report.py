@@ -58,7 +58,10 @@ def sections(
     ]  # fmt: skip
     return [
         ("Models", Table(columns, rows, note)),
-        ("Size of the beam", Table(beam_columns, beams, "On the first 500 sentences of test.")),
+        (
+            "Size of the beam",
+            Table(beam_columns, beams, "On 500 sentences of test, from all over."),
+        ),
         ("Translations of test sentences", Table(examples, shown, "")),
     ]
 

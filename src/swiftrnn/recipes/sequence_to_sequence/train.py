@@ -29,7 +29,7 @@ def train(config: Any, out: RunFolder, train: Pairs, valid: Pairs, languages: La
     machine.use_threads(config.threads)
     out.begin(config, languages.saved())
     batches = batches_of(train, languages, config.batch_tokens, longest=LONGEST)
-    measured = batches_of(valid.rows(range(min(len(valid), VALID))), languages, config.batch_tokens)
+    measured = batches_of(valid.spread(VALID), languages, config.batch_tokens)
     machine.check_memory(lambda: untrained(config, languages))
     model = untrained(config, languages)
     fitted = fit(
