@@ -73,7 +73,7 @@ def test_its_claims_are_sentences_that_can_be_false(name):
 def test_its_recorded_verdicts_are_those_of_its_claims(name):
     found = recipes.find(name)
     recorded = record.recorded(found.folder)
-    assert recorded
+    assert bool(recorded) == (name not in UNRECORDED)
     for preset, content in recorded:
         assert content == record.judged(content, found.parts.CLAIMS, preset)
         verdicts = record.verdicts(content)
@@ -84,6 +84,7 @@ def test_its_recorded_verdicts_are_those_of_its_claims(name):
         assert "+changes" not in content["commit"] or (name, preset) in OLD
 
 
+UNRECORDED = {"sequence_to_sequence"}  # claims are set, and wait for the run
 OLD = {  # recorded before `--record` refused this; to be recorded anew
     ("adamw_heatmap", "perceptron"), ("information_plane", None), ("ner_stack_lstm", "biomedical"),
 }  # fmt: skip

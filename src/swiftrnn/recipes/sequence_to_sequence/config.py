@@ -34,7 +34,8 @@ class Config(limits.Checked):
     back: bool = False  # translate from the target language to the source language
     # kind of token: subwords (byte-pair encoding), words or characters
     tokens: Literal["subwords", "words", "characters"] = "subwords"
-    vocabulary: limits.Count = 4000  # vocabulary size of each language
+    # vocabulary size of each language
+    vocabulary: Annotated[int, limits.Range(300, 1_000_000)] = 4000
     layer: Layer = "sru"  # recurrent layer of encoder and decoder
     # attention score; none: the decoder sees the encoder's last output only
     attention: Literal["general", "dot", "additive", "none"] = "general"
@@ -45,14 +46,14 @@ class Config(limits.Checked):
     depth: limits.Depth = 2  # stacked layers of encoder and of decoder
     dropout: limits.Dropout = 0.2  # dropout of embeddings, between layers and before the softmax
     smoothing: limits.Dropout = 0.1  # label smoothing
-    batch_tokens: limits.Count = 800  # target tokens in a batch, padding among them
+    batch_tokens: limits.Several = 800  # target tokens in a batch, padding among them
     seconds: limits.Seconds = 600.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
     learning_rate: limits.Positive = 2e-3  # peak learning rate of AdamW, after the warm-up
     warmup: limits.Count0 = 200  # updates in which the learning rate rises
     knee: limits.Count = 2000  # updates after which it decays with the inverse square root
     clip: limits.Positive = 1.0  # largest gradient norm
-    beam: limits.Count = 5  # beam size, on test
+    beam: Annotated[int, limits.Range(1, 200)] = 5  # beam size, on test
     # exponent of the length penalty of the beam search; 0 for none
     length_penalty: limits.Least0 = 0.6
     # variants to train the same way: other layers, no attention, one direction, other attention

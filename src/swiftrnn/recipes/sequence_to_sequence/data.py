@@ -80,7 +80,7 @@ def made_up(seed: int, count: int = 3000) -> Parts:
     Examples:
         >>> found = made_up(0).train
         >>> found.sources[0], found.targets[0]
-        ('nine six two eight', '8 2 6 9')
+        ('six one one six two seven', '7 2 6 1 1 6')
     """
     draw, rows = random.Random(seed), set()
     while len(rows) < count:
