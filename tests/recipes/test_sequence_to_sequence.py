@@ -19,7 +19,7 @@ from swiftrnn.data.translation.tokenizer import END, PAD, START, UNKNOWN
 from swiftrnn.deploy import trained
 from swiftrnn.nn.attention import SCORES
 from swiftrnn.nn.encoder import KINDS
-from swiftrnn.recipes.sequence_to_sequence import SMOKE, TASK, data, measure, variant
+from swiftrnn.recipes.sequence_to_sequence import SMOKE, TASK, data, evaluate, measure, variant
 from swiftrnn.recipes.sequence_to_sequence.config import Config
 from swiftrnn.recipes.sequence_to_sequence.model import Translator, width_for
 from swiftrnn.recipes.sequence_to_sequence.train import batches_of, perplexity, train
@@ -332,3 +332,17 @@ def test_parallel_files_and_parts_of_ones_own_are_read(tmp_path):
     short.write_text("1\n")
     with pytest.raises(ValueError, match="as many lines as one another; got 100 in"):
         data.parts_for(Config(train=files["train"], train_targets=short))
+
+
+def test_a_file_is_scored_as_the_test_part_was(run, tmp_path):
+    test = data.parts_for(SMOKE).test
+    rows = [f"{s}\t{t}" for s, t in zip(test.sources, test.targets, strict=True)]
+    (tmp_path / "test.tsv").write_text("\n".join(rows))
+    found = evaluate.scored(trained.load(run).model, tmp_path / "test.tsv", evaluate.Places(beam=3))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert found.metrics == {"bleu": metrics["bleu"], "chrf": metrics["chrf"]}
+    assert found.predictions == (run / "test.csv").read_text()
+    (tmp_path / "sources").write_text("\n".join(test.sources))
+    (tmp_path / "targets").write_text("\n".join(test.targets))
+    places = evaluate.Places(targets=tmp_path / "targets", beam=3)
+    assert evaluate.scored(trained.load(run).model, tmp_path / "sources", places) == found

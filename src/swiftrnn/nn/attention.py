@@ -212,14 +212,14 @@ class MultiHeadAttention(nn.Module):
             now = torch.arange(S - T, S, device=query.device)[:, None]
             before = torch.arange(S, device=query.device) <= now
             open_ = before if open_ is None else open_ & before
-        heads = [
+        q, k, v = (
             x.unflatten(-1, (self.num_heads, -1)).permute(1, 2, 0, 3)
             for x in (self.query(query), memory.keys, memory.values)
-        ]
+        )
         none = None if open_ is None else ~open_.any(-1, keepdim=True)
         if none is not None:  # a softmax over nothing is nan: look at all, and clear it below
             open_ = open_ | none  # pyright: ignore
-        found = of_heads(*heads, open_, self.dropout if self.training else 0.0)
+        found = of_heads(q, k, v, open_, self.dropout if self.training else 0.0)
         if none is not None:
             found = torch.where(none, 0, found)
         return self.output(found.permute(2, 0, 1, 3).flatten(2))

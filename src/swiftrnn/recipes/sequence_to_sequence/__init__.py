@@ -16,18 +16,21 @@ from swiftrnn.recipes.sequence_to_sequence.config import SMOKE as SMOKE
 from swiftrnn.recipes.sequence_to_sequence.config import STUDY as STUDY
 from swiftrnn.recipes.sequence_to_sequence.config import Config
 from swiftrnn.recipes.sequence_to_sequence.data import Languages, parts_for, shuffled
+from swiftrnn.recipes.sequence_to_sequence.evaluate import SCORING, side_by_side
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
 from swiftrnn.recipes.sequence_to_sequence.train import load, train, untrained
 from swiftrnn.recipes.sequence_to_sequence.translate import Options, answer, work
+from swiftrnn.runs import folder
 from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.results import Result
 from swiftrnn.tasks import Task
 from swiftrnn.tasks.text import Text
 from swiftrnn.tasks.translation import Attended, Translations
 
+PREDICTIONS = "test.csv"  # of a run folder: sources of the test part, references, translations
 TASK = Task(
     Text(), Text(name="translation"), answer, Options, shows=(Translations(), Attended()),
-    work=work, verb="Translate",
+    work=work, verb="Translate", scoring=SCORING,
 )  # fmt: skip
 
 
@@ -75,6 +78,7 @@ def trained(
     fitted = train(config, out, parts.train, parts.valid, languages)
     model = load(config, out.path)
     found, details = measure.measure(model, parts.test, config)
+    folder.write_text(out / PREDICTIONS, side_by_side(parts.test, details.pop("translations")))
     found |= measure.speed(model, parts.test)
     found |= {
         "parameters": sum(each.numel() for each in model.parameters()), "steps": fitted.steps,

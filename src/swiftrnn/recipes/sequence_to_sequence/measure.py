@@ -32,7 +32,7 @@ def measure(model: Translator, test: Pairs, config: Any) -> tuple[dict[str, floa
     words = [len(each.split()) for each in test.sources]
     details = {
         "signature": score.signature, "length": by_length(found, test.targets, words, EDGES),
-        "examples": examples(test, found),
+        "examples": examples(test, found), "translations": found,
     }  # fmt: skip
     return metrics, details
 
