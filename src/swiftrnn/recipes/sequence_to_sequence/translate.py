@@ -27,9 +27,8 @@ class Search(limits.Checked):
 
     beam: Annotated[int, limits.Range(1, 200)] = 5  # beam size; 1: always the likeliest token
     length_penalty: limits.Least0 = 0.6  # exponent of the length penalty; above 0 favours long ones
-    n_best: Annotated[int, limits.Range(1, 200)] = (
-        1  # translations to return, at most the beam size
-    )
+    # translations to return, at most the beam size
+    n_best: Annotated[int, limits.Range(1, 200)] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
