@@ -86,7 +86,7 @@ def test_its_recorded_verdicts_are_those_of_its_claims(name):
 
 UNRECORDED = {"sequence_to_sequence"}  # claims are set, and wait for the run
 OLD = {  # recorded before `--record` refused this; to be recorded anew
-    ("adamw_heatmap", "perceptron"), ("information_plane", None),
+    ("adamw_heatmap", "perceptron"),
 }  # fmt: skip
 
 
