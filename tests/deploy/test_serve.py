@@ -268,6 +268,14 @@ def test_the_address_it_prints_works_in_a_browser(bound, shown):
     assert connections.url(bound) == shown
 
 
+def test_answers_are_sent_at_once():  # not when the last one was acknowledged, 40 ms later
+    (listening, *_) = serve._listening("127.0.0.1", 0)
+    with listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize("host", ["::1", "localhost", "0.0.0.0"])
 def test_it_listens_where_it_says(host):
     try:
