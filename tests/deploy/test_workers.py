@@ -178,3 +178,52 @@ def test_a_process_that_cannot_begin_is_told():
     none = workers.Workers([sys.executable, "-c", "raise SystemExit(1)"], 1, 2, 1)
     with pytest.raises(OSError, match="ended before it was ready"):
         none.start()
+
+
+@pytest.mark.parametrize(
+    ("costs", "order"),
+    [
+        ((5.0, 4.999), [0, 1]),  # about as large: who came first
+        ((100_000.0, 5.0), [1, 0]),  # small ones do not wait for a large one
+    ],
+)
+def test_jobs_of_about_one_size_keep_their_order(staff, costs, order):
+    done = []
+
+    async def one(number, cost):
+        await staff.answer(b"0", cost, 60)
+        done.append(number)
+
+    async def all_of_it():
+        busy = asyncio.create_task(staff.answer(b"0.3", 5, 60))
+        await asyncio.sleep(0.1)
+        waiting = []
+        for number, cost in enumerate(costs):
+            waiting.append(asyncio.create_task(one(number, cost)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(busy, *waiting)
+
+    asyncio.run(all_of_it())
+    assert done == order
+
+
+def test_nothing_is_overtaken_for_ever():
+    """Cheap jobs that keep coming, and a dear one before them: its turn is when it was promised."""
+    staff = workers.Workers([], 1, 1000, 1)
+    now = 100.0
+
+    def job(cost):
+        rank = now + workers.OVERTAKEN * cost
+        return workers._Job(rank, next(staff.numbers), cost, b"", 1e9, lambda *_: None)
+
+    dear = job(500.0)
+    staff._take(dear)
+    done = []
+    while dear not in done:
+        now += 0.01
+        staff._take(job(5.0))
+        done.append(staff._next(float("inf")))
+    assert 45 < len(done) < 55  # half a second
+    staff._take(job(500.0))
+    staff._take(job(1.0))
+    assert staff._next(1).cost == 1  # whose process is for small jobs takes no other

@@ -1,8 +1,10 @@
 """Processes that answer for a server: what takes long delays nobody, and is ended in time.
 
 Python runs one thread at a time, so long work beside short work in one process delays it. One of
-the processes is kept for small jobs; the others take whatever waits, the cheapest first, and the
-system lets them have what the small ones leave. A process that is not done in time is killed.
+the processes is kept for small jobs; the others take whatever waits, and the system lets them have
+what the small ones leave. Cheap jobs overtake dear ones, but each for a limited time only, so that
+jobs of about one size are done in the order in which they came, and none waits for ever. A process
+that is not done in time is killed.
 
 A process reads a task, one line of JSON, and writes a line: `=` and the answer, `!` where there is
 none, or `+` and a piece of an answer that comes in pieces. After each piece it waits for a line
@@ -12,7 +14,6 @@ piece takes.
 
 import asyncio
 import contextlib
-import heapq
 import itertools
 import json
 import os
@@ -31,6 +32,7 @@ from swiftrnn.runs import children
 
 POLITE = 10  # how much less urgent large jobs are to the system, as `nice` counts
 STARTING = 300.0  # seconds a process gets to load what it needs
+OVERTAKEN = 1e-3  # seconds for which cheaper jobs may overtake one, for each unit that it costs
 MOST = 4  # processes for large jobs: each takes the memory of a model and of torch
 STOPPING = 0.5  # seconds beyond its time in which a process may end a piece, and live
 READY = b"ready\n"
@@ -51,8 +53,9 @@ class Failed(Exception):
 
 @dataclass(order=True)
 class _Job:
-    cost: float
+    rank: float  # when its turn is, if nothing else waits for longer
     number: int
+    cost: float = field(compare=False)
     task: bytes = field(compare=False)
     until: float = field(compare=False)
     told: Callable[[bytes, bytes], None] = field(compare=False)  # a mark and what follows it
@@ -79,7 +82,7 @@ class Workers:
         self.command, self.small, self.most = command, small, waiting
         count = count or max(1, min(MOST, (os.cpu_count() or 1) - 1))
         self.lanes = [small, *[float("inf")] * count]
-        self.heap: list[_Job] = []
+        self.jobs: list[_Job] = []  # that wait
         self.numbers, self.changed, self.over = itertools.count(), threading.Condition(), False
         self.staff: dict[int, subprocess.Popen[bytes]] = {}  # lane -> its process
 
@@ -135,7 +138,9 @@ class Workers:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(lines.put_nowait, (mark, content))
 
-        job = _Job(cost, next(self.numbers), task, time.monotonic() + seconds, told)
+        now = time.monotonic()
+        rank = now + OVERTAKEN * cost
+        job = _Job(rank, next(self.numbers), cost, task, now + seconds, told)
         self._take(job)
         mark, end = PIECE, loop.time() + seconds
         try:
@@ -153,24 +158,24 @@ class Workers:
 
     def _take(self, job: _Job) -> None:
         with self.changed:
-            alike = sum((each.cost <= self.small) == (job.cost <= self.small) for each in self.heap)
+            alike = sum((each.cost <= self.small) == (job.cost <= self.small) for each in self.jobs)
             if alike >= self.most:
                 raise Busy
-            heapq.heappush(self.heap, job)
+            self.jobs.append(job)
             self.changed.notify_all()
 
     def _leave(self, job: _Job) -> None:
         job.left = True
         with self.changed:
-            if job in self.heap:
-                self.heap.remove(job)
-                heapq.heapify(self.heap)
+            if job in self.jobs:
+                self.jobs.remove(job)
 
     def _next(self, most: float) -> _Job | None:
         with self.changed:
             while not self.over:
-                if self.heap and self.heap[0].cost <= most:
-                    return heapq.heappop(self.heap)
+                if fit := [each for each in self.jobs if each.cost <= most]:
+                    self.jobs.remove(job := min(fit))
+                    return job
                 self.changed.wait()
             return None
 
