@@ -152,7 +152,7 @@ def predicted(results: Path) -> str:
 def _cell(key: str, value: Any) -> str:
     if isinstance(value, str | None):
         return value or "–"
-    return number(value, ".2f" if key == "of the model" else ".0f")
+    return number(value, ".2f" if key == "of the model" else ",.0f")
 
 
 if __name__ == "__main__":

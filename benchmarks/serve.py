@@ -82,7 +82,7 @@ def served(results: Path) -> str:
     for file in sorted(results.glob("serve-*.json")):
         content = json.loads(file.read_text())
         facts, found = content["machine"], content["rows"]
-        lines = [[number(value, ".0f" if "ms" not in name else ".1f")
+        lines = [[number(value, ",.0f" if "ms" not in name else ".1f")
                   for name, value in row.items()] for row in found]  # fmt: skip
         where = (
             f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, swiftrnn "

@@ -239,7 +239,7 @@ def test_bench_prints_the_tables(capsys):
 def reported(request, tmp_path_factory):
     """A run folder of `swiftrnn bench --out`, for a layer, a kernel and all of them."""
     out = tmp_path_factory.mktemp("bench") / "run"
-    bench.main(request.param, hidden=16, batch=4, time=8, seconds=1.0, out=out)
+    bench.main(request.param, hidden=16, batch=4, time=8, seconds=0.1, out=out)
     return out
 
 

@@ -25,7 +25,7 @@ def address(tmp_path_factory):
 def timed(tmp_path_factory):
     """A report of `swiftrnn bench` at tiny sizes."""
     out = tmp_path_factory.mktemp("bench") / "run"
-    bench.main(hidden=16, batch=8, time=16, seconds=1.0, out=out)
+    bench.main(hidden=16, batch=8, time=16, seconds=0.1, out=out)
     return (out / "report.html").as_uri()
 
 
