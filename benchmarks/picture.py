@@ -87,7 +87,7 @@ def speedups(results: Results) -> Figure:
         colors = [OURS if value * grid.NOISE >= 1 else SLOWER for value in found]
         spread = [i + 0.5 * (k / max(1, len(found) - 1) - 0.5) for k in range(len(found))]
         axes.scatter(spread, found, s=14, color=colors)
-        mean = grid.mean(found)
+        mean = statistics.geometric_mean(found)
         axes.plot([i - 0.35, i + 0.35], [mean, mean], color="black", linewidth=1)
         axes.text(i + 0.37, mean, f"{mean:.1f}", va="center", fontsize=9)
     axes.axhline(1, color=OTHERS, linestyle="--", linewidth=1)
