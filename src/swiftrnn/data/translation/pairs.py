@@ -67,12 +67,22 @@ class Pairs:
 
     def spread(self, count: int) -> Self:
         """So many at most, from all over: a file may be sorted by length."""
-        return self.rows([i * len(self) // count for i in range(count)] if count < len(self)
-                         else range(len(self)))  # fmt: skip
+        return self.rows(places(len(self), count))
 
     def swapped(self) -> Self:
         """From the other language to this one."""
         return type(self)(self.targets, self.sources)
+
+
+def places(total: int, count: int) -> list[int]:
+    """So many at most of the places below a number, from all over.
+
+    Examples:
+        >>> places(10, 4), places(2, 4)
+        ([0, 2, 5, 7], [0, 1])
+    """
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
 
 
 def read(path: Path, layout: Layout | None = None) -> Pairs:

@@ -1,45 +1,11 @@
 """What the paper claims, and when we say that we see it."""
 
-from swiftrnn.runs.claims import Claim, above, below, difference, value
+from swiftrnn.runs.claims import Claim
+from swiftrnn.tasks.tagging.claims import claims_of
 
 BENCH = "not in this record; docs/benchmarks.md has the run"
 CLAIMS = (
-    Claim(
-        "The tagger is clearly better than a list of the names in the training data",
-        "our baseline",
-        difference("f1", "baseline_dictionary"),
-        above(5.0),
-        why="points of F1, tagger - list",
-        preset="biomedical",
-        after=True,
-    ),
-    Claim(
-        "The tagger also finds names that are not in the training data",
-        "section 4",
-        value("recall_unseen"),
-        above(25.0),
-        why="recall of them, percent; a list finds none",
-        preset="biomedical",
-        after=True,
-    ),
-    Claim(
-        "The tagger finds names in raw text as well as in tokenized text",
-        "our addition",
-        difference("f1", "f1_raw"),
-        below(0.5),
-        why="points of F1, tokenized - raw text",
-        preset="biomedical",
-        after=True,
-    ),
-    Claim(
-        "The tagger learns nothing from names at random places",
-        "our control",
-        value("control_f1"),
-        below(10.0),
-        why="F1 on test; true names moved to random places have about 7",
-        preset="biomedical",
-        after=True,
-    ),
+    *claims_of("tagger", "biomedical"),
     Claim(
         "LSTM-CRF has an F1 of 90.94 on CoNLL-2003",
         "table 1",

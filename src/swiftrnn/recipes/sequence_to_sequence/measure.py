@@ -1,19 +1,19 @@
 """How good translations are, by beam and by length, and how fast they come."""
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from swiftrnn.data.translation.pairs import Pairs
+from swiftrnn.data.translation.pairs import Pairs, places
 from swiftrnn.metrics.translation import bleu, by_length, chrf
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
 from swiftrnn.recipes.sequence_to_sequence.translate import Search, searched, translated
 
 BEAMS = (1, 2, 5, 10, 50)
 SOME = 500  # sentences that all beams are tried on
+SHOWN = 20  # translations in the report
 TIMED = 60  # sentences translated one by one, for the clock
 EDGES = (5, 10, 15)  # words of a source sentence
 
@@ -32,15 +32,10 @@ def measure(model: Translator, test: Pairs, config: Any) -> tuple[dict[str, floa
     words = [len(each.split()) for each in test.sources]
     details = {
         "signature": score.signature, "length": by_length(found, test.targets, words, EDGES),
-        "examples": examples(test, found), "translations": found,
+        "examples": [(test.sources[i], test.targets[i], found[i])
+                     for i in places(len(test), SHOWN)], "translations": found,
     }  # fmt: skip
     return metrics, details
-
-
-def examples(test: Pairs, found: Sequence[str], count: int = 20) -> list[tuple[str, str, str]]:
-    """Some sources with reference and translation, from all over."""
-    places = Pairs(tuple(map(str, range(len(test)))), test.targets).spread(count).sources
-    return [(test.sources[i], test.targets[i], found[i]) for i in map(int, places)]
 
 
 def by_beam(model: Translator, test: Pairs, length_penalty: float) -> dict[str, float]:
