@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swiftrnn.metrics.compression import baselines, order_0, order_2, xz
+from swiftrnn.metrics.compression import baselines, by_order, order_0, order_2, xz
 
 
 def by_counting(train, test):
@@ -83,3 +83,57 @@ def test_what_cannot_be_measured_is_said(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
     assert order_0([0, 1, 1], [1, 0], 2) == order_0(np.array([0, 1, 1]), np.array([1, 0]), 2)
+
+
+def counted(train, test, orders, place):
+    """p of one byte by definition, order after order."""
+    p = 1 / 256
+    for order in orders:
+        context = test[place - order : place]
+        after = Counter(
+            train[i] for i in range(order, len(train)) if train[i - order : i] == context
+        )
+        if after:
+            p = (after[test[place]] + len(after) * p) / (after.total() + len(after))
+    return p
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    train=st.binary(max_size=80).map(lambda b: bytes(x % 3 for x in b)),
+    test=st.binary(min_size=13, max_size=30).map(lambda b: bytes(x % 4 for x in b)),
+    orders=st.sampled_from([(0,), (2, 3, 4), (0, 1, 5, 7, 8), (0, 3, 12), (1, 9, 10, 11)]),
+)
+def test_any_orders_equal_counting(train, test, orders):
+    places = np.arange(12, len(test))[::2]
+    found = by_order(train, test, orders, places)
+    for i, order in enumerate(orders):
+        bits = [-math.log2(counted(train, test, orders[: i + 1], p)) for p in places]
+        assert found[order] == pytest.approx(np.mean(bits), rel=1e-9)
+
+
+def test_long_contexts_of_any_bytes_are_told_apart():
+    """Runs of twelve bytes that differ in one, wherever it is, are different contexts."""
+    draw = np.random.default_rng(0)
+    base = draw.integers(0, 256, 12, np.uint8)
+    train = b""
+    for place in range(12):
+        other = base.copy()
+        other[place] ^= 1
+        train += bytes(other) + bytes([place])
+    train += bytes(base) + b"\xff"
+    test = bytes(base) + b"\xff"
+    assert by_order(train, test, (12,))[12] == pytest.approx(-math.log2((1 + 1 / 256) / 2))
+
+
+@pytest.mark.parametrize(
+    ("orders", "places", "message"),
+    [
+        ((), None, "orders that rise"), ((2, 1), None, "orders that rise"),
+        ((-1, 0), None, "orders that rise"), ((9,), None, "from 9 to below 5, and some; got 0"),
+        ((1,), [0], "places from 1 to below 5"), ((1,), [5], "places from 1 to below 5"),
+    ],
+)  # fmt: skip
+def test_orders_and_places_are_checked(orders, places, message):
+    with pytest.raises(ValueError, match=message):
+        by_order(b"abcabc", b"abcab", orders, places)

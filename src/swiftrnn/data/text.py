@@ -102,17 +102,21 @@ def part_of(name: str) -> str:
     return "valid" if percent < 3 else "test" if 6 <= percent < 9 else "train"
 
 
-def read_text(path: Path) -> Text:
+def read_text(path: Path, option: str = "--text") -> Text:
     """One file of yours, any bytes: the first 90 % train, then 5 % valid and 5 % test.
+
+    Args:
+        path: of the file.
+        option: that named it, for messages.
 
     Raises:
         ValueError: the file cannot be read, is empty, or is too short to be split.
     """
-    content = _content("--text", path)
+    content = _content(option, path)
     if len(content) < LEAST_FILE:
         got = f"{len(content):,} bytes" if content else "an empty file"
         raise ValueError(
-            f"--text needs at least {LEAST_FILE:,} bytes; got {got} in {path}; give a longer text"
+            f"{option} needs at least {LEAST_FILE:,} bytes; got {got} in {path}; give a longer text"
         )
     first, second = len(content) * 90 // 100, len(content) * 95 // 100
     return _from_parts(content[:first], content[first:second], content[second:], Path(path).name)

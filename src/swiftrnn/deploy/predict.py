@@ -1,28 +1,33 @@
 """Answering what is given on the command line, or on standard input."""
 
 import json
+import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from swiftrnn.deploy import console
 from swiftrnn.deploy.trained import Trained, load
-from swiftrnn.tasks import Task
+from swiftrnn.tasks import OfFiles, Task
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")  # that JSON leaves alone and others break at
 
 
-def written(task: Task[Any, Any], given: Any, outputs: tuple[Any, ...], form: str) -> str:
+def written(
+    task: Task[Any, Any], given: dict[str, Any], outputs: tuple[Any, ...], form: str
+) -> str:
     """An answer as it is printed.
 
     Args:
         task: of what was trained.
-        given: the input.
+        given: what JSON says of the input, by name.
         outputs: as `Task.answers` gives them.
         form: one of `Task.forms`.
     """
     if form == "jsonl":
-        return json_line({task.takes.name: task.takes.write(given, "json")} | task.json(outputs))
+        return json_line(given | task.json(outputs))
     given_out = [
         (v, each)
         for v, each in zip((task.gives, *task.shows), outputs, strict=True)
@@ -69,7 +74,17 @@ def main(options: Any, how: Any) -> None:
     """
     trained: Trained = load(options.run, options.device, options.recipe)
     form = form_of(trained.task, options.format)
-    for raw in console.given(options.inputs):
-        value = trained.task.takes.read(raw)
+    for given, value in _inputs(trained.task, options.inputs):
         (outputs,) = trained.task.answers(trained.model, [value], how)
-        console.show(written(trained.task, value, outputs, form))
+        console.show(written(trained.task, given, outputs, form))
+
+
+def _inputs(task: Task[Any, Any], words: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """What JSON says of each input, and the input: a word, or the file that a word names."""
+    for raw in console.given(words):
+        if words and isinstance(task.takes, OfFiles):
+            path = Path(os.fsdecode(raw))
+            yield {"file": str(path)}, task.takes.read(path)
+        else:
+            value = task.takes.read(raw)
+            yield {task.takes.name: task.takes.write(value, "json")}, value

@@ -8,7 +8,7 @@ read, written, shown and described.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from swiftrnn.runs import limits
 
@@ -53,6 +53,19 @@ class Value(Protocol[T]):
 
     def size(self, value: T) -> float:
         """How large it is, in units that grow with the work: characters, pixels, hours."""
+        ...
+
+
+@runtime_checkable
+class OfFiles(Protocol):
+    """A value that lies in a file of its own: on the command line it is given by the file's path.
+
+    Its `read` takes a `pathlib.Path`, beside what it takes from JSON.
+    """
+
+    @property
+    def media(self) -> str:
+        """Kinds of files, as the attribute `accept` of HTML has them: "image/png,image/jpeg"."""
         ...
 
 

@@ -106,7 +106,7 @@ class Answering:
     def _written(self, outputs: tuple[Any, ...]) -> Line:
         if self.form is None:
             return self.nothing | self.task.json(outputs)
-        return {LINE: predict.written(self.task, None, outputs, self.form).removesuffix("\n")}
+        return {LINE: predict.written(self.task, {}, outputs, self.form).removesuffix("\n")}
 
     def _json(self, line: Line) -> bytes:
         return clean(predict.json_line(line)).encode()

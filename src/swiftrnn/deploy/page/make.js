@@ -16,3 +16,11 @@ export function words(name) {
 export function percent(probability, digits = 0) {
   return `${(100 * probability).toFixed(digits)} %`;
 }
+
+// A part of a drawing.
+export function svg(tag, attributes = {}, text = "") {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.textContent = text;
+  return element;
+}

@@ -101,12 +101,12 @@ function line(option) {
 
 async function ask() {
   if (running) return;
-  const asked = input.get();
   const options = Object.fromEntries([...controls].map(([name, get]) => [name, get()]));
   const began = performance.now();
   running = new AbortController();
   busy(true);
   try {
+    const asked = await input.get(); // a file may still be read
     await (task.stream ? stream : predict)(asked, { inputs: [asked], options });
     const took = performance.now() - began;
     const [amount, unit] = took < 1000 ? [took.toFixed(0), "ms"] : [(took / 1000).toFixed(1), "s"];
