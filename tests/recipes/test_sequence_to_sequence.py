@@ -13,31 +13,28 @@ pytest.importorskip("sacrebleu", reason="the extra translate is not installed")
 
 from tests.programs import COMMAND, run_here
 
+from swiftrnn.data.translation import corpora
 from swiftrnn.data.translation.batches import TokenBatches
+from swiftrnn.data.translation.languages import Languages
 from swiftrnn.data.translation.pairs import Pairs
 from swiftrnn.data.translation.tokenizer import END, PAD, START, UNKNOWN
 from swiftrnn.deploy import trained
 from swiftrnn.nn.attention import SCORES
 from swiftrnn.nn.encoder import KINDS
-from swiftrnn.recipes.sequence_to_sequence import SMOKE, TASK, data, evaluate, measure, variant
+from swiftrnn.recipes.sequence_to_sequence import SMOKE, TASK, measure, variant
 from swiftrnn.recipes.sequence_to_sequence.config import Config
 from swiftrnn.recipes.sequence_to_sequence.model import Translator, width_for
-from swiftrnn.recipes.sequence_to_sequence.train import batches_of, perplexity, train
-from swiftrnn.recipes.sequence_to_sequence.translate import (
-    LAST,
-    Options,
-    Search,
-    Written,
-    aligned,
-    answer,
-    searched,
-    translated,
-)
+from swiftrnn.recipes.sequence_to_sequence.train import train
+from swiftrnn.recipes.sequence_to_sequence.translate import Options, aligned, answer
 from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.limits import Unfit
+from swiftrnn.tasks.translating import evaluate
+from swiftrnn.tasks.translating.search import Search, Written, searched, translated
+from swiftrnn.tasks.translating.sentences import LAST
+from swiftrnn.tasks.translating.train import batches_of, perplexity
 
-PAIRS = data.made_up(0, 500).train
-LANGUAGES = data.Languages.of(PAIRS, "words", 100)
+PAIRS = corpora.made_up(0, 500).train
+LANGUAGES = Languages.of(PAIRS, "words", 100)
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_attention = pytest.mark.parametrize("attention", [*SCORES, "none"])
 
@@ -198,7 +195,7 @@ def here(path):
 
 def test_a_training_that_was_stopped_ends_at_the_same_weights(tmp_path, monkeypatch):
     config = replace(SMOKE, steps=24, size=8, hidden=8)
-    parts = data.parts_for(config)
+    parts = corpora.parts_for(config)
 
     train(config, here(tmp_path / "whole"), parts.train, parts.valid, LANGUAGES)
     step, seen = Translator.training_step, []
@@ -227,8 +224,8 @@ def test_perplexity_is_that_of_its_definition():
 
 
 def test_the_control_keeps_all_sentences_and_no_pair():
-    part = data.made_up(0).train
-    mixed = data.shuffled(part, 0)
+    part = corpora.made_up(0).train
+    mixed = corpora.shuffled(part, 0)
     assert mixed.sources == part.sources
     assert sorted(mixed.targets) == sorted(part.targets)
     same = sum(a == b for a, b in zip(mixed.targets, part.targets, strict=True))
@@ -293,7 +290,7 @@ def test_without_attention_there_is_none_to_show():
 
 
 def test_beams_and_lengths_are_measured_apart(run):
-    translator, test = trained.load(run).model, data.parts_for(SMOKE).test.rows(range(40))
+    translator, test = trained.load(run).model, corpora.parts_for(SMOKE).test.rows(range(40))
     found = measure.by_beam(translator, test, 0.6)
     best = translated(translator, test.sources, Search(5, 0.6))
     assert found["bleu_beam_5"] == measure.bleu(best, test.targets).value
@@ -323,7 +320,7 @@ def test_parallel_files_and_parts_of_ones_own_are_read(tmp_path):
         for side, rows in (("", part.sources), ("_targets", part.targets)):
             files[name + side] = tmp_path / f"{name}{side}.txt"
             files[name + side].write_text("\n".join(rows) + "\n")
-    found = data.parts_for(Config(**files))
+    found = corpora.parts_for(Config(**files))
     assert found.test == PAIRS.rows(range(3))
     assert not {*found.valid.sources} & {*found.train.sources}
     with pytest.raises(Unfit, match="--test-targets needs a --test"):
@@ -331,11 +328,11 @@ def test_parallel_files_and_parts_of_ones_own_are_read(tmp_path):
     short = tmp_path / "short.txt"
     short.write_text("1\n")
     with pytest.raises(ValueError, match="as many lines as one another; got 100 in"):
-        data.parts_for(Config(train=files["train"], train_targets=short))
+        corpora.parts_for(Config(train=files["train"], train_targets=short))
 
 
 def test_a_file_is_scored_as_the_test_part_was(run, tmp_path):
-    test = data.parts_for(SMOKE).test
+    test = corpora.parts_for(SMOKE).test
     rows = [f"{s}\t{t}" for s, t in zip(test.sources, test.targets, strict=True)]
     (tmp_path / "test.tsv").write_text("\n".join(rows))
     found = evaluate.scored(trained.load(run).model, tmp_path / "test.tsv", evaluate.Places(beam=3))

@@ -9,14 +9,14 @@ Differs: short sentences of Tatoeba, minutes of training, no input feeding, tied
 from dataclasses import replace
 from typing import Any
 
+from swiftrnn.data.translation.corpora import parts_for, shuffled
+from swiftrnn.data.translation.languages import Languages
 from swiftrnn.recipes.sequence_to_sequence import measure, report
 from swiftrnn.recipes.sequence_to_sequence.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.sequence_to_sequence.config import LONG as LONG
 from swiftrnn.recipes.sequence_to_sequence.config import SMOKE as SMOKE
 from swiftrnn.recipes.sequence_to_sequence.config import STUDY as STUDY
 from swiftrnn.recipes.sequence_to_sequence.config import Config
-from swiftrnn.recipes.sequence_to_sequence.data import Languages, parts_for, shuffled
-from swiftrnn.recipes.sequence_to_sequence.evaluate import SCORING, side_by_side
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
 from swiftrnn.recipes.sequence_to_sequence.train import load, train, untrained
 from swiftrnn.recipes.sequence_to_sequence.translate import Options, answer, work
@@ -25,6 +25,7 @@ from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.results import Result
 from swiftrnn.tasks import Task
 from swiftrnn.tasks.text import Text
+from swiftrnn.tasks.translating.evaluate import SCORING, side_by_side
 from swiftrnn.tasks.translation import Attended, Translations
 
 PREDICTIONS = "test.csv"  # of a run folder: sources of the test part, references, translations

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from swiftrnn.data.translation.pairs import Pairs, places
 from swiftrnn.metrics.translation import bleu, by_length, chrf
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
-from swiftrnn.recipes.sequence_to_sequence.translate import Search, searched, translated
+from swiftrnn.tasks.translating.search import Search, searched, translated
 
 BEAMS = (1, 2, 5, 10, 50)
 SOME = 500  # sentences that all beams are tried on

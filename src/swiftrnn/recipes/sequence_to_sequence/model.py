@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
+from swiftrnn.data.translation.languages import Languages
 from swiftrnn.data.translation.tokenizer import PAD
 from swiftrnn.nn.attention import Memory
 from swiftrnn.nn.decoding import PerInput
-from swiftrnn.recipes.sequence_to_sequence.data import Languages
 from swiftrnn.training.sizes import nearest_width
 
 Batch = dict[str, Tensor]

@@ -4,19 +4,16 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import seed_everything
 
-from swiftrnn.data.translation.batches import TokenBatches
+from swiftrnn.data.translation.languages import Languages
 from swiftrnn.data.translation.pairs import Pairs
-from swiftrnn.recipes.sequence_to_sequence.data import LONGEST, Languages
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
 from swiftrnn.runs import folder, machine
 from swiftrnn.runs.folder import RunFolder
+from swiftrnn.tasks.translating.train import LONGEST, VALID, batches_of, perplexity
 from swiftrnn.training import weights
 from swiftrnn.training.fit import Fitted, fit
-
-VALID = 1000  # pairs measured while training
 
 
 def train(config: Any, out: RunFolder, train: Pairs, valid: Pairs, languages: Languages) -> Fitted:
@@ -39,36 +36,6 @@ def train(config: Any, out: RunFolder, train: Pairs, valid: Pairs, languages: La
     )  # fmt: skip
     weights.save(model, out / folder.WEIGHTS)
     return fitted
-
-
-def batches_of(
-    part: Pairs, languages: Languages, batch_tokens: int, longest: int | None = None
-) -> TokenBatches:
-    """The batches of a part; pairs that are longer are left out where a length is given.
-
-    Raises:
-        ValueError: no pair is left.
-    """
-    rows = [*zip(*languages.encoded(part), strict=True)]
-    kept = [pair for pair in rows if longest is None or max(map(len, pair)) <= longest]
-    if not kept:
-        raise ValueError(
-            f"training needs pairs of at most {longest} tokens; got none among {len(rows):,}; cut "
-            "them into sentences"
-        )
-    sources, targets = zip(*kept, strict=True)
-    return TokenBatches(sources, targets, batch_tokens)
-
-
-@torch.no_grad()
-def perplexity(model: Translator, batches: TokenBatches) -> float:
-    """Of a target token, the end among them, each seen after those before it."""
-    total, count = 0.0, 0
-    for i in range(0, len(batches.sources), 64):
-        numbers = range(i, min(i + 64, len(batches.sources)))
-        losses = model.losses(batches.batch(numbers))
-        total, count = total + losses.double().sum().item(), count + len(losses)
-    return float(torch.tensor(total / count).exp())
 
 
 def untrained(config: Any, languages: Languages) -> Translator:

@@ -10,10 +10,9 @@ from typing import Annotated
 from swiftrnn.data.translation import pairs
 from swiftrnn.data.translation.pairs import Layout, Pairs
 from swiftrnn.metrics.translation import bleu, chrf
-from swiftrnn.recipes.sequence_to_sequence.model import Translator
-from swiftrnn.recipes.sequence_to_sequence.translate import Search, translated
 from swiftrnn.runs import limits
 from swiftrnn.tasks import Scored, Scoring
+from swiftrnn.tasks.translating.search import Decodes, Search, translated
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Places(limits.Checked):
     length_penalty: limits.Least0 = 0.6  # exponent of the length penalty; above 0 favours long ones
 
 
-def scored(model: Translator, path: Path, options: Places) -> Scored:
+def scored(model: Decodes, path: Path, options: Places) -> Scored:
     """BLEU and chrF, and each source with its reference and its translation."""
     if options.targets is not None:
         part = pairs.read_parallel(path, options.targets, options.encoding)

@@ -4,7 +4,6 @@ import io
 import random
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from typing import Any
 from swiftrnn.data.sources import fetch
 from swiftrnn.data.translation import pairs
 from swiftrnn.data.translation.pairs import Layout, Pairs, Parts
-from swiftrnn.data.translation.tokenizer import Tokenizer
 
 HELD_OUT = 0.015  # of the components of pairs that share a sentence, for valid, and for test
 TATOEBA = Layout(source="2", target="1")  # German is the second column
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-LONGEST = 100  # tokens of a sentence that is learnt from
 
 
 def parts_for(config: Any) -> Parts:
@@ -93,37 +90,6 @@ def made_up(seed: int, count: int = 3000) -> Parts:
     )
     cuts = (0, count - 400, count - 200, count)
     return Parts(*(found.rows(range(a, b)) for a, b in pairwise(cuts)))
-
-
-@dataclass(frozen=True)
-class Languages:
-    """The tokens of either language."""
-
-    source: Tokenizer
-    target: Tokenizer
-
-    @classmethod
-    def of(cls, train: Pairs, kind: str, size: int) -> "Languages":
-        """Learnt from the training pairs."""
-        return cls(*(Tokenizer.learn(s, kind, size) for s in (train.sources, train.targets)))
-
-    def saved(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"source": self.source.saved(), "target": self.target.saved()}
-
-    @classmethod
-    def read(cls, saved: Any) -> "Languages":
-        """What `saved` gave.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        known = saved if isinstance(saved, dict) else {}
-        return cls(*(Tokenizer.read(known.get(side)) for side in ("source", "target")))
-
-    def encoded(self, part: Pairs) -> tuple[list[list[int]], list[list[int]]]:
-        """The tokens of both sides."""
-        return self.source.encode_all(part.sources), self.target.encode_all(part.targets)
 
 
 def shuffled(part: Pairs, seed: int) -> Pairs:

@@ -1,0 +1,1 @@
+"""Translating sentences: all that its recipes share."""
