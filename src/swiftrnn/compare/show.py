@@ -8,15 +8,11 @@ from typing import Any
 from swiftrnn.report import facts
 from swiftrnn.report import page as report
 from swiftrnn.report import plots as draw
+from swiftrnn.report.names import LAYERS
 from swiftrnn.report.page import Column, Page, Plot, Section, Table
 from swiftrnn.report.plots import Line
 
-NAMES = {
-    "sru": "SRU",
-    "qrnn": "QRNN",
-    "mingru": "minGRU",
-    "lstm": "LSTM",
-    "gru": "GRU",
+NAMES = {name: LAYERS[name] for name in ("sru", "qrnn", "mingru", "lstm", "gru")} | {
     "conv": "causal conv",
     "counts": "order-2 counts",
     "xz_files": "xz -9 by file",

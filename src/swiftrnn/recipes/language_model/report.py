@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from swiftrnn.report.names import LAYERS
 from swiftrnn.report.page import Column, Table
 
 RIVALS = ("perplexity", "bits_per_byte", "parameters", "seconds", "tokens_per_second")
-NAMES = {
-    "sru": "SRU", "qrnn": "QRNN", "mingru": "minGRU", "lstm": "LSTM", "gru": "GRU",
-    "conv": "causal convolution",
-}  # fmt: skip
+NAMES = LAYERS | {"conv": "causal convolution"}
 
 
 def sections(config: Any, found: Mapping[str, float]) -> list[tuple[str, Any]]:

@@ -21,6 +21,7 @@ from swiftrnn.recipes.markov_order.measure import COUNTED, Places, excess, ladde
 from swiftrnn.recipes.markov_order.model import ByteModel
 from swiftrnn.recipes.markov_order.source import Source
 from swiftrnn.recipes.markov_order.train import load, shuffled, train, untrained
+from swiftrnn.report.names import LAYERS
 from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.results import Result
 from swiftrnn.tasks import Task
@@ -41,7 +42,7 @@ def run(config: Config, out: RunFolder) -> Result:
         how, here = (alone, out.part(layer)) if i else (config, out)  # the first is the run itself
         each, history = trained(how, here, text, test)
         found |= {f"{name}_{layer}": value for name, value in each.items()}
-        histories[report.NAMES[layer]] = history
+        histories[LAYERS[layer]] = history
     if config.control:
         first = replace(config, layers=config.layers[:1], control=False)
         mixed = shuffled(text, config.seed)

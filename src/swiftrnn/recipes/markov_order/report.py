@@ -5,19 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn.recipes.markov_order.measure import NEAR, ladder
+from swiftrnn.report.names import LAYERS
 from swiftrnn.report.page import Column, Table
 from swiftrnn.runs import folder
-
-NAMES = {
-    "sru": "SRU", "qrnn": "QRNN", "mingru": "minGRU", "minlstm": "minLSTM", "rglru": "RG-LRU",
-    "hgrn": "HGRN", "lstm": "LSTM", "gru": "GRU",
-}  # fmt: skip
 
 
 def sections(config: Any, found: Mapping[str, float]) -> list[tuple[str, Any]]:
     """Bits per byte of each layer and of counts, a row for each length of the past."""
     columns = [Column("past", "bytes of the past"), Column("counts", "counts", 3)]
-    columns += [Column(layer, NAMES[layer], 3, "") for layer in config.layers]
+    columns += [Column(layer, LAYERS[layer], 3, "") for layer in config.layers]
     rows = []
     for order in (*ladder(config.longest), "full"):
         row: dict[str, Any] = {"past": "all" if order == "full" else str(order)}
@@ -33,7 +29,7 @@ def sections(config: Any, found: Mapping[str, float]) -> list[tuple[str, Any]]:
         Column("parameters", "parameters", 0), Column("steps", "updates", 0),
     ]  # fmt: skip
     models = [
-        {"layer": NAMES[layer],
+        {"layer": LAYERS[layer],
          **{name: found[f"{name}_{layer}"] for name in ("memory", "parameters", "steps")}}
         for layer in config.layers
     ]  # fmt: skip
@@ -53,7 +49,7 @@ def draw(config: Any, found: Mapping[str, float], exact: Mapping[int, float], pa
     orders = ladder(config.longest)
     for layer, sign in zip(config.layers, "osD^vPX*", strict=False):
         bits = [found[f"bits_{order}_{layer}"] for order in orders]
-        (line,) = plot.plot(orders, bits, f"{sign}-", label=NAMES[layer], markersize=5)
+        (line,) = plot.plot(orders, bits, f"{sign}-", label=LAYERS[layer], markersize=5)
         plot.axhline(found[f"bits_full_{layer}"], color=line.get_color(), linewidth=0.8, alpha=0.6)
     counts = [order for order in orders if f"counts_{order}" in found]
     bits = [found[f"counts_{order}"] for order in counts]

@@ -7,14 +7,12 @@ from typing import Any
 
 from swiftrnn.recipes.sentence_classification.folds import FIRST
 from swiftrnn.recipes.sentence_classification.model import PACKED
+from swiftrnn.report.names import LAYERS
 from swiftrnn.report.page import Column, Table
 from swiftrnn.runs import folder
 
 Row = Mapping[str, float]
-NAMES = {
-    "sru": "SRU", "lstm": "LSTM", "gru": "GRU", "qrnn": "QRNN", "mingru": "minGRU",
-    "minlstm": "minLSTM", "rglru": "RG-LRU", "hgrn": "HGRN", "cnn": "convolution",
-}  # fmt: skip
+NAMES = LAYERS | {"cnn": "convolution"}
 BASELINES = {
     "baseline_bag_of_words": "bag of words", "baseline_most_frequent": "the most frequent class",
 }  # fmt: skip

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from swiftrnn.recipes.sequence_to_sequence.measure import BEAMS
+from swiftrnn.report.names import LAYERS
 from swiftrnn.report.page import Column, Table
 from swiftrnn.runs import folder
 
-NAMES = {
-    "sru": "SRU", "qrnn": "QRNN", "mingru": "minGRU", "minlstm": "minLSTM", "rglru": "RG-LRU",
-    "hgrn": "HGRN", "lstm": "LSTM", "gru": "GRU", "no_attention": "without attention",
-    "one_direction": "one direction", "dot": "dot-product attention",
-    "additive": "additive attention",
+NAMES = LAYERS | {
+    "no_attention": "without attention", "one_direction": "one direction",
+    "dot": "dot-product attention", "additive": "additive attention",
 }  # fmt: skip
 
 

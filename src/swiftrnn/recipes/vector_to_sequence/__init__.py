@@ -14,6 +14,7 @@ from swiftrnn.recipes.vector_to_sequence.data import Digits, held_out, made_up, 
 from swiftrnn.recipes.vector_to_sequence.model import Speller
 from swiftrnn.recipes.vector_to_sequence.spelling import Letters
 from swiftrnn.recipes.vector_to_sequence.train import load, train, untrained
+from swiftrnn.report.names import LAYERS
 from swiftrnn.runs import limits
 from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.results import Result
@@ -75,7 +76,7 @@ def run(config: Config, out: RunFolder) -> Result:
     for layer in config.rivals:
         each, about = trained(replace(alone, layer=layer), out.part(layer), digits, seen, unseen)
         found |= {f"{name}_{layer}": value for name, value in each.items()}
-        rivals[report.NAMES[layer]] = about["history"]
+        rivals[LAYERS[layer]] = about["history"]
     if config.control:
         control, _ = trained(alone, out.part("control"), digits, seen, unseen, permuted=True)
         found["control"] = control["seen"]

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swiftrnn.report.names import LAYERS
 from swiftrnn.report.page import Column, Table
 from swiftrnn.runs import folder
 
-NAMES = {
-    "sru": "SRU", "qrnn": "QRNN", "mingru": "minGRU", "minlstm": "minLSTM", "rglru": "RG-LRU",
-    "hgrn": "HGRN", "lstm": "LSTM", "gru": "GRU",
-}  # fmt: skip
 GOOD, BAD = "#009e73", "#d55e00"
 
 
@@ -25,7 +22,7 @@ def sections(
     ]  # fmt: skip
     names = ("seen", "unseen", "steps", "parameters")
     rows = [
-        {"name": NAMES[layer or config.layer],
+        {"name": LAYERS[layer or config.layer],
          **{name: found.get(f"{name}_{layer}" if layer else name) for name in names}}
         for layer in ("", *config.rivals)
     ]  # fmt: skip
