@@ -83,7 +83,7 @@ def test_its_recorded_verdicts_are_those_of_its_claims(name):
         tested = {c.says for c in found.parts.CLAIMS if c.ours and c.preset == preset}
         left_out = [v.says for v in verdicts if v.verdict == NOT_TESTED and v.says in tested]
         assert left_out == []  # a metric that is misspelt, or is measured no more
-        assert "+changes" not in content["commit"] or (name, preset) in OLD
+        assert "+changes" not in content["commit"]
 
 
 UNRECORDED = {
@@ -91,9 +91,6 @@ UNRECORDED = {
     "vector_to_sequence",
     "markov_order",
 }  # claims are set, and wait for the run
-OLD = {  # recorded before `--record` refused this; to be recorded anew
-    ("adamw_heatmap", "perceptron"),
-}  # fmt: skip
 
 
 @every

@@ -335,11 +335,13 @@ def test_a_file_is_scored_as_the_test_part_was(run, tmp_path):
     test = corpora.parts_for(SMOKE).test
     rows = [f"{s}\t{t}" for s, t in zip(test.sources, test.targets, strict=True)]
     (tmp_path / "test.tsv").write_text("\n".join(rows))
-    found = evaluate.scored(trained.load(run).model, tmp_path / "test.tsv", evaluate.Places(beam=3))
+    found = evaluate.SCORING.score(
+        trained.load(run).model, tmp_path / "test.tsv", evaluate.Places(beam=3)
+    )
     metrics = json.loads((run / "metrics.json").read_text())
     assert found.metrics == {"bleu": metrics["bleu"], "chrf": metrics["chrf"]}
     assert found.predictions == (run / "test.csv").read_text()
     (tmp_path / "sources").write_text("\n".join(test.sources))
     (tmp_path / "targets").write_text("\n".join(test.targets))
     places = evaluate.Places(targets=tmp_path / "targets", beam=3)
-    assert evaluate.scored(trained.load(run).model, tmp_path / "sources", places) == found
+    assert evaluate.SCORING.score(trained.load(run).model, tmp_path / "sources", places) == found

@@ -45,6 +45,7 @@ def main(words: list[str]) -> None:
     how, config = of_recipe(f"swiftrnn run {recipe.typed}", Run, recipe, words[1:])
     if how.record:
         record.check(recipe.folder, recipe.code)  # before hours of training
+    from swiftrnn.deploy import trained
     from swiftrnn.report import run_page  # loads torch: only now, when all was checked
     from swiftrnn.runs import machine
     from swiftrnn.runs import run as runs
@@ -57,7 +58,7 @@ def main(words: list[str]) -> None:
         run_page.write(recipe, began, out.preset, out, result)
 
     preset = None if how.preset == "default" else how.preset
-    done = runs.run(recipe, config, how.out, how.resume, how.seeds, finished, preset)
+    done = runs.run(recipe, config, how.out, how.resume, how.seeds, finished, preset, trained.load)
     if not folder.leads():  # of several processes one speaks
         return
     if how.seeds > 1:

@@ -149,7 +149,8 @@ class MultiHeadAttention(nn.Module):
 
     Shapes:
         query (T, B, E) and a memory of S steps to (T, B, E); causal is for self-attention, where
-        step t sees the steps up to S - T + t.
+        step t sees the steps up to S - T + t; allowed (T, S) says for each step which it may see.
+        Who sees nothing attends to nothing, and gets the bias of the output.
 
     Raises:
         ValueError: a size is below 1, or the heads do not divide E.
@@ -203,15 +204,24 @@ class MultiHeadAttention(nn.Module):
             values = torch.where(inside[..., None], values, 0)
         return Memory(self.key(values), self.value(values), inside)
 
-    def forward(self, query: Tensor, memory: Memory, causal: bool = False) -> Tensor:
+    def forward(
+        self, query: Tensor, memory: Memory, causal: bool = False, allowed: Tensor | None = None
+    ) -> Tensor:
         """Queries (T, B, E) to what they attend to, (T, B, E)."""
         _check_query("MultiHeadAttention", query, self.embed_dim, memory)
         T, S = len(query), len(memory.keys)
+        if allowed is not None and (allowed.shape != (T, S) or allowed.dtype != torch.bool):
+            raise ValueError(
+                f"MultiHeadAttention needs allowed ({T}, {S}) of bool; got "
+                f"{tuple(allowed.shape)}, {allowed.dtype}"
+            )
         open_ = None if memory.inside is None else memory.inside.t()[:, None, None]
         if causal and T > 1:
             now = torch.arange(S - T, S, device=query.device)[:, None]
             before = torch.arange(S, device=query.device) <= now
             open_ = before if open_ is None else open_ & before
+        if allowed is not None:
+            open_ = allowed if open_ is None else open_ & allowed
         q, k, v = (
             x.unflatten(-1, (self.num_heads, -1)).permute(1, 2, 0, 3)
             for x in (self.query(query), memory.keys, memory.values)

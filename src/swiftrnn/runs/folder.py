@@ -6,7 +6,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class RunFolder:
         code: the folder of the recipe's code, where that is no part of swiftrnn.
         commit: of the code that trains; "" outside a checkout.
         preset: that its settings are of; None for the default.
+        load: reads a run folder, of any recipe; None where nobody said how.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class RunFolder:
     code: Path | None = None
     commit: str = ""
     preset: str | None = None
+    load: Callable[[Path], Any] | None = None
 
     def __truediv__(self, name: str) -> Path:
         """The path of something in it."""
@@ -56,6 +58,17 @@ class RunFolder:
     def part(self, name: str) -> "RunFolder":
         """A folder in it for one more model, such as the control."""
         return dataclasses.replace(self, path=self.path / name)
+
+    def trained(self, run: Path) -> Any:
+        """What another run trained, as `swiftrnn.load` gives it: to compare with.
+
+        Raises:
+            FileNotFoundError, ValueError: there is no such run, or it cannot be used.
+            RuntimeError: nobody said how to read one, as in a sweep.
+        """
+        if self.load is None:
+            raise RuntimeError(f"{self.recipe} needs swiftrnn run to read {run}; got another way")
+        return self.load(run)
 
     def begin(self, config: Any, vocabulary: Any = None) -> None:
         """Write what is trained: the settings, and the vocabulary where there is one."""

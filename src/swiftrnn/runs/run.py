@@ -66,6 +66,7 @@ def run(
     seeds: int = 1,
     finished: Finished | None = None,
     preset: str | None = None,
+    load: Callable[[Path], Any] | None = None,
 ) -> Done:
     """Train and measure, once per seed; seeds that are done are not done again.
 
@@ -77,6 +78,7 @@ def run(
         seeds: how many.
         finished: see `Finished`.
         preset: that the settings are of; None for the default, or for that of a run to resume.
+        load: reads a run folder, for recipes that compare with another run.
 
     Returns:
         What was done, with what was done before.
@@ -90,17 +92,22 @@ def run(
     if resume:
         out = out or folder.newest(recipe.name)
         config, began = _resumed(recipe, config, out)
-        here = _of(recipe, out, preset or began)
+        here = _of(recipe, out, preset or began, load)
         with folder.held(out) if folder.leads() else contextlib.nullcontext():
             return _all_seeds(recipe, config, here, seeds, finished)
     with folder.new(out, recipe.name) as out:
-        here = _of(recipe, out, preset)
+        here = _of(recipe, out, preset, load)
         here.begin(config)
         return _all_seeds(recipe, config, here, seeds, finished)
 
 
-def _of(recipe: Trains, out: Path, preset: str | None = None) -> RunFolder:
-    return RunFolder(out, recipe.name, recipe.code, machine.commit(), preset)
+def _of(
+    recipe: Trains,
+    out: Path,
+    preset: str | None = None,
+    load: Callable[[Path], Any] | None = None,
+) -> RunFolder:
+    return RunFolder(out, recipe.name, recipe.code, machine.commit(), preset, load)
 
 
 def _resumed(recipe: Trains, config: Any, out: Path) -> tuple[Any, str | None]:

@@ -57,6 +57,68 @@ class Translations:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """What one of several systems makes of a text.
+
+    Attributes:
+        system: what it is called.
+        text: in the other language.
+        milliseconds: that it took.
+    """
+
+    system: str
+    text: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """What several systems make of a text, `Sequence[Timed]`."""
+
+    name: str = "side_by_side"
+    widget: str | Path = "side_by_side"
+    forms: tuple[str, ...] = ("text",)
+
+    def schema(self) -> dict[str, Any]:
+        """A list."""
+        properties: dict[str, Any] = {name: {"type": "string"} for name in ("system", "text")}
+        properties["milliseconds"] = {"type": "number"}
+        one = {"type": "object", "properties": properties, "required": list(properties)}
+        about = "what each system makes of the text, and the milliseconds it took; if asked for"
+        return {"type": "array", "title": "Side by side", "description": about, "items": one}
+
+    def read(self, raw: Any) -> tuple[Timed, ...]:
+        """From JSON.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            return tuple(
+                Timed(str(each["system"]), str(each["text"]), float(each["milliseconds"]))
+                for each in raw
+            )
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(
+                f"side_by_side needs a list of system, text and milliseconds; {error}"
+            ) from None
+
+    def write(self, value: Sequence[Timed], form: str) -> Any:
+        """A list for "json"; for "text" a line each, its time in front."""
+        if form == "json":
+            return [{"system": each.system, "text": each.text,
+                     "milliseconds": round(each.milliseconds, 3)} for each in value]  # fmt: skip
+        wide = max((len(each.system) for each in value), default=0)
+        return "".join(
+            f"{each.milliseconds:8.1f} ms  {each.system:<{wide}}  {each.text}\n" for each in value
+        )
+
+    def size(self, value: Sequence[Timed]) -> int:
+        """How many systems."""
+        return len(value)
+
+
+@dataclass(frozen=True)
 class Alignment:
     """How much each word of a translation attended to each word of its source.
 

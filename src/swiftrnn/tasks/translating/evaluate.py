@@ -2,10 +2,11 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from swiftrnn.data.translation import pairs
 from swiftrnn.data.translation.pairs import Layout, Pairs
@@ -14,10 +15,12 @@ from swiftrnn.runs import limits
 from swiftrnn.tasks import Scored, Scoring
 from swiftrnn.tasks.translating.search import Decodes, Search, translated
 
+Translate = Callable[[Any, Sequence[str], Any], Sequence[str]]
+
 
 @dataclass(frozen=True)
-class Places(limits.Checked):
-    """Where sources and targets are in a file, and how translations are searched for."""
+class File(limits.Checked):
+    """Where sources and targets are in a file."""
 
     # file with the translation of each line; default: both sides are in the file itself
     targets: Annotated[Path | None, limits.Added] = None
@@ -26,18 +29,31 @@ class Places(limits.Checked):
     # name or number of the target column; default: the second
     target_column: Annotated[str | None, limits.Added] = None
     encoding: str = "utf-8"  # encoding of the file
+
+
+@dataclass(frozen=True)
+class Places(File):
+    """Where sources and targets are in a file, and how translations are searched for."""
+
     beam: Annotated[int, limits.Range(1, 200)] = 5  # beam size; 1: always the likeliest token
     length_penalty: limits.Least0 = 0.6  # exponent of the length penalty; above 0 favours long ones
 
 
-def scored(model: Decodes, path: Path, options: Places) -> Scored:
-    """BLEU and chrF, and each source with its reference and its translation."""
+def scored(translate: Translate, model: Any, path: Path, options: Any) -> Scored:
+    """BLEU and chrF, and each source with its reference and its translation.
+
+    Args:
+        translate: the model, sources and the options, to translations.
+        model: that translates.
+        path: of the file.
+        options: a `File`.
+    """
     if options.targets is not None:
         part = pairs.read_parallel(path, options.targets, options.encoding)
     else:
         layout = Layout(options.source_column, options.target_column, options.encoding)
         part = pairs.read(path, layout)
-    found = translated(model, part.sources, Search(options.beam, options.length_penalty))
+    found = translate(model, part.sources, options)
     metrics = {"bleu": bleu(found, part.targets).value, "chrf": chrf(found, part.targets).value}
     return Scored(str(part), metrics, side_by_side(part, found))
 
@@ -51,4 +67,9 @@ def side_by_side(part: Pairs, found: Sequence[str]) -> str:
     return file.getvalue()
 
 
-SCORING = Scoring(scored, Places, ".csv")
+def searching(model: Decodes, sources: Sequence[str], options: Places) -> list[str]:
+    """The translations of a model that writes token by token."""
+    return translated(model, sources, Search(options.beam, options.length_penalty))
+
+
+SCORING = Scoring(partial(scored, searching), Places, ".csv")
