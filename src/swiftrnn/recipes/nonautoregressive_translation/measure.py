@@ -15,7 +15,7 @@ from swiftrnn.recipes.nonautoregressive_translation.student import Student
 from swiftrnn.recipes.nonautoregressive_translation.teacher import Teacher
 from swiftrnn.tasks.translating.search import Search, searched, translated
 
-TIMED, TOGETHER = 64, 32  # sentences that are timed, and how many of them together
+TIMED, TOGETHER = 64, 32  # sentences of test that are timed, at most; how many of them together
 ROUNDS = 5  # of which the median counts
 UNCACHED = 16  # sentences of the loop without a cache, which takes long
 SAMPLES = (2, 10, 50)  # of noisy parallel decoding
@@ -86,7 +86,7 @@ def speed(
     `teacher_uncached` computes all of them again for each token, as the paper's did. `rival` is a
     recurrent translator, with the likeliest token each time.
     """
-    some = test.spread(TIMED)
+    some = test.spread(min(TIMED, max(1, len(test) // 10)))
     rows = teacher.languages.source.encode_all(some.sources)
     systems: dict[str, Callable[[Any], Any]] = {}
     systems["teacher"] = lambda b: searched(teacher, b, Search(1))
