@@ -202,6 +202,48 @@ def test_results_are_recorded_for_recipes_of_a_clean_checkout_only(recipe, capsy
     assert (recipe / "adder-smoke.png").exists()
 
 
+def test_seeds_are_joined_to_those_recorded_before(recipe, capsys, monkeypatch):
+    """A long training is recorded seed by seed, by one commit or several."""
+    where = recipe / "adder"
+    adder = Found("adder", "adder", where)
+    monkeypatch.syspath_prepend(str(recipe))
+    adder.__dict__["parts"] = __import__("adder")
+    monkeypatch.setattr(recipes, "find", lambda _: adder)
+    monkeypatch.setattr(record, "CHECKOUT", recipe)
+    monkeypatch.setattr(record, "PICTURES", recipe)
+    (recipe / "pyproject.toml").touch()
+
+    def run(commit, out, *more):
+        monkeypatch.setattr(machine, "commit", lambda: commit)
+        words = ("run", "adder", "--steps", 4, "--record", "--out", out, *more)
+        return call(capsys, *words)
+
+    _, _, errors = run("abc", "none", "--seed", 2, "--join")
+    assert "--join needs recorded results to join; got no" in errors
+    assert run("abc", "whole", "--seed", 2, "--seeds", 3)[0] == 0
+    whole = read(where / "results.json")
+    assert run("abc", "first", "--seed", 2)[0] == 0
+    first = read(where / "results.json")
+    (recipe / "adder.png").write_bytes(b"of the first")
+    _, _, errors = run("abc", "again", "--seed", 2, "--join")
+    assert "the settings that were recorded, and --seed 3; got --seed 2" in errors
+    _, _, errors = run("abc", "other", "--seed", 3, "--join", "--steps", 5)
+    assert "got other steps for results.json" in errors
+    assert not (recipe / "other").exists()
+    assert read(where / "results.json") == first
+    assert run("def", "second", "--seed", 3, "--join")[0] == 0
+    assert run("abc", "third", "--seed", 4, "--join")[0] == 0
+    joined = read(where / "results.json")
+    for name in ("config", "metrics", "verdicts", "seeds"):
+        assert joined[name] == whole[name]
+    assert joined["commit"] == "abc, def"
+    parts = [(each["seeds"], each["commit"]) for each in joined["parts"]]
+    assert parts == [(1, "abc"), (1, "def"), (1, "abc")]
+    assert (recipe / "adder.png").read_bytes() == b"of the first"
+    assert record.judged(joined, adder.parts.CLAIMS, None) == joined
+    assert "--join" in call(capsys, "run", "adder", "--join")[2]
+
+
 def test_seeds_of_another_commit_are_not_recorded(recipe, capsys, monkeypatch):
     adder = Found("adder", "adder", recipe / "adder")
     monkeypatch.syspath_prepend(str(recipe))

@@ -1,12 +1,14 @@
 """`swiftrnn run`: train a recipe and measure it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from swiftrnn import recipes
 from swiftrnn.commands.parsing import HELP, UsageError, about, of_recipe, parse
 from swiftrnn.runs import children, folder, limits, record
+from swiftrnn.runs.claims import Verdict
 from swiftrnn.runs.results import Result
 
 
@@ -24,6 +26,8 @@ class Run(limits.Checked):
     resume: bool = False  # continue the run in --out, or the recipe's newest
     # write the results into the recipe; needs a source checkout without uncommitted changes
     record: bool = False
+    # with --record: add these seeds to those recorded before with the same settings
+    join: Annotated[bool, limits.With("record")] = False
 
 
 OPTIONS = Run
@@ -45,6 +49,9 @@ def main(words: list[str]) -> None:
     how, config = of_recipe(f"swiftrnn run {recipe.typed}", Run, recipe, words[1:])
     if how.record:
         record.check(recipe.folder, recipe.code)  # before hours of training
+    preset = None if how.preset == "default" else how.preset
+    if how.join:
+        record.check_join(recipe.folder, config, preset)
     from swiftrnn.deploy import trained
     from swiftrnn.report import run_page  # loads torch: only now, when all was checked
     from swiftrnn.runs import machine
@@ -57,7 +64,6 @@ def main(words: list[str]) -> None:
     def finished(began: Any, out: folder.RunFolder, result: Result) -> None:
         run_page.write(recipe, began, out.preset, out, result)
 
-    preset = None if how.preset == "default" else how.preset
     done = runs.run(recipe, config, how.out, how.resume, how.seeds, finished, preset, trained.load)
     if not folder.leads():  # of several processes one speaks
         return
@@ -66,6 +72,9 @@ def main(words: list[str]) -> None:
     print(run_page.text(recipe, done.metrics, done.preset, done.config, done.out))
     print(f"\nThe run is in {done.out}")
     if how.record:
-        verdicts = run_page.judge(recipe, done.metrics, done.preset, done.config)
-        path = record.record(recipe, done, verdicts)
+
+        def judge(metrics: list[dict[str, float]]) -> Sequence[Verdict]:
+            return run_page.judge(recipe, metrics, done.preset, done.config)
+
+        path = record.record(recipe, done, judge, how.join)
         print(f"Recorded in {path}")

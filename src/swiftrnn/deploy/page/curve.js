@@ -2,7 +2,8 @@
 
 import { make, svg } from "./make.js";
 
-const WIDE = 640;
+const WIDEST = 640;
+const NARROWEST = 300; // so that numbers stay readable on a phone
 const HIGH = 300;
 const LEFT = 52;
 const BELOW = 46;
@@ -14,23 +15,24 @@ export function output(root, description) {
   return {
     show(points) {
       if (!points.length) return box.replaceChildren(make("p", "There is nothing to show.", "soft"));
-      box.replaceChildren(drawn(points, x.description, y.description), table(points, x.description, y.description));
+      const wide = Math.max(NARROWEST, Math.min(WIDEST, root.clientWidth));
+      box.replaceChildren(drawn(points, x.description, y.description, wide), table(points, x.description, y.description));
     },
   };
 }
 
-function drawn(points, x, y) {
-  const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, "aria-hidden": "true" });
+function drawn(points, x, y, wide) {
+  const picture = svg("svg", { viewBox: `0 0 ${wide} ${HIGH}`, "aria-hidden": "true" });
   const low = points[0].x;
   const high = points.at(-1).x;
-  const log = low > 0 && high / low >= 32; // else equal steps would be crowded on the left
+  const log = low > 0 && high / low >= 16; // else equal steps would be crowded on the left
   const place = (value) => (log ? Math.log(value) : value);
   const span = place(high) - place(low) || 1;
   const top = Math.max(...points.map((each) => each.y), 0) * 1.05 || 1;
-  const across = (value) => LEFT + ((place(value) - place(low)) / span) * (WIDE - LEFT - 16);
+  const across = (value) => LEFT + ((place(value) - place(low)) / span) * (wide - LEFT - 16);
   const up = (value) => HIGH - BELOW - (value / top) * (HIGH - BELOW - 12);
   for (const value of steps(top)) {
-    picture.append(svg("line", { x1: LEFT, x2: WIDE - 8, y1: up(value), y2: up(value), class: "grid" }));
+    picture.append(svg("line", { x1: LEFT, x2: wide - 8, y1: up(value), y2: up(value), class: "grid" }));
     picture.append(svg("text", { x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, `${value}`));
   }
   let last = -Infinity;
@@ -39,7 +41,7 @@ function drawn(points, x, y) {
     last = across(each.x);
     picture.append(svg("text", { x: last, y: HIGH - BELOW + 18, "text-anchor": "middle" }, `${each.x}`));
   }
-  picture.append(svg("text", { x: (WIDE + LEFT) / 2, y: HIGH - 6, "text-anchor": "middle" }, x));
+  picture.append(svg("text", { x: (wide + LEFT) / 2, y: HIGH - 6, "text-anchor": "middle" }, x));
   picture.append(svg("text", { x: 12, y: 12, "text-anchor": "start" }, y));
   const path = points.map((each) => `${across(each.x)},${up(each.y)}`).join(" ");
   picture.append(svg("polyline", { points: path, class: "line" }));
