@@ -73,7 +73,7 @@ class Config(limits.Checked):
     epochs: limits.Count = 5  # passes over the training data (paper: 100)
     batch_size: limits.Count = 32  # sentences in a batch
     # learning rates of Adam, linear decay; chosen for each layer on the first fold (paper: 0.001)
-    rates: limits.Rates = (1e-3, 3e-3)
+    rates: limits.Rates = (3e-3, 1e-2)
     control: bool = True  # also train on permuted labels, where nothing can be learnt
     processes: limits.Processes = 1  # trainings to run in parallel
     threads: limits.Threads = 0  # threads of torch; 0 leaves its setting as it is
