@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 pytest.importorskip("httpx", reason="httpx is not installed")
 
+from tests.browser.conftest import SIZES
 from tests.deploy.served import ECHO, MOOD, ask, made, served
 
 from swiftrnn.deploy import trained
@@ -18,7 +19,6 @@ from swiftrnn.deploy.api import Limits
 
 pytestmark = pytest.mark.browser
 TEXT = "😀 In Rimonaville , Lututo met <b>a</b> friend ."
-SIZES = [(1200, 800, "light"), (360, 740, "dark")]
 once = pytest.mark.parametrize("open_page", SIZES[:1], indirect=True, ids=["wide"])
 WIDGET = """
 export function input(root, description) {
@@ -86,46 +86,6 @@ def echo(small):
 def mood(small):
     with served(small["mood"], Limits()) as found:
         yield found
-
-
-@pytest.fixture(params=SIZES, ids=["wide", "telephone"])
-def open_page(browser, request):
-    """Opens a page that must never be wider than its window; what its console says is an error."""
-    width, height, scheme = request.param
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=False
-    )
-    context.set_default_timeout(120_000)  # a busy machine
-    said, asked = [], []
-
-    def opened(address, path="/"):
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda each: asked.append(each.url))
-        page.goto(address + path)
-        page.said = said
-        page.wait_for_selector("#input > *, .docs, #message:not(:empty)")
-        return page
-
-    yield opened
-    for page in context.pages:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "data:"))] == []
-    context.close()
-
-
-@pytest.fixture
-def quiet(open_page):
-    """The same, of pages whose console says nothing."""
-    pages = []
-
-    def opened(*where):
-        pages.append(open_page(*where))
-        return pages[-1]
-
-    yield opened
-    assert [page.said for page in pages if page.said] == []
 
 
 def until(page, condition):

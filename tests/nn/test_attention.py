@@ -242,3 +242,26 @@ def test_a_checkpoint_takes_the_fused_kernel():
     checkpoint(lambda x: seen.append(hooked()) or x * 2, torch.ones(2, requires_grad=True),
                use_reentrant=False).sum().backward()  # fmt: skip
     assert (seen[0], {*seen[1:]}, hooked()) == (True, {False}, False)
+
+
+def test_steps_see_what_is_allowed():
+    torch.manual_seed(0)
+    ours, x = MultiHeadAttention(8, 2, dtype=torch.float64), wide(5, 3, 8)
+    allowed = torch.tensor([[s != t and (s + t) % 2 == 0 for s in range(5)] for t in range(5)])
+    memory = ours.memory(x, lengths=torch.tensor([5, 4, 1]))
+    found = ours(x, memory, allowed=allowed)
+    for t in range(5):
+        some = allowed[t].nonzero()[:, 0]
+        for b, n in enumerate((5, 4, 1)):
+            seen = some[some < n]
+            if not len(seen):
+                expected = ours.output.bias
+            else:
+                alone = ours.memory(x[seen, b : b + 1])
+                expected = ours(x[t : t + 1, b : b + 1], alone)[0, 0]
+            torch.testing.assert_close(found[t, b], expected)
+    both = ours(x, ours.memory(x), causal=True, allowed=torch.ones(5, 5, dtype=torch.bool))
+    torch.testing.assert_close(both, ours(x, ours.memory(x), causal=True))
+    for wrong in (torch.ones(4, 5, dtype=torch.bool), torch.ones(5, 5)):
+        with pytest.raises(ValueError, match=r"needs allowed \(5, 5\) of bool; got"):
+            ours(x, ours.memory(x), allowed=wrong)

@@ -64,7 +64,7 @@ def run(config: Config, out: RunFolder) -> Result:
 def text_for(config: Config) -> Corpus:
     """What is asked for: a source, a file of yours, or WikiText-2."""
     if config.made_up:
-        return Source.drawn(config.seed).text(config.seed)
+        return Source.drawn(config.seed).text(config.seed, config.length)
     return wikitext_2() if config.train is None else read_text(config.train, "--train")
 
 

@@ -14,6 +14,8 @@ class Config(limits.Checked):
 
     train: limits.OwnFile = None  # your text, any bytes, split 90/5/5; default: WikiText-2
     made_up: bool = False  # a synthetic source of order 3, whose entropy is known, in place of it
+    # letters of the synthetic source
+    length: Annotated[int, limits.Range(20_000, 100_000_000)] = 5_000_000
     # layers to compare, with as many parameters
     layers: Annotated[tuple[Layer, ...], limits.Different()] = ("sru", "lstm", "gru", "mingru")
     size: limits.Size = 128  # size of the embedding of a byte
@@ -38,7 +40,7 @@ class Config(limits.Checked):
 
 
 SMOKE = Config(
-    made_up=True, layers=("sru", "lstm"), size=16, hidden=32, depth=1, batch_size=16, time=32,
+    made_up=True, length=300_000, layers=("sru", "lstm"), size=16, hidden=32, depth=1, batch_size=16, time=32,
     seconds=None, steps=150, learning_rate=1e-2, longest=8, places=1024,
 )  # fmt: skip
 SOURCE = Config(

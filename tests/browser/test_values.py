@@ -1,0 +1,135 @@
+"""Values that are no text, on the page: images that are drawn or chosen, curves, two systems."""
+
+import base64
+
+import numpy as np
+import pytest
+from PIL import Image as Files
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+pytest.importorskip("httpx", reason="httpx is not installed")
+
+from tests.deploy.served import ask, served
+
+from swiftrnn.deploy import trained
+from swiftrnn.deploy.api import Limits
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def reads(smoke):
+    known = trained.load(smoke("vector_to_sequence"))
+    with served(known, Limits()) as (address, _):
+        yield address, known
+
+
+@pytest.fixture(scope="module")
+def measures(smoke):
+    known = trained.load(smoke("markov_order"))
+    with served(known, Limits()) as (address, _):
+        yield address, known
+
+
+@pytest.fixture(scope="module")
+def translates(smoke):
+    known = trained.load(smoke("nonautoregressive_translation"))
+    with served(known, Limits()) as (address, _):
+        yield address, known
+
+
+def stroke(page, *points):
+    """A line on the field, as a pointer draws it; points in parts of its size."""
+    box = page.locator("canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
+def drawn(page):
+    """What is on the field, as a tensor of the value."""
+    return page.evaluate("document.querySelector('canvas').toDataURL('image/png')")
+
+
+def test_what_is_drawn_is_read(quiet, reads):
+    address, known = reads
+    page = quiet(address)
+    blank = drawn(page)
+    stroke(page, (0.1, 0.2), (0.25, 0.2), (0.2, 0.8))
+    stroke(page, (0.5, 0.2), (0.5, 0.8))
+    url = drawn(page)
+    assert url != blank
+    pixels = known.task.takes.read(url)
+    assert int((pixels < 100).sum()) > 500  # ink
+    assert int((pixels > 200).sum()) > 40_000  # paper
+    page.get_by_role("button", name="Read").click()
+    page.get_by_text("Done in").wait_for()
+    (expected,) = known.answer([url])
+    assert page.text_content("#output .text") == expected
+    page.get_by_role("button", name="Clear").click()
+    assert drawn(page) == blank
+
+
+def test_a_file_is_chosen_and_one_that_is_none_is_said(quiet, reads, tmp_path):
+    address, known = reads
+    page = quiet(address)
+    given = np.random.default_rng(0).integers(0, 256, (28, 84), np.uint8)
+    Files.fromarray(given).save(tmp_path / "digits.png")
+    page.get_by_label("or choose a file").set_input_files(tmp_path / "digits.png")
+    page.wait_for_selector("canvas[width='84']")
+    page.get_by_role("button", name="Read").click()
+    page.get_by_text("Done in").wait_for()
+    (expected,) = known.answer([tmp_path / "digits.png"])
+    assert page.text_content("#output .text") == expected
+    (tmp_path / "none.png").write_text("no image")
+    page.get_by_label("or choose a file").set_input_files(tmp_path / "none.png")
+    page.wait_for_selector("[data-wrong='this file is no image that the browser can show']")
+    assert page.locator("canvas").get_attribute("width") == "420"
+
+
+def test_programs_send_images_and_paths_are_none(reads, tmp_path):
+    address, known = reads
+    Files.fromarray(np.zeros((28, 84), np.uint8)).save(tmp_path / "a.png")
+    content = base64.b64encode((tmp_path / "a.png").read_bytes()).decode()
+    expected = [{"words": known.answer([tmp_path / "a.png"])[0]}] * 2
+    assert ask(address, content, f"data:image/png;base64,{content}").json() == expected
+    refused = ask(address, str(tmp_path / "a.png"))
+    assert refused.status_code == 422
+    assert "an image needs a data URL or base64" in refused.json()["detail"]
+
+
+def test_a_curve_is_drawn_and_tabulated(quiet, measures):
+    address, known = measures
+    page = quiet(address)
+    text = "abcdabcdbbacdabcd"
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Measure").click()
+    page.get_by_text("Done in").wait_for()
+    (points,) = known.answer([text])
+    assert page.locator(".curve circle").count() == len(points)
+    assert page.locator(".curve tr").count() == len(points) + 1
+    assert page.locator(".curve th").all_text_contents() == ["bytes of the past", "bits per byte"]
+    assert page.locator(".curve td").nth(1).text_content() == f"{points[0][1]:.3f}"
+    page.get_by_label("Text").fill("")
+    page.get_by_role("button", name="Measure").click()
+    page.get_by_text("There is nothing to show.").wait_for()
+
+
+def test_two_ways_are_side_by_side(quiet, translates):
+    address, known = translates
+    page = quiet(address)
+    page.get_by_label("Text").fill("one two")
+    page.get_by_label("Compare").check()
+    page.get_by_role("button", name="Translate").click()
+    page.get_by_text("Done in").wait_for()
+    text, timed = known.answer(["one two"], compare=True)[0]
+    assert page.text_content("#output .text") == text
+    names = page.locator(".systems th").all_text_contents()
+    assert names == [each.system for each in timed]
+    for place, each in enumerate(timed):
+        row = page.locator(".systems tr").nth(place)
+        assert row.locator("td").first.text_content() == each.text
+        assert row.locator(".time").text_content().endswith(" ms")
