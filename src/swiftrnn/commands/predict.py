@@ -22,7 +22,7 @@ class Predict(limits.Checked):
     run: Annotated[Positional[Path], arg(metavar="RUN")]
     """run folder; of a comparison, RUN/LAYER, or RUN for its best layer"""
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT")] = ()
-    """inputs; default: the lines of standard input"""
+    """inputs, or the paths of images; default: what standard input holds"""
     # file with an input in each row (.txt .csv .tsv .jsonl .parquet .conll), or folder of inputs
     input: Path | None = None
     # file for the rows of --input and their predictions (.jsonl .csv .tsv .parquet .txt .conll)

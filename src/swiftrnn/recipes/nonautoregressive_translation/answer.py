@@ -56,9 +56,9 @@ def both(model: Any, lines: Sequence[Sequence[str]], how: Reading) -> tuple[Time
 
     found, pieces = [], [sentence for line in lines for sentence in line]
     ways = {
-        "all words at once": lambda: translations(model, pieces, how), "word after word":
-        lambda: by_teacher(pieces),
-    }  # fmt: skip
+        "all words at once": lambda: translations(model, pieces, how),
+        "word after word": lambda: by_teacher(pieces),
+    }
     for name, translate in ways.items():
         start = time.perf_counter()
         texts = iter(translate())
