@@ -120,12 +120,12 @@ class Attention(nn.Module):
         """Queries (T, B, Q) to what they attend to, (T, B, V), and the weights (T, B, S)."""
         _check_query("Attention", query, self.query_size, memory)
         weights = _softmax(self._scores(query, memory.keys), memory.inside)
-        context = torch.einsum("tbs,sbv->tbv", weights, memory.values)
-        return context, weights
+        context = weights.transpose(0, 1) @ memory.values.transpose(0, 1)
+        return context.transpose(0, 1), weights
 
     def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
         if self.score != "additive":
-            return torch.einsum("tbk,sbk->tbs", query, keys)
+            return (query.transpose(0, 1) @ keys.permute(1, 2, 0)).transpose(0, 1)
         sums = self.query(query)[:, None] + keys  # (T, S, B, A)
         return self.weight(sums.tanh())[..., 0].transpose(1, 2)
 

@@ -203,7 +203,7 @@ def _one_by_one(
         logits, state = step(token, state)
         odds = _log_odds(logits)
         scores = rules.apply(odds, written, states)
-        if bool((scores == -math.inf).all(-1).any()):
+        if bool((scores.amax(-1) == -math.inf).any()):
             raise ValueError("decoding needs a token that may follow; got rules that forbid all")
         token = choose(scores)
         total = total + odds.gather(1, token[:, None])[:, 0].double()

@@ -92,19 +92,18 @@ class Rules:
 
     def apply(self, scores: Tensor, written: Tensor, states: Tensor | None) -> Tensor:
         """Log-probabilities (N, V) of what may follow what was written (N, t); else -inf."""
-        N, V = scores.shape
+        V = scores.shape[1]
         if not self.end < V:
             raise ValueError(f"Rules needs an end below the {V} tokens; got {self.end}")
-        closed = torch.zeros(N, V, dtype=torch.bool, device=scores.device)
-        if written.shape[1] < self.shortest:
-            closed[:, self.end] = True
-        if self.no_repeat and written.shape[1] >= self.no_repeat:
-            closed |= self._repeats(written, V)
-        if written.shape[1] >= self.longest:
-            closed[:, : self.end] = closed[:, self.end + 1 :] = True
         if self.constraint is not None and states is not None:
-            closed |= ~self.constraint.allowed(states)
-        return scores.masked_fill(closed, -math.inf)
+            scores = scores.where(self.constraint.allowed(states), -math.inf)
+        if self.no_repeat and written.shape[1] >= self.no_repeat:
+            scores = scores.masked_fill(self._repeats(written, V), -math.inf)
+        early, late = written.shape[1] < self.shortest, written.shape[1] >= self.longest
+        if not (early or late):
+            return scores
+        end = torch.arange(V, device=scores.device) == self.end
+        return scores.masked_fill(end if early else ~end, -math.inf)
 
     def _repeats(self, written: Tensor, V: int) -> Tensor:
         """Tokens (N, V) that would end an n-gram that is there already."""
