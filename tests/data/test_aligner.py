@@ -173,6 +173,8 @@ def test_large_corpora_are_counted_in_part(monkeypatch):
 def test_new_words_are_put_on_the_diagonal():
     known = Aligner.fit([[1, 2]], [[1, 2]], 100)
     assert known.align([[50, 51, 52]], [[60, 61, 62]])[0].tolist() == [0, 1, 2]
+    # the third of four lies between both words: the first counts
+    assert known.align([[50, 51]], [[60, 61, 62, 63]])[0].tolist() == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

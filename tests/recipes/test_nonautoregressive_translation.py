@@ -283,6 +283,26 @@ def test_the_teacher_takes_the_best_of_several():
         read(student("uniform"), sources, Reading())
 
 
+@each_kind
+def test_no_position_attends_to_itself_but_all_to_all_others(kind, monkeypatch):
+    model, given, seen = student(kind), batch(3), []
+    forward = type(model.blocks[0]).forward
+
+    def watched(block, x, lengths, source=None, causal=False, allowed=None):
+        seen.append((causal, allowed))
+        return forward(block, x, lengths, source, causal, allowed)
+
+    monkeypatch.setattr(type(model.blocks[0]), "forward", watched)
+    with torch.no_grad():
+        model.loss(given)
+    decoder = [allowed for causal, allowed in seen if allowed is not None]
+    assert len(decoder) == len(model.blocks)
+    assert not any(causal for causal, _ in seen)
+    for allowed in decoder:
+        assert torch.equal(allowed, ~torch.eye(len(allowed), dtype=torch.bool))
+    assert all(block.positions is not None for block in model.blocks)
+
+
 def test_a_student_begins_with_its_teachers_encoder():
     model, known = student(seed=5), teacher()
     model.take_encoder(known)
