@@ -12,6 +12,7 @@ sentence at a time on one thread. `benchmarks/results/translation-<machine>.json
 """
 
 import argparse
+import importlib
 import json
 import statistics
 import time
@@ -41,6 +42,11 @@ from swiftrnn.training.sizes import nearest_width
 BEAM, PENALTY = 5, 0.6
 TIMED, ROUNDS = 60, 5  # sentences one at a time, and how often; the median counts
 LONGEST = 100
+
+
+def joeynmt(part: str) -> Any:
+    """A module of JoeyNMT, which is no dependency."""
+    return importlib.import_module(f"joeynmt.{part}")
 
 
 def pieces(texts: Sequence[str], tokens: Tokenizer) -> list[str]:
@@ -109,9 +115,9 @@ class Joey:
     """
 
     def __init__(self, config: Any, out: Path, cell: str, size: int, languages: Languages) -> None:
-        from joeynmt.config import parse_global_args
-        from joeynmt.prediction import prepare
-        from joeynmt.training import TrainManager
+        parse_global_args = joeynmt("config").parse_global_args
+        prepare = joeynmt("prediction").prepare
+        TrainManager = joeynmt("training").TrainManager
 
         self.languages = languages
         (out / "model").mkdir(exist_ok=True)
@@ -144,7 +150,7 @@ class Joey:
                     self.stats.is_max_update = True
                 return found
 
-        from joeynmt.config import set_validation_args
+        set_validation_args = joeynmt("config").set_validation_args
 
         trainer = Timed(
             model=self.model, model_dir=args.model_dir, device=args.device, n_gpu=0, rank=0,
@@ -159,9 +165,9 @@ class Joey:
     @staticmethod
     def _sized(config: Any, out: Path, cell: str, hidden: int) -> Any:
         """An untrained model, for its size alone."""
-        from joeynmt.config import parse_global_args
-        from joeynmt.model import build_model
-        from joeynmt.vocabulary import build_vocab
+        parse_global_args = joeynmt("config").parse_global_args
+        build_model = joeynmt("model").build_model
+        build_vocab = joeynmt("vocabulary").build_vocab
 
         args = parse_global_args(settings(config, out, cell, hidden), rank=0, mode="train")
         src, trg = build_vocab(args.data)
@@ -175,8 +181,8 @@ class Joey:
 
     def search(self, encoded: Sequence[Sequence[int]], beam: int) -> list[str]:
         """The translations of some sentences, together."""
-        from joeynmt.batch import Batch
-        from joeynmt.search import search
+        Batch = joeynmt("batch").Batch
+        search = joeynmt("search").search
 
         vocab = self.model.trg_vocab
         longest = max(map(len, encoded))

@@ -86,11 +86,9 @@ def test_its_recorded_verdicts_are_those_of_its_claims(name):
         assert "+changes" not in content["commit"]
 
 
-UNRECORDED = {
-    "sequence_to_sequence",
-    "vector_to_sequence",
-    "markov_order",
-}  # claims are set, and wait for the run
+UNRECORDED = {  # claims are set, and wait for the run
+    "sequence_to_sequence", "vector_to_sequence", "markov_order", "nonautoregressive_translation",
+}  # fmt: skip
 
 
 @every

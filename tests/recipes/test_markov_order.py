@@ -12,6 +12,7 @@ from torch import nn
 from swiftrnn import cli
 from swiftrnn.recipes.markov_order import Config, text_for
 from swiftrnn.recipes.markov_order.config import SMOKE
+from swiftrnn.recipes.markov_order.evaluate import SCORING
 from swiftrnn.recipes.markov_order.measure import (
     STREAMS,
     Places,
@@ -177,6 +178,24 @@ def test_a_text_of_ones_own(tmp_path, capsys):
     own.write_bytes(b"too short")
     assert cli.main(["run", "markov_order", "--train", str(own), *words[:-2]]) == 2
     assert "--train needs at least 20,000 bytes; got 9 bytes" in capsys.readouterr().err
+
+
+def test_a_file_is_scored(tmp_path):
+    model = small()
+    short, long = tmp_path / "short", tmp_path / "long"
+    short.write_bytes(b"to be or not to be")
+    found = SCORING.score(model, short, None).metrics
+    expected = dict(of_text(model, b"to be or not to be", ladder(256)))
+    assert found == {"bits_full": expected.pop(17), **{f"bits_{k}": v for k, v in expected.items()}}
+    long.write_bytes(bytes(range(256)) * 40)
+    found = SCORING.score(model, long, None)
+    assert found.read == "10,240 bytes"
+    assert {"bits_1", "bits_256", "bits_full"} <= set(found.metrics)
+    short.write_bytes(b"a")
+    with pytest.raises(ValueError, match="needs at least two bytes; got 1 bytes in"):
+        SCORING.score(model, short, None)
+    with pytest.raises(ValueError, match="needs a file that can be read"):
+        SCORING.score(model, tmp_path, None)
 
 
 def test_layers_are_given_once():

@@ -20,7 +20,7 @@ from swiftrnn.deploy import trained
 from swiftrnn.nn.attention import Memory
 from swiftrnn.recipes.nonautoregressive_translation import SMOKE, TASK, measure
 from swiftrnn.recipes.nonautoregressive_translation import train as training
-from swiftrnn.recipes.nonautoregressive_translation.answer import Options, answer
+from swiftrnn.recipes.nonautoregressive_translation.answer import Shown, answer
 from swiftrnn.recipes.nonautoregressive_translation.config import Config
 from swiftrnn.recipes.nonautoregressive_translation.data import fertile, made_up
 from swiftrnn.recipes.nonautoregressive_translation.decode import (
@@ -32,7 +32,7 @@ from swiftrnn.recipes.nonautoregressive_translation.decode import (
 )
 from swiftrnn.recipes.nonautoregressive_translation.distill import distilled
 from swiftrnn.recipes.nonautoregressive_translation.finetune import Tuned
-from swiftrnn.recipes.nonautoregressive_translation.student import (
+from swiftrnn.recipes.nonautoregressive_translation.model import (
     FERTILITIES,
     KINDS,
     Student,
@@ -405,10 +405,10 @@ def test_smoke_translates(run):
 def test_a_text_is_translated_both_ways(run):
     model = trained.load(run).model
     texts = ["one two", "one two\n\nthree one", ""]
-    found = answer(model, texts, Options())
+    found = answer(model, texts, Shown())
     assert [each[0] for each in found] == ["1 2 2", "1 2 2\n\n3 1", ""]
     assert all(each[1] is None for each in found)
-    text, timed = answer(model, texts[1:2], Options(compare=True))[0]
+    text, timed = answer(model, texts[1:2], Shown(compare=True))[0]
     assert [each.system for each in timed] == ["all words at once", "word after word"]
     assert timed[0].text == text
     assert all(each.milliseconds > 0 for each in timed)

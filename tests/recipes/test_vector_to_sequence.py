@@ -200,6 +200,26 @@ def test_a_file_is_read(smoke, tmp_path, capsys):
     assert "an image needs a PNG, JPEG, GIF, BMP or WebP file; got 8 bytes" in rows[4]
 
 
+def test_a_table_of_images_is_scored(smoke, tmp_path, capsys):
+    known = swiftrnn.load(smoke("vector_to_sequence"))
+    strips, words = shown_of(made_up(SMOKE.seed)[2], torch.arange(100, 140), "english")
+    lines = ["image,words"]
+    for i, strip_ in enumerate(strips[:40]):
+        Files.fromarray(strip_.numpy()).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{words[i]}")
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(lines))
+    run = str(known.folder)
+    columns = ["--image-column", "image", "--words-column", "words"]
+    assert cli.main(["evaluate", run, str(table), *columns, "--format", "jsonl"]) == 0
+    said = capsys.readouterr().out
+    read = known.answer([tmp_path / f"{i}.png" for i in range(40)])
+    assert f'"exact": {exact(read, words[:40])}' in said
+    (tmp_path / "3.png").unlink()
+    assert cli.main(["evaluate", run, str(table), *columns]) == 2
+    assert "an image needs a file that can be read; got" in capsys.readouterr().err
+
+
 def test_rivals_differ():
     with pytest.raises(Unfit, match="--rivals needs layers other than --layer"):
         Config(rivals=("sru",))

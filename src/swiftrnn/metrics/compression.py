@@ -98,7 +98,7 @@ def by_order(
     Examples:
         >>> found = by_order(b"abcabd" * 500, b"abcabcabdabd", (0, 1, 2, 3))
         >>> {order: round(bits, 2) for order, bits in found.items()}
-        {0: 1.92, 1: 0.34, 2: 0.33, 3: 2.22}
+        {0: 1.92, 1: 0.33, 2: 0.33, 3: 2.22}
 
     Source: Witten and Bell (1991), "The zero-frequency problem", method C.
     """

@@ -17,6 +17,7 @@ from swiftrnn.recipes.markov_order.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.markov_order.config import SMOKE as SMOKE
 from swiftrnn.recipes.markov_order.config import SOURCE as SOURCE
 from swiftrnn.recipes.markov_order.config import Config
+from swiftrnn.recipes.markov_order.evaluate import SCORING
 from swiftrnn.recipes.markov_order.measure import COUNTED, Places, excess, ladder, measure
 from swiftrnn.recipes.markov_order.model import ByteModel
 from swiftrnn.recipes.markov_order.source import Source
@@ -28,7 +29,9 @@ from swiftrnn.tasks import Task
 from swiftrnn.tasks.curve import Curve
 from swiftrnn.tasks.text import Text
 
-TASK = Task(Text(any_bytes=True), Curve(*ORDERS), answer, work=work, verb="Measure")
+TASK = Task(
+    Text(any_bytes=True), Curve(*ORDERS), answer, work=work, verb="Measure", scoring=SCORING
+)
 
 
 def run(config: Config, out: RunFolder) -> Result:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from swiftrnn.recipes.markov_order.model import ByteModel
 
 STREAMS = 16  # pieces of a text that are read side by side
+PLACES = 8192  # where a text is measured, unless told otherwise
 AT_ONCE = 1 << 17  # bytes that go through a model in one call
 COUNTED = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # that are counted
 

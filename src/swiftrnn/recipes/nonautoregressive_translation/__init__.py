@@ -15,7 +15,7 @@ from swiftrnn.data.translation.pairs import places
 from swiftrnn.recipes.nonautoregressive_translation import measure, report
 from swiftrnn.recipes.nonautoregressive_translation.answer import (
     SCORING,
-    Options,
+    Shown,
     answer,
     translations,
     work,
@@ -45,7 +45,7 @@ from swiftrnn.tasks.translation import SideBySide
 
 SHOWN = 20  # translations in the report
 TASK = Task(
-    Text(), Text(name="translation"), answer, Options, shows=(SideBySide(),), work=work,
+    Text(), Text(name="translation"), answer, Shown, shows=(SideBySide(),), work=work,
     verb="Translate", scoring=SCORING,
 )  # fmt: skip
 
@@ -65,10 +65,11 @@ def run(config: Config, out: RunFolder) -> Result:
     teacher = made[0].teacher
     found |= measure.of_teacher(teacher, parts.test)
     for name, each in students.items():
-        found |= measure.of_student(each, name, parts.test, teacher)
+        found |= measure.of_student(each, name, parts.test, teacher, config.samples)
     if "fertility" in students:
-        found |= measure.by_samples(students["fertility"], "fertility", parts.test, teacher)
-    found |= measure.speed(teacher, students, parts.test, rival)
+        fertile = students["fertility"]
+        found |= measure.by_samples(fertile, "fertility", parts.test, teacher, config.samples)
+    found |= measure.speed(teacher, students, parts.test, config.samples, rival)
     if rival is not None:
         texts = translated(rival, parts.test.sources, Search(1))
         found["bleu_rival"] = measure.bleu(texts, parts.test.targets).value

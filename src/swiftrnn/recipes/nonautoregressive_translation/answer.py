@@ -15,14 +15,14 @@ from swiftrnn.tasks.translation import Timed
 
 
 @dataclass(frozen=True)
-class Options(Reading):
+class Shown(Reading):
     """How a text is translated, and what is shown beside it."""
 
     compare: bool = False  # also translate word after word, and say how long each way took
 
 
 def answer(
-    model: Any, texts: Sequence[str], how: Options
+    model: Any, texts: Sequence[str], how: Shown
 ) -> list[tuple[str, tuple[Timed, ...] | None]]:
     """The translation of each text, all words of a sentence at once, and both ways side by side."""
     cut = [lines_of(text) for text in texts]
@@ -67,7 +67,7 @@ def both(model: Any, lines: Sequence[Sequence[str]], how: Reading) -> tuple[Time
     return tuple(found)
 
 
-def work(text: str, how: Options) -> float:
+def work(text: str, how: Shown) -> float:
     """Characters, each of which is translated as often as there are samples."""
     times = how.samples if how.fertilities == "noisy" else 1
     return len(text) * (1 + times + 2 * how.compare)

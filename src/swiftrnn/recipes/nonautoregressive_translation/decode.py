@@ -12,7 +12,7 @@ from swiftrnn.data.translation.batches import padded
 from swiftrnn.data.translation.tokenizer import END, PAD, START, UNKNOWN
 from swiftrnn.nn import paths
 from swiftrnn.nn.decoding import reorder
-from swiftrnn.recipes.nonautoregressive_translation.student import (
+from swiftrnn.recipes.nonautoregressive_translation.model import (
     FERTILITIES,
     Student,
     expanded,

@@ -14,7 +14,7 @@ from torch import Tensor
 from swiftrnn.data.translation.tokenizer import START
 from swiftrnn.nn.attention import Memory
 from swiftrnn.recipes.nonautoregressive_translation.decode import bounded, chosen
-from swiftrnn.recipes.nonautoregressive_translation.student import Student, expanded
+from swiftrnn.recipes.nonautoregressive_translation.model import Student, expanded
 from swiftrnn.recipes.nonautoregressive_translation.teacher import Batch, Teacher, Trained
 
 

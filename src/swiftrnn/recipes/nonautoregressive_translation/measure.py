@@ -11,14 +11,14 @@ from swiftrnn.data.translation.pairs import Pairs
 from swiftrnn.data.translation.tokenizer import END, START
 from swiftrnn.metrics.translation import bleu
 from swiftrnn.recipes.nonautoregressive_translation.decode import Reading, read
-from swiftrnn.recipes.nonautoregressive_translation.student import Student
+from swiftrnn.recipes.nonautoregressive_translation.model import Student
 from swiftrnn.recipes.nonautoregressive_translation.teacher import Teacher
 from swiftrnn.tasks.translating.search import Search, searched, translated
 
 TIMED, TOGETHER = 64, 32  # sentences of test that are timed, at most; how many of them together
 ROUNDS = 5  # of which the median counts
 UNCACHED = 16  # sentences of the loop without a cache, which takes long
-SAMPLES = (2, 10, 50)  # of noisy parallel decoding
+SAMPLES = (2, 10, 50)  # of noisy parallel decoding, up to five times those of the settings
 SOME = 500  # sentences of test on which these are compared
 
 
@@ -33,7 +33,9 @@ def of_teacher(teacher: Teacher, test: Pairs) -> dict[str, float]:
     }
 
 
-def of_student(student: Student, name: str, test: Pairs, teacher: Teacher) -> dict[str, float]:
+def of_student(
+    student: Student, name: str, test: Pairs, teacher: Teacher, samples: int = 10
+) -> dict[str, float]:
     """BLEU of a student, and how often it repeats itself; of one with fertilities much more."""
     sources = student.languages.source.encode_all(test.sources)
     wanted = student.languages.target.encode_all(test.targets)
@@ -50,18 +52,20 @@ def of_student(student: Student, name: str, test: Pairs, teacher: Teacher) -> di
         off = [abs(len(a) - len(b)) for a, b in zip(found, wanted, strict=True)]
         metrics[f"length_error_{name}"] = statistics.fmean(off)
         metrics[f"bleu_{name}_average"] = scored(Reading("average"))[0]
-        metrics[f"bleu_{name}_noisy"] = scored(Reading("noisy", 10))[0]
+        metrics[f"bleu_{name}_noisy"] = scored(Reading("noisy", samples))[0]
     return metrics
 
 
-def by_samples(student: Student, name: str, test: Pairs, teacher: Teacher) -> dict[str, float]:
+def by_samples(
+    student: Student, name: str, test: Pairs, teacher: Teacher, samples: int
+) -> dict[str, float]:
     """BLEU of some sentences against how many translations the teacher takes one of."""
     some = test.spread(SOME)
     sources, found = student.languages.source.encode_all(some.sources), {}
-    for samples in SAMPLES:
-        rows = read(student, sources, Reading("noisy", samples), teacher)
+    for count in [each for each in SAMPLES if each <= 5 * samples]:
+        rows = read(student, sources, Reading("noisy", count), teacher)
         texts = [student.languages.target.decode(row) for row in rows]
-        found[f"bleu_{name}_noisy_{samples}_some"] = bleu(texts, some.targets).value
+        found[f"bleu_{name}_noisy_{count}_some"] = bleu(texts, some.targets).value
     return found
 
 
@@ -78,7 +82,11 @@ def repeated(rows: Sequence[Sequence[int]]) -> float:
 
 
 def speed(
-    teacher: Teacher, students: Mapping[Any, Student], test: Pairs, rival: Any = None
+    teacher: Teacher,
+    students: Mapping[Any, Student],
+    test: Pairs,
+    samples: int = 10,
+    rival: Any = None,
 ) -> dict[str, float]:
     """Milliseconds a sentence, of each system: the median of rounds in which all take turns.
 
@@ -90,7 +98,7 @@ def speed(
     rows = teacher.languages.source.encode_all(some.sources)
     systems: dict[str, Callable[[Any], Any]] = {}
     systems["teacher"] = lambda b: searched(teacher, b, Search(1))
-    noisy = Reading("noisy", 10)
+    noisy = Reading("noisy", samples)
     for name, each in students.items():
         if each.kind != "uniform":  # which has to be told the length
             systems[name] = lambda b, each=each: read(each, b, Reading())

@@ -14,7 +14,7 @@ from swiftrnn.data.translation.pairs import Pairs
 from swiftrnn.recipes.nonautoregressive_translation.data import fertile
 from swiftrnn.recipes.nonautoregressive_translation.distill import distilled
 from swiftrnn.recipes.nonautoregressive_translation.finetune import Tuned
-from swiftrnn.recipes.nonautoregressive_translation.student import Student
+from swiftrnn.recipes.nonautoregressive_translation.model import Student
 from swiftrnn.recipes.nonautoregressive_translation.teacher import Teacher
 from swiftrnn.runs import folder
 from swiftrnn.runs.folder import RunFolder

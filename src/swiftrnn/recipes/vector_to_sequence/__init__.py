@@ -11,6 +11,7 @@ from swiftrnn.recipes.vector_to_sequence import measure, report
 from swiftrnn.recipes.vector_to_sequence.answer import answer
 from swiftrnn.recipes.vector_to_sequence.claims import CLAIMS as CLAIMS
 from swiftrnn.recipes.vector_to_sequence.data import Digits, held_out, made_up, mnist
+from swiftrnn.recipes.vector_to_sequence.evaluate import SCORING
 from swiftrnn.recipes.vector_to_sequence.model import Speller
 from swiftrnn.recipes.vector_to_sequence.spelling import Letters
 from swiftrnn.recipes.vector_to_sequence.train import load, train, untrained
@@ -63,7 +64,7 @@ SMOKE = Config(
     made_up=True, channels=4, vector=64, hidden=64, dropout=0.0, seconds=None, steps=150,
     learning_rate=5e-3, shift=0, batch_size=32, rivals=(),
 )  # fmt: skip
-TASK = Task(Image(1, draws=(420, 140)), Text(name="words"), answer, verb="Read")
+TASK = Task(Image(1, draws=(420, 140)), Text(name="words"), answer, verb="Read", scoring=SCORING)
 
 
 def run(config: Config, out: RunFolder) -> Result:
