@@ -154,6 +154,15 @@ def test_its_scores_are_those_it_searched_by():
             assert one.log_probability / (len(one.tokens) + 1) == pytest.approx(score)
 
 
+def test_its_scores_are_means_over_tokens():
+    model, given = teacher(), batch(5)
+    memory = model.encode(given["sources"], given["source_lengths"])
+    scores = model.scores(memory, given["targets"], given["target_lengths"])
+    sums = model.losses(given)  # sorted by step, not by sentence
+    tokens = given["target_lengths"] - 1
+    torch.testing.assert_close((scores * tokens).sum(), -sums.sum())
+
+
 def test_without_a_cache_the_same_is_written():
     model, (sources, _) = teacher(3), rows(10)
     found = searched(model, sources, Search(1))
@@ -311,7 +320,22 @@ def test_a_student_begins_with_its_teachers_encoder():
     assert torch.equal(model.encoder(given["sources"], given["source_lengths"]), expected)
 
 
+def test_the_likeliest_and_the_mean_fertilities_are_among_the_several():
+    model, judge, (sources, _) = student(seed=6), teacher(2), rows(12)
+    model.fertility.weight.data *= 5
+    plain = [read(model, sources, Reading(how)) for how in ("argmax", "average")]
+    assert plain[0] != plain[1]
+    found = read(model, sources, Reading("noisy", 2), judge)
+    assert all(row in both for row, *both in zip(found, *plain, strict=True))
+
+
 # ------------------------------------------------------------------------------- distillation
+
+
+def test_a_distilled_translation_has_a_word(tmp_path):
+    model, (sources, _) = teacher(1), rows(5)
+    model.bias.data[END] = 1e3  # it would rather say nothing
+    assert [len(row) for row in distilled(model, sources, tmp_path / "parts")] == [1] * 5
 
 
 def test_distilled_pairs_are_what_the_teacher_writes(tmp_path, monkeypatch):
