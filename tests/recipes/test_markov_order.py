@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from swiftrnn import cli
+from swiftrnn.data.text import shuffled
 from swiftrnn.recipes.markov_order import Config, text_for
 from swiftrnn.recipes.markov_order.config import SMOKE
 from swiftrnn.recipes.markov_order.evaluate import SCORING
@@ -24,7 +25,6 @@ from swiftrnn.recipes.markov_order.measure import (
 )
 from swiftrnn.recipes.markov_order.model import LAYERS, ByteModel, width_for
 from swiftrnn.recipes.markov_order.source import LETTERS, ORDER, Source
-from swiftrnn.recipes.markov_order.train import shuffled
 from swiftrnn.runs import results
 from swiftrnn.runs.limits import Unfit
 

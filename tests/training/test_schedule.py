@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftrnn.training.techniques import schedule
-from swiftrnn.training.techniques.schedule import Drops, Line, Restarts, cosine, scheduler
+from swiftrnn.training.techniques.schedule import (
+    Drops,
+    InverseSquareRoot,
+    Line,
+    Restarts,
+    cosine,
+    scheduler,
+)
 
 
 def by_walking(rate, step):
@@ -244,6 +251,20 @@ def test_numbers_out_of_range_get_one_line(make, said):
 def trained_by(steps_per_unit):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1)
     return scheduler(optimizer, Drops(), steps_per_unit)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 7])
+def test_the_inverse_square_root_rises_stays_and_falls(warmup):
+    rate = InverseSquareRoot(knee=50, warmup=warmup)
+    for step in range(400):
+        rising = (step + 1) / warmup if warmup and step + 1 < warmup else 1.0
+        falling = (50 / (step + 1)) ** 0.5 if step + 1 > 50 else 1.0
+        assert rate(step) == pytest.approx(rising * falling)
+    for wrong in ({"knee": 0}, {"knee": math.inf}, {"knee": 1, "warmup": -1}):
+        with pytest.raises(ValueError, match="InverseSquareRoot needs knee above 0 and warmup"):
+            InverseSquareRoot(**wrong)
+    with pytest.raises(ValueError, match="InverseSquareRoot needs a step"):
+        rate(-1)
 
 
 def test_examples_run():

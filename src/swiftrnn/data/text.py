@@ -3,8 +3,11 @@
 import hashlib
 import platform
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from swiftrnn.data.sources.fetch import read
 
@@ -134,6 +137,22 @@ def read_parts(train: Path, valid: Path, test: Path) -> Text:
         if not parts[-1]:
             raise ValueError(f"{option} needs a text; got an empty file, {path}; give another file")
     return _from_parts(*parts, name=Path(train).name)
+
+
+def shuffled(text: Text, seed: int) -> Text:
+    """The same bytes in random order: nothing but their counts is left."""
+    draw = np.random.default_rng(seed)
+
+    def mixed(part: bytes) -> bytes:
+        return draw.permutation(np.frombuffer(part, np.uint8)).tobytes()
+
+    return rearranged(text, mixed)
+
+
+def rearranged(text: Text, mixed: Callable[[bytes], bytes]) -> Text:
+    """A text whose parts were mixed by a function, one after the other."""
+    train, valid, test = map(mixed, (text.train, text.valid, text.test))
+    return Text(train, valid, test, f"{text.name}, shuffled", text.sha256, test_files=(test,))
 
 
 def _content(option: str, path: Path) -> bytes:

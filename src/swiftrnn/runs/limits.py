@@ -152,6 +152,19 @@ def at_most(name: str, value: int, most: int) -> None:
     check(name, Annotated[int, Range(-math.inf, most)], value)
 
 
+def others(name: str, values: Sequence[str], than: str, value: str) -> None:
+    """Refuse values of one option that repeat each other or that of another option.
+
+    Raises:
+        ValueError: names both options, what is needed and what it got.
+    """
+    if value in values or len({*values}) < len(values):
+        raise Unfit(
+            f"--{name} needs layers other than --{than}, each once; got {', '.join(values)} beside "
+            f"{value}"
+        )
+
+
 def check_used(settings: Any, given: Iterable[str], how: str = "") -> None:
     """Refuse options that were given although others make them meaningless.
 

@@ -83,7 +83,7 @@ def record(recipe: Recorded, done: Done, judge: Judge, join: bool = False) -> Pa
                 f"{began or 'an unknown one'}, and {here['commit']} now; train it again"
             )
     path = results_of(recipe.folder, done.preset)
-    settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    settings = _plain(config)
     old = before(path, settings) if join else {}
     metrics = [*(claims.per_seed(old["metrics"], old["seeds"]) if old else ()), *done.metrics]
     found = results.spread(metrics) if len(metrics) > 1 else dict(metrics[0])
@@ -122,7 +122,7 @@ def check_join(recipe: Path, config: Any, preset: str | None) -> None:
     Raises:
         ValueError: it cannot.
     """
-    settings = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    settings = _plain(config)
     before(results_of(recipe, preset), settings)
 
 
@@ -146,6 +146,11 @@ def before(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
             f"got {got} for {path.name}; record without --join, or change what differs"
         )
     return old
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Settings as JSON has them."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
 def parts_of(old: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -90,11 +90,7 @@ class Config(limits.Checked):
                 f"--max-words needs --level word; got {self.max_words:,} of level byte, where all "
                 "256 bytes are the vocabulary"
             )
-        if self.layer in self.rivals or len({*self.rivals}) < len(self.rivals):
-            raise limits.Unfit(
-                f"--rivals needs layers other than --layer, each once; got {', '.join(self.rivals)}"
-                f" beside {self.layer}"
-            )
+        limits.others("rivals", self.rivals, "layer", self.layer)
 
 
 SMOKE = Config(

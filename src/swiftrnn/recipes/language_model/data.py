@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from swiftrnn.data import text as texts
 from swiftrnn.data.text import Text, read_parts, read_text, standard_library, wikitext_2
 
 
@@ -30,13 +31,12 @@ def made_up(seed: int) -> Text:
 
 def shuffled(text: Text, seed: int, level: str = "byte") -> Text:
     """The control: the same bytes or words in random order: nothing but their counts is left."""
+    if level == "byte":
+        return texts.shuffled(text, seed)
     draw = np.random.default_rng(seed)
 
     def mixed(part: bytes) -> bytes:
-        if level == "byte":
-            return draw.permutation(np.frombuffer(part, np.uint8)).tobytes()
         words = [word for word in part.replace(b"\n", b" \n ").split(b" ") if word]
         return b" ".join(words[i] for i in draw.permutation(len(words)))
 
-    train, valid, test = map(mixed, (text.train, text.valid, text.test))
-    return Text(train, valid, test, f"{text.name}, shuffled", text.sha256, test_files=(test,))
+    return texts.rearranged(text, mixed)

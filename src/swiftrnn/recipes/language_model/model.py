@@ -6,7 +6,6 @@ p(x[t+1] | x[0..t]) = softmax(W (h[t] + e[t]) + b)
 With tied weights W = E, and h[t] takes the place of h[t] + e[t].
 """
 
-import math
 from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
@@ -19,6 +18,7 @@ from swiftrnn import nn as swift
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes.language_model.stack import Stack, has_lstm, locked, one_step
 from swiftrnn.training.techniques.muon import Muon, matrices_of
+from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
 CONV_SHAPES = ((3, 8), (6, 3), (9, 2))  # blocks, kernel for 1, 2, 3 layers: they see 512 or more
@@ -207,15 +207,14 @@ class LanguageModel(L.LightningModule):
             weight_decay=self.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        schedule = scheduler(optimizer, self.rate)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
-    def rate(self, step: int) -> float:
+    def rate(self, step: float) -> float:
         """What the learning rate is multiplied by at update `step`, counted from 0."""
-        rising = min(1.0, (step + 1) / max(self.warmup, 1))
-        if self.steps:
-            return rising * max(0.0, 1 - step / self.steps)
-        return rising * min(1.0, math.sqrt(self.knee / (step + 1)))
+        if not self.steps:
+            return InverseSquareRoot(self.knee, self.warmup)(step)
+        return min(1.0, (step + 1) / max(self.warmup, 1)) * max(0.0, 1 - step / self.steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Lightning's hook: the carried state belongs to a checkpoint."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from swiftrnn.data.text import Text as Corpus
-from swiftrnn.data.text import read_text, wikitext_2
+from swiftrnn.data.text import read_text, shuffled, wikitext_2
 from swiftrnn.metrics.compression import by_order
 from swiftrnn.recipes.markov_order import report
 from swiftrnn.recipes.markov_order.answer import ORDERS, answer, work
@@ -21,7 +21,7 @@ from swiftrnn.recipes.markov_order.evaluate import SCORING
 from swiftrnn.recipes.markov_order.measure import COUNTED, Places, excess, ladder, measure
 from swiftrnn.recipes.markov_order.model import ByteModel
 from swiftrnn.recipes.markov_order.source import Source
-from swiftrnn.recipes.markov_order.train import load, shuffled, train, untrained
+from swiftrnn.recipes.markov_order.train import load, train, untrained
 from swiftrnn.report.names import LAYERS
 from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.results import Result

@@ -6,7 +6,6 @@ While it trains, some streams forget their state before an update, so that it al
 when it has seen little.
 """
 
-import math
 from typing import Any, get_args
 
 import lightning as L
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 
 from swiftrnn.nn.encoder import OURS, TORCHS
 from swiftrnn.recipes.markov_order.config import Layer
-from swiftrnn.training.sizes import nearest_width
+from swiftrnn.training import sizes
+from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 LAYERS: tuple[str, ...] = get_args(Layer)
 KINDS: dict[str, Any] = OURS | TORCHS
@@ -30,14 +30,10 @@ def recurrent(layer: str, size: int, hidden: int, depth: int) -> nn.Module:
 def width_for(layer: str, size: int, hidden: int, depth: int) -> int:
     """The width at which a layer with its read-out is as large as SRU at `hidden`."""
 
-    def parameters(name: str, width: int) -> int:
-        with torch.device("meta"):
-            made = recurrent(name, size, width, depth)
-        return sum(each.numel() for each in made.parameters()) + BYTES * width
+    def make(name: str, width: int) -> nn.Module:
+        return nn.ModuleList([recurrent(name, size, width, depth), nn.Linear(width, BYTES)])
 
-    if layer == "sru":
-        return hidden
-    return nearest_width(lambda width: parameters(layer, width), parameters("sru", hidden))
+    return sizes.width_for(layer, hidden, make)
 
 
 def each(function: Any, state: Any) -> Any:
@@ -103,13 +99,8 @@ class ByteModel(L.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        schedule = scheduler(optimizer, InverseSquareRoot(self.knee, self.warmup))
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def rate(self, step: int) -> float:
-        """What the learning rate is multiplied by at update `step`, counted from 0."""
-        rising = min(1.0, (step + 1) / max(self.warmup, 1))
-        return rising * min(1.0, math.sqrt(self.knee / (step + 1)))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Lightning's hook: the carried state belongs to a checkpoint."""

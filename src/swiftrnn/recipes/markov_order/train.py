@@ -1,6 +1,5 @@
 """Training a byte model, and reading it back."""
 
-from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -51,19 +50,6 @@ def streams(tokens: Tensor) -> Tensor:
     """A text cut into pieces that are read side by side, (T, B)."""
     length = len(tokens) // STREAMS
     return tokens[: length * STREAMS].view(STREAMS, length).t().long()
-
-
-def shuffled(text: Text, seed: int) -> Text:
-    """The same bytes in random order: nothing but their counts is left."""
-    draw = np.random.default_rng(seed)
-
-    def mixed(part: bytes) -> bytes:
-        return draw.permutation(np.frombuffer(part, np.uint8)).tobytes()
-
-    return replace(
-        text, train=mixed(text.train), valid=mixed(text.valid), test=mixed(text.test),
-        name=f"{text.name}, shuffled", test_files=(),
-    )  # fmt: skip
 
 
 def untrained(config: Any) -> ByteModel:

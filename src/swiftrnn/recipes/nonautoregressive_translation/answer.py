@@ -10,7 +10,7 @@ from swiftrnn.recipes.nonautoregressive_translation.decode import Reading, read
 from swiftrnn.tasks import Scoring
 from swiftrnn.tasks.translating.evaluate import File, scored
 from swiftrnn.tasks.translating.search import Search, searched
-from swiftrnn.tasks.translating.sentences import lines_of
+from swiftrnn.tasks.translating.sentences import lines_of, regrouped
 from swiftrnn.tasks.translation import Timed
 
 
@@ -30,7 +30,7 @@ def answer(
     fast = iter(translations(model, pieces, how))
     found: list[tuple[str, tuple[Timed, ...] | None]] = []
     for lines in cut:
-        text = joined([[next(fast) for _ in line] for line in lines])
+        text = joined(regrouped(lines, fast))
         found.append((text, both(model, lines, how) if how.compare else None))
     return found
 
@@ -63,7 +63,7 @@ def both(model: Any, lines: Sequence[Sequence[str]], how: Reading) -> tuple[Time
         start = time.perf_counter()
         texts = iter(translate())
         took = 1e3 * (time.perf_counter() - start)
-        found.append(Timed(name, joined([[next(texts) for _ in line] for line in lines]), took))
+        found.append(Timed(name, joined(regrouped(lines, texts)), took))
     return tuple(found)
 
 

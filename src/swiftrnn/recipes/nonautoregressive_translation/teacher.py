@@ -1,6 +1,5 @@
 """The teacher: a Transformer that writes one token after the other, with a cache of its past."""
 
-import math
 from typing import Any
 
 import lightning as L
@@ -17,6 +16,7 @@ from swiftrnn.nn.transformer import (
     memories,
     with_positions,
 )
+from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 Batch = dict[str, Tensor]
 
@@ -39,13 +39,8 @@ class Trained(L.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), self.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        schedule = scheduler(optimizer, InverseSquareRoot(self.knee, self.warmup))
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def rate(self, step: int) -> float:
-        """What the learning rate is multiplied by at update `step`, counted from 0."""
-        rising = min(1.0, (step + 1) / max(self.warmup, 1))
-        return rising * min(1.0, math.sqrt(self.knee / (step + 1)))
 
 
 class Teacher(Trained):

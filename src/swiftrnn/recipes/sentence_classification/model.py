@@ -7,7 +7,6 @@ With the convolution of Kim (2014): h[last] is the largest value over time of ea
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import lightning as L
@@ -20,7 +19,7 @@ from swiftrnn.data.segmentation import tokens
 from swiftrnn.data.segmentation.cutting import Cut
 from swiftrnn.data.words import UNKNOWN, WordBatcher, WordVocabulary
 from swiftrnn.recipes.sentence_classification.data import OUTSIDE
-from swiftrnn.training.sizes import nearest_width
+from swiftrnn.training import sizes
 
 PACKED = {"lstm_packed": "lstm", "gru_packed": "gru"}  # on PackedSequences, which only speed tells
 WIDTHS = (3, 4, 5)  # words that a filter sees
@@ -110,12 +109,9 @@ def size_of(module: nn.Module) -> int:
 
 def width_for(layer: str, input_size: int, hidden: int, depth: int) -> int:
     """The width at which a layer has about as many parameters as SRU at `hidden`."""
-
-    def size(name: str, width: int) -> int:
-        with torch.device("meta"):
-            return size_of(reader(name, input_size, width, depth, 0.0))
-
-    return nearest_width(partial(size, layer), size("sru", hidden))
+    return sizes.width_for(
+        layer, hidden, lambda name, width: reader(name, input_size, width, depth, 0.0)
+    )
 
 
 class Classifier(L.LightningModule):

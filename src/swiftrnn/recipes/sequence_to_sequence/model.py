@@ -8,7 +8,6 @@ p(y[t] | y[..t-1], x) = softmax(F tanh(W_o [h[t]; c[t]]) + b)
 The decoder does not see c[t-1] (no input feeding), so all steps of training go through in one call.
 """
 
-import math
 from typing import Any
 
 import lightning as L
@@ -20,7 +19,8 @@ from swiftrnn.data.translation.languages import Languages
 from swiftrnn.data.translation.tokenizer import PAD
 from swiftrnn.nn.attention import Memory
 from swiftrnn.nn.decoding import PerInput
-from swiftrnn.training.sizes import nearest_width
+from swiftrnn.training import sizes
+from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 Batch = dict[str, Tensor]
 
@@ -47,15 +47,9 @@ class Recurrent(nn.Module):
 
 def width_for(layer: str, size: int, hidden: int, depth: int, bidirectional: bool) -> int:
     """The width at which a layer makes encoder and decoder as large as SRU at `hidden`."""
-
-    def parameters(name: str, width: int) -> int:
-        with torch.device("meta"):
-            made = Recurrent(name, size, width, depth, bidirectional, 0.0)
-        return sum(each.numel() for each in made.parameters())
-
-    if layer == "sru":
-        return hidden
-    return nearest_width(lambda width: parameters(layer, width), parameters("sru", hidden))
+    return sizes.width_for(
+        layer, hidden, lambda name, width: Recurrent(name, size, width, depth, bidirectional, 0.0)
+    )
 
 
 class Translator(L.LightningModule):
@@ -176,10 +170,5 @@ class Translator(L.LightningModule):
         optimizer = torch.optim.AdamW(
             self.parameters(), self.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        schedule = scheduler(optimizer, InverseSquareRoot(self.knee, self.warmup))
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def rate(self, step: int) -> float:
-        """What the learning rate is multiplied by at update `step`, counted from 0."""
-        rising = min(1.0, (step + 1) / max(self.warmup, 1))
-        return rising * min(1.0, math.sqrt(self.knee / (step + 1)))

@@ -10,7 +10,7 @@ from swiftrnn.data.translation.batches import TokenBatches
 from swiftrnn.nn.decoding import Decoded
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
 from swiftrnn.tasks.translating.search import Search, searched
-from swiftrnn.tasks.translating.sentences import LAST, grouped, lines_of
+from swiftrnn.tasks.translating.sentences import LAST, grouped, lines_of, regrouped
 from swiftrnn.tasks.translation import Alignment, Translation
 
 
@@ -34,8 +34,7 @@ def answer(
     best = iter(searched(model, model.languages.source.encode_all(pieces), how))
     found = []
     for lines in cut:
-        each = [[next(best) for _ in line] for line in lines]
-        found.append(_answer(model, lines, each, how))
+        found.append(_answer(model, lines, regrouped(lines, best), how))
     return found
 
 

@@ -53,11 +53,7 @@ class Config(limits.Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.layer in self.rivals or len({*self.rivals}) < len(self.rivals):
-            raise limits.Unfit(
-                f"--rivals needs layers other than --layer, each once; got {', '.join(self.rivals)}"
-                f" beside {self.layer}"
-            )
+        limits.others("rivals", self.rivals, "layer", self.layer)
 
 
 SMOKE = Config(

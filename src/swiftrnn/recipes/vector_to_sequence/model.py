@@ -16,22 +16,17 @@ from swiftrnn.nn.decoding import greedy
 from swiftrnn.nn.rules import Automaton, Rules
 from swiftrnn.recipes.vector_to_sequence.data import DIGITS, SIDE
 from swiftrnn.recipes.vector_to_sequence.spelling import END, PAD, START, Letters
-from swiftrnn.training.sizes import nearest_width
+from swiftrnn.training import sizes
+from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 AT_ONCE = 256  # images that are read together
 
 
 def width_for(layer: str, size: int, hidden: int) -> int:
     """The width at which a layer is as large as SRU at `hidden`."""
-
-    def parameters(name: str, width: int) -> int:
-        with torch.device("meta"):
-            made = swift.Encoder(name, size, width, bidirectional=False)
-        return sum(each.numel() for each in made.parameters())
-
-    if layer == "sru":
-        return hidden
-    return nearest_width(lambda width: parameters(layer, width), parameters("sru", hidden))
+    return sizes.width_for(
+        layer, hidden, lambda name, width: swift.Encoder(name, size, width, bidirectional=False)
+    )
 
 
 class Speller(L.LightningModule):
@@ -118,9 +113,5 @@ class Speller(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW, whose rate depends on the number of the update only."""
         optimizer = torch.optim.AdamW(self.parameters(), self.learning_rate, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate)
+        schedule = scheduler(optimizer, InverseSquareRoot(self.knee))
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def rate(self, step: int) -> float:
-        """What the learning rate is multiplied by at update `step`, counted from 0."""
-        return min(1.0, (self.knee / (step + 1)) ** 0.5)

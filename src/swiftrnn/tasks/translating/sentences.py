@@ -1,10 +1,12 @@
 """Texts cut into sentences, and tokens put together to words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from swiftrnn.data.segmentation import tokens as segmentation
 from swiftrnn.data.translation.tokenizer import BLANK
 
+T = TypeVar("T")
 LAST = "(end)"  # how the end of a sentence is shown
 
 
@@ -19,6 +21,16 @@ def lines_of(text: str) -> list[list[str]]:
         [line[words[0].start : words[-1].end] for words in segmentation.sentences(line)]
         for line in text.splitlines()
     ]
+
+
+def regrouped(lines: Sequence[Sequence[str]], items: Iterator[T]) -> list[list[T]]:
+    """What belongs to each sentence of a text, in its lines.
+
+    Examples:
+        >>> regrouped([["Wer da?", "Ich."], [], ["Komm!"]], iter([1, 2, 3]))
+        [[1, 2], [], [3]]
+    """
+    return [[next(items) for _ in line] for line in lines]
 
 
 def grouped(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:

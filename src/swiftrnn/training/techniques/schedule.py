@@ -236,6 +236,47 @@ class Following(LambdaLR):
         return [base * factor for base in self.base_lrs]
 
 
+@dataclass(frozen=True)
+class InverseSquareRoot:
+    """A rise, a plateau, and a fall with the inverse square root, from update to update.
+
+        factor = min(1, (step + 1) / warmup) * min(1, sqrt(knee / (step + 1)))
+
+    The end of a training need not be known, as where it has a budget of seconds. Steps are updates:
+    the first one has a rate above 0.
+
+    Args:
+        knee: updates after which the factor falls, above 0.
+        warmup: updates in which it rises; 0 for none.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    Examples:
+        >>> rate = InverseSquareRoot(knee=100, warmup=10)
+        >>> [round(rate(step), 2) for step in (0, 9, 99, 399)]
+        [0.1, 1.0, 1.0, 0.5]
+
+    Source: Vaswani et al. (2017), "Attention Is All You Need", equation 3, with a plateau.
+    """
+
+    knee: float
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.knee < math.inf or not 0 <= self.warmup < math.inf:
+            raise ValueError(
+                "InverseSquareRoot needs knee above 0 and warmup of at least 0; got "
+                f"{self.knee!r} and {self.warmup!r}"
+            )
+
+    def __call__(self, step: float) -> float:
+        """The factor at a step of at least 0."""
+        _needs_step("InverseSquareRoot", step)
+        rising = min(1.0, (step + 1) / max(self.warmup, 1))
+        return rising * min(1.0, math.sqrt(self.knee / (step + 1)))
+
+
 def scheduler(
     optimizer: torch.optim.Optimizer, schedule: Schedule, steps_per_unit: float = 1.0
 ) -> Following:
