@@ -105,6 +105,27 @@ def markov_order() -> None:
     drawing.write("markov_order-idea.svg")
 
 
+def pix2code() -> None:
+    """A screenshot to a program to files."""
+    drawing = Drawing(760, 300, "A screenshot is read by convolutions and recurrent layers, a "
+                                "decoder attends to them and writes a program, which is compiled "
+                                "for three platforms")  # fmt: skip
+    drawing.box(70, 270, "screenshot", INPUT)
+    drawing.box(210, 270, "convolutions", STATE)
+    drawing.box(385, 270, "recurrent layers", STATE)
+    drawing.box(555, 270, "what is seen", NOTE)
+    for x, to in ((126, 139), (279, 303), (467, 490)):
+        drawing.arrow(x, 270, to, 270)
+    steps = across(5, 70, 112)
+    unrolled(drawing, steps, 130, [], ["header", "btn-active", "}", "row", "…"])
+    for place in steps:
+        drawing.arrow(555, 252, place, 150, dashed=True)
+    for y, text in ((30, "HTML"), (80, "Android"), (130, "iOS")):
+        drawing.box(690, y, text, OUTPUT, 90)
+        drawing.arrow(546, 60, 642, y)
+    drawing.write("pix2code-idea.svg")
+
+
 def vector_to_sequence() -> None:
     """An image to a vector to letters."""
     drawing = Drawing(760, 250, "An image of digits becomes one vector, which is an input of every "
@@ -175,5 +196,5 @@ def fertility() -> None:
 
 
 if __name__ == "__main__":
-    for draw in (markov_order, vector_to_sequence, sequence_to_sequence, fertility):
+    for draw in (markov_order, pix2code, vector_to_sequence, sequence_to_sequence, fertility):
         draw()

@@ -133,3 +133,64 @@ def test_two_ways_are_side_by_side(quiet, translates):
         row = page.locator(".systems tr").nth(place)
         assert row.locator("td").first.text_content() == each.text
         assert row.locator(".time").text_content().endswith(" ms")
+
+
+@pytest.fixture(scope="module")
+def drafts(smoke):
+    known = trained.load(smoke("pix2code"))
+    with served(known, Limits()) as (address, _):
+        yield address, known
+
+
+def test_a_screenshot_that_is_dropped_becomes_a_program(quiet, drafts, tmp_path):
+    address, known = drafts
+    page = quiet(address)
+    given = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
+    Files.fromarray(given).save(tmp_path / "shot.png")
+    content = base64.b64encode((tmp_path / "shot.png").read_bytes()).decode()
+    page.evaluate(
+        """(content) => {
+          const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
+          const held = new DataTransfer();
+          held.items.add(new File([bytes], "shot.png", { type: "image/png" }));
+          const dropped = new DragEvent("drop", { dataTransfer: held, bubbles: true });
+          document.querySelector(".image").dispatchEvent(dropped);
+        }""",
+        content,
+    )
+    page.wait_for_selector("canvas[width='160']")
+    page.get_by_label("Regions").check()
+    page.get_by_role("button", name="Draft").click()
+    page.get_by_text("Done in").wait_for()
+    ((program, seen),) = known.answer([tmp_path / "shot.png"], regions=True)
+    assert page.text_content(".program pre") == f"{program}\n"
+    for name, first in (("HTML", "<!DOCTYPE html>"), ("Android", "<?xml"), ("iOS", "<?xml")):
+        page.get_by_role("button", name=name, exact=True).click()
+        assert page.text_content(".program pre").startswith(first)
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download screen.storyboard").click()
+    assert found.value.suggested_filename == "screen.storyboard"
+    assert page.locator(".regions .names button").all_text_contents() == [*seen.names]
+    before = page.evaluate("document.querySelector('.regions canvas').toDataURL()")
+    page.locator(".regions .names button").last.click()
+    assert page.evaluate("document.querySelector('.regions canvas').toDataURL()") != before
+
+
+def test_the_program_is_rendered_with_its_look_and_without_scripts(quiet, drafts, tmp_path):
+    address, _ = drafts
+    page = quiet(address)
+    Files.fromarray(np.full((90, 160, 3), 255, np.uint8)).save(tmp_path / "shot.png")
+    page.get_by_label("or choose a file").set_input_files(tmp_path / "shot.png")
+    page.wait_for_selector("canvas[width='160']")
+    page.get_by_role("button", name="Draft").click()
+    page.get_by_text("Done in").wait_for()
+    frame = page.locator("iframe")
+    assert frame.get_attribute("sandbox") == "allow-same-origin"
+    shown = page.frame_locator("iframe")
+    shown.locator("body > footer").wait_for()
+    page.wait_for_function(
+        "getComputedStyle(document.querySelector('iframe').contentDocument"
+        ".querySelector('body > footer')).textAlign == 'center'"
+    )
+    box, stage = frame.bounding_box(), page.locator(".stage").bounding_box()
+    assert abs(box["width"] - stage["width"]) < 3  # as wide as there is room

@@ -9,7 +9,7 @@ from typing import Protocol
 
 NAMES = (
     *("compare", "list", "info", "run", "sweep"),
-    *("predict", "evaluate", "serve", "export", "bench", "data", "copy"),
+    *("predict", "evaluate", "serve", "export", "compile", "bench", "data", "copy"),
 )
 
 

@@ -234,6 +234,16 @@ class MultiHeadAttention(nn.Module):
             found = torch.where(none, 0, found)
         return self.output(found.permute(2, 0, 1, 3).flatten(2))
 
+    def weights(self, query: Tensor, memory: Memory) -> Tensor:
+        """How much queries (T, B, E) attend to each step of a memory, by head: (heads, T, B, S).
+
+        They add up to 1 over S, or to 0 where there is nothing; `forward` does not compute them.
+        """
+        _check_query("MultiHeadAttention", query, self.embed_dim, memory)
+        q, k = (x.unflatten(-1, (self.num_heads, -1)) for x in (self.query(query), memory.keys))
+        scores = torch.einsum("tbhd,sbhd->htbs", q, k) / q.shape[-1] ** 0.5
+        return _softmax(scores, memory.inside)
+
     def extend(self, x: Tensor, cache: Memory | None = None) -> tuple[Tensor, Memory]:
         """Self-attention of new steps (T, B, E) over those of a cache and their own past."""
         now = self.memory(x)

@@ -1,0 +1,1 @@
+"""Programs of graphical user interfaces: three platforms, their grammar, compilers, a generator."""

@@ -1,0 +1,101 @@
+"""A screenshot becomes the program of its user interface, and the program a page or an app.
+
+Paper: Beltramelli (2017), "pix2code: Generating Code from a Graphical User Interface Screenshot".
+Differs: the screenshot is read once, with attention; what is written always compiles.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from swiftrnn.recipes.pix2code import measure, report, screens
+from swiftrnn.recipes.pix2code.answer import TASK as TASK
+from swiftrnn.recipes.pix2code.claims import CLAIMS as CLAIMS
+from swiftrnn.recipes.pix2code.config import ANDROID as ANDROID
+from swiftrnn.recipes.pix2code.config import GENERATED as GENERATED
+from swiftrnn.recipes.pix2code.config import IOS as IOS
+from swiftrnn.recipes.pix2code.config import SMOKE as SMOKE
+from swiftrnn.recipes.pix2code.config import STUDY as STUDY
+from swiftrnn.recipes.pix2code.config import ZERO_SHOT as ZERO_SHOT
+from swiftrnn.recipes.pix2code.config import Config as Config
+from swiftrnn.recipes.pix2code.data import Screens
+from swiftrnn.recipes.pix2code.model import Drafter
+from swiftrnn.recipes.pix2code.train import load, train, train_published, untrained
+from swiftrnn.report.names import LAYERS
+from swiftrnn.runs.folder import RunFolder
+from swiftrnn.runs.results import Result
+
+SHOWN = 9  # screenshots in the picture
+
+
+def run(config: Config, out: RunFolder) -> Result:
+    """Train, and draft programs of test screenshots."""
+    parts = screens.parts_for(config, out.path)
+    alone = replace(config, rivals=(), published=False, control=False)
+    model, found, history = trained(alone, out, parts)
+    drafts = measure.read(model, parts["test"].pixels, config.beam)
+    rivals: dict[str, Any] = {}
+    for layer in config.rivals:
+        other, numbers, rows = trained(replace(alone, layer=layer), out.part(layer), parts)
+        found |= {f"{name}_{layer}": value for name, value in numbers.items()}
+        rivals[LAYERS[layer]] = rows
+    if config.published:
+        fitted, other = train_published(alone, out.part("published"), parts["train"])
+        written = measure.of_published(other, parts["test"])
+        found |= _named(measure.scores(written, parts["test"].programs), "published")
+        found["steps_published"] = fitted.steps
+    if config.control:
+        _, control, _ = trained(alone, out.part("control"), parts, permuted=True)
+        found["control"] = control["exact"]
+    found |= baselines(parts)
+    shown = range(min(SHOWN, len(drafts)))
+    some = parts["test"].take(shown)
+    report.draw(some.pixels, drafts[: len(some)], some.programs, out / "drafts.png")
+    details = _details(drafts, parts["test"])
+    kept = {"history": history} | details | ({"rivals": rivals} if rivals else {})
+    return Result(found, kept, "drafts.png", report.sections(config, found, details))
+
+
+def trained(
+    config: Config, out: RunFolder, parts: dict[str, Screens], permuted: bool = False
+) -> tuple[Drafter, dict[str, float], Any]:
+    """Train one model, and measure it: the model, its numbers, and the rows of its training."""
+    fitted = train(config, out, parts["train"], parts["valid"], parts.get("learnt"), permuted)
+    model = load(config, out.path)
+    found: dict[str, float] = {}
+    for part in ("test", "layouts", "real"):
+        if part in parts and len(parts[part]):
+            drafts = measure.read(model, parts[part].pixels, config.beam)
+            numbers = measure.scores(drafts, parts[part].programs)
+            found |= numbers if part == "test" else _named(numbers, part)
+    found |= {
+        "exact_greedy": measure.exact(model, parts["test"]),
+        "milliseconds": measure.milliseconds(model, parts["test"]),
+        "parameters": sum(each.numel() for each in model.parameters()), "steps": fitted.steps,
+        "seconds": fitted.seconds, "peak_memory": fitted.peak_memory,
+    }  # fmt: skip
+    return model, found, fitted.history
+
+
+def baselines(parts: dict[str, Screens]) -> dict[str, float]:
+    """What needs no training."""
+    found: dict[str, float] = {}
+    for name, guess in (("nearest", measure.nearest), ("most_common", measure.most_common)):
+        numbers = measure.scores(guess(parts["train"], parts["test"]), parts["test"].programs)
+        found |= {f"baseline_{name}_{key}": numbers[key] for key in ("exact", "error")}
+    return found
+
+
+def _named(numbers: dict[str, float], part: str) -> dict[str, float]:
+    return {f"{name}_{part}": value for name, value in numbers.items()}
+
+
+def _details(drafts: Any, test: Screens) -> dict[str, Any]:
+    tables = measure.confusion(drafts, test.programs)
+    buttons = [{"right": a, "found": b, "count": n}
+               for (a, b), n in sorted(tables.get("buttons", {}).items())]  # fmt: skip
+    return {"lengths": measure.by_length(drafts, test.programs), "buttons": buttons}
+
+
+def build(config: Config, _: dict[str, Any]) -> Drafter:
+    """An untrained model."""
+    return untrained(config)
