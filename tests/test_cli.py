@@ -25,7 +25,7 @@ from swiftrnn.training.sweep.axes import axes
 
 COMMANDS = (
     *("compare", "list", "info", "run", "sweep"),
-    *("predict", "evaluate", "serve", "export", "bench", "data", "copy"),
+    *("predict", "evaluate", "serve", "export", "compile", "bench", "data", "copy"),
 )
 
 

@@ -35,9 +35,11 @@ TAKEN = {
     **dict.fromkeys(("decays", "alphas", "softness", "beta", "decay", "temperature",
                      "weight_decay", "length_penalty"), LEAST_0),
     **dict.fromkeys(("noises", "replaced", "dropout", "word_dropout", "weight_drop",
-                     "least_coverage", "foreign", "smoothing", "forget", "tuning_weight"), SHARE),
-    **dict.fromkeys(("train_share", "relative", "bits", "top_p", "vocabulary", "places"), NONE),
-    **dict.fromkeys(("seed", "warmup", "top_k", "max_words"), LEAST_0),
+                     "least_coverage", "foreign", "smoothing", "forget", "tuning_weight",
+                     "jitter"), SHARE),
+    **dict.fromkeys(("train_share", "relative", "bits", "top_p", "vocabulary", "places", "side",
+                     "real"), NONE),  # real: with --make
+    **dict.fromkeys(("seed", "warmup", "top_k", "max_words", "make"), LEAST_0),
     "batch_size": COUNT, "learning_rate": LEAST_0, "noise": SHARE,
     "folds": {"2"}, "rows": NONE, "samples": NONE,
 }  # fmt: skip
@@ -71,6 +73,9 @@ TAKEN_BY = {  # where an option of one name takes something else
     ("nonautoregressive_translation", "size"): NONE,  # the heads divide it
     ("nonautoregressive_translation", "samples"): SIZE,
     ("Shown", "samples"): SIZE,
+    ("pix2code", "batch_size"): SIZE,
+    ("pix2code", "learning_rate"): RATE,
+    ("pix2code", "longest"): NONE,  # from 8 names to 1,000
     ("compare", "batch_size"): SIZE,
     ("compare", "depth"): {"0", "2"},
 }
