@@ -155,6 +155,18 @@ def test_heads_are_those_of_torch(heads):
     torch.testing.assert_close(found, wanted)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_weights_of_heads_are_those_of_torch(heads):
+    ours = MultiHeadAttention(8, heads).double()
+    q, v, lengths = wide(3, 2, 8), wide(5, 2, 8), torch.tensor([5, 2])
+    found = ours.weights(q, ours.memory(v, lengths))
+    padding = torch.arange(5) >= lengths[:, None]
+    _, wanted = torchs(ours)(q, v, v, key_padding_mask=padding, average_attn_weights=False)
+    torch.testing.assert_close(found, wanted.permute(1, 2, 0, 3))  # torch's are (B, heads, T, S)
+    with pytest.raises(ValueError, match="MultiHeadAttention needs queries"):
+        ours.weights(q[..., :4], ours.memory(v))
+
+
 def test_a_causal_step_sees_itself_and_what_was_before():
     ours, x = MultiHeadAttention(8, 2).double(), wide(5, 2, 8)
     found = ours(x, ours.memory(x), causal=True)

@@ -200,7 +200,7 @@ def test_scores_are_those_worked_out_by_hand():
     assert found["error"] == pytest.approx(100 * (0 + 1 / count + 1) / 3)
     assert found["edits"] == pytest.approx(100 * (1 + count) / (3 * count))
     assert found["colours"] == pytest.approx(100 * 5 / 6)  # three buttons, twice
-    table = measure.confusion([PAGE, green, None], right)["buttons"]
+    table = measure.confusion([PAGE, green, None], right)
     assert table[("btn-red", "btn-green")] == 1
     assert table[("btn-active", "btn-active")] == 2
     rows = measure.by_length([PAGE, green, None], right)

@@ -4,6 +4,7 @@ A time is worth nothing without the machine it was taken on, so these go into ev
 `benchmarks/results/` and into every report.
 """
 
+import contextlib
 import ctypes
 import functools
 import math
@@ -12,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,19 @@ def use_threads(count: int) -> None:
         import torch
 
         torch.set_num_threads(count)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside it torch has one thread: for times on one core."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def check_memory(build: Callable[[], Any]) -> None:

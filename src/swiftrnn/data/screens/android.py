@@ -1,7 +1,7 @@
 """Programs as layouts of Android: XML with the styles of the system alone, no library needed."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from swiftrnn.data.screens.grammar import FULL, Kind
 from swiftrnn.data.screens.program import Node, Program
@@ -53,7 +53,10 @@ def escaped(text: str) -> str:
 
 
 class _Writer:
-    """Nodes to elements; texts and ids are given in the order of the program."""
+    """Nodes to elements; texts and ids are given in the order of the program.
+
+    Each role of `Kind` has the method of its name.
+    """
 
     def __init__(self, program: Program, texts: Texts) -> None:
         self.kinds, self.texts = program.kinds, texts
@@ -83,7 +86,7 @@ class _Writer:
 
     def one(self, node: Node) -> ET.Element:
         kind = self.kinds[node.name]
-        return FORMS[kind.role](self, node, kind)
+        return getattr(self, kind.role)(node, kind)
 
     def view(self, tag: str, role: str, **attributes: str) -> ET.Element:
         """An element with an id that no other has."""
@@ -92,7 +95,7 @@ class _Writer:
         name = f"@+id/{role}_{self.counts[role]}"
         return _element(tag, **({"id": name} | size | attributes))
 
-    def text(self, role: str) -> str:
+    def words(self, role: str) -> str:
         return escaped(self.texts.next(role))
 
     def bar(self, node: Node, _: Kind) -> ET.Element:
@@ -108,7 +111,7 @@ class _Writer:
                 "text": TABS.get(kind.look, kind.look).capitalize(),
             }
         else:
-            shown = {"text": self.text("tab")}
+            shown = {"text": self.words("tab")}
         if kind.look in COLOURS:
             shown |= {"backgroundTint": COLOURS[kind.look], "textColor": "#ffffff"}
         return self.styled(self.view("Button", "tab", **shared, **shown), "Button.Borderless.Small")
@@ -134,20 +137,22 @@ class _Writer:
 
     def title(self, _: Node, kind: Kind) -> ET.Element:
         font = f"{FONT}.{'Headline' if kind.look == 'big' else 'Title'}"
-        return self.view("TextView", "title", text=self.text("title"), textAppearance=font)
+        return self.view("TextView", "title", text=self.words("title"), textAppearance=font)
 
-    def paragraph(self, _: Node, __: Kind) -> ET.Element:
-        return self.view("TextView", "text", text=self.text("text"), textAppearance=f"{FONT}.Body1")
+    def text(self, _: Node, __: Kind) -> ET.Element:
+        return self.view(
+            "TextView", "text", text=self.words("text"), textAppearance=f"{FONT}.Body1"
+        )
 
     def label(self, _: Node, __: Kind) -> ET.Element:
         return self.view(
-            "TextView", "label", text=self.text("label"), textAppearance=f"{FONT}.Body2",
+            "TextView", "label", text=self.words("label"), textAppearance=f"{FONT}.Body2",
             padding="4dp",
         )  # fmt: skip
 
     def button(self, _: Node, kind: Kind) -> ET.Element:
         look = {"backgroundTint": COLOURS[kind.look], "textColor": "#ffffff"} if kind.look else {}
-        return self.view("Button", "button", text=self.text("button"), **look)
+        return self.view("Button", "button", text=self.words("button"), **look)
 
     def slider(self, _: Node, __: Kind) -> ET.Element:
         found = self.view(
@@ -157,7 +162,9 @@ class _Writer:
 
     def toggle(self, _: Node, kind: Kind) -> ET.Element:
         tags = {"switch": "Switch", "check": "CheckBox", "radio": "RadioButton"}
-        return self.view(tags[kind.role], kind.role, text=self.text("label"), checked="true")
+        return self.view(tags[kind.role], kind.role, text=self.words("label"), checked="true")
+
+    switch = check = radio = toggle
 
     def image(self, _: Node, __: Kind) -> ET.Element:
         return self.view(
@@ -169,11 +176,3 @@ class _Writer:
         return self.view(
             "ImageButton", "add", src="@android:drawable/ic_input_add", contentDescription="add"
         )
-
-
-FORMS: dict[str, Callable[[_Writer, Node, Kind], ET.Element]] = {
-    "bar": _Writer.bar, "tab": _Writer.tab, "row": _Writer.row, "cell": _Writer.cell,
-    "title": _Writer.title, "text": _Writer.paragraph, "label": _Writer.label,
-    "button": _Writer.button, "slider": _Writer.slider, "switch": _Writer.toggle,
-    "check": _Writer.toggle, "radio": _Writer.toggle, "image": _Writer.image, "add": _Writer.add,
-}  # fmt: skip

@@ -1,6 +1,5 @@
 """Programs as HTML: one page without scripts, with the look of its platform; fetches nothing."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -77,7 +76,10 @@ def _styles(look: str) -> str:
 
 
 class _Writer:
-    """Nodes to elements; texts are drawn in the order of the program."""
+    """Nodes to elements; texts are drawn in the order of the program.
+
+    Each role of `Kind` has the method of its name.
+    """
 
     def __init__(self, program: Program, texts: Texts) -> None:
         self.kinds, self.texts, self.groups = program.kinds, texts, 0
@@ -86,10 +88,9 @@ class _Writer:
         return "".join(self.one(node, self.kinds[node.name]) for node in nodes)
 
     def one(self, node: Node, kind: Kind) -> str:
-        made = FORMS[kind.role]
-        return made(self, node, kind) + "\n"
+        return getattr(self, kind.role)(node, kind) + "\n"
 
-    def text(self, role: str) -> str:
+    def words(self, role: str) -> str:
         return escape(self.texts.next(role))
 
     def bar(self, node: Node, _: Kind) -> str:
@@ -105,7 +106,7 @@ class _Writer:
             )
             return f'<a href="#">{icon}<span>{TABS[kind.look]}</span></a>'
         here = ' class="active" aria-current="page"' if kind.look == "active" else ""
-        return f'<a href="#"{here}>{self.text("tab")}</a>'
+        return f'<a href="#"{here}>{self.words("tab")}</a>'
 
     def stack(self, node: Node, _: Kind) -> str:
         return f'<main class="stack">\n{self.all(node.children)}</main>'
@@ -119,17 +120,17 @@ class _Writer:
 
     def title(self, _: Node, kind: Kind) -> str:
         level = "h2" if kind.look == "big" else "h3"
-        return f"<{level}>{self.text('title')}</{level}>"
+        return f"<{level}>{self.words('title')}</{level}>"
 
-    def paragraph(self, _: Node, __: Kind) -> str:
-        return f"<p>{self.text('text')}</p>"
+    def text(self, _: Node, __: Kind) -> str:
+        return f"<p>{self.words('text')}</p>"
 
     def label(self, _: Node, __: Kind) -> str:
-        return f'<span class="label">{self.text("label")}</span>'
+        return f'<span class="label">{self.words("label")}</span>'
 
     def button(self, _: Node, kind: Kind) -> str:
         look = f" {kind.look}" if kind.look else ""
-        return f'<button type="button" class="button{look}">{self.text("button")}</button>'
+        return f'<button type="button" class="button{look}">{self.words("button")}</button>'
 
     def slider(self, _: Node, __: Kind) -> str:
         return '<input type="range" class="slider" aria-label="slider" min="0" max="10" value="5">'
@@ -142,20 +143,13 @@ class _Writer:
         }
         return (
             f'<label class="{kind.role}"><input {kinds[kind.role]}>'
-            f"<span>{self.text('label')}</span></label>"
+            f"<span>{self.words('label')}</span></label>"
         )
+
+    switch = check = radio = toggle
 
     def image(self, _: Node, __: Kind) -> str:
         return '<span class="image" role="img" aria-label="image"></span>'
 
     def add(self, _: Node, __: Kind) -> str:
         return '<button type="button" class="add" aria-label="add">+</button>'
-
-
-FORMS: dict[str, Callable[[_Writer, Node, Kind], str]] = {
-    "bar": _Writer.bar, "tab": _Writer.tab, "stack": _Writer.stack, "row": _Writer.row,
-    "cell": _Writer.cell, "title": _Writer.title, "text": _Writer.paragraph,
-    "label": _Writer.label, "button": _Writer.button, "slider": _Writer.slider,
-    "switch": _Writer.toggle, "check": _Writer.toggle, "radio": _Writer.toggle,
-    "image": _Writer.image, "add": _Writer.add,
-}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import string
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from swiftrnn.data.screens.grammar import FULL, Kind
 from swiftrnn.data.screens.program import Node, Program
@@ -51,7 +51,10 @@ def _color(view: ET.Element, key: str, rgb: tuple[float, float, float]) -> None:
 
 
 class _Writer:
-    """Nodes to views; texts and ids are given in the order of the program."""
+    """Nodes to views; texts and ids are given in the order of the program.
+
+    Each role of `Kind` has the method of its name.
+    """
 
     def __init__(self, program: Program, texts: Texts) -> None:
         self.kinds, self.texts, self.count = program.kinds, texts, 0
@@ -133,7 +136,7 @@ class _Writer:
         found = []
         for node in nodes:
             kind = self.kinds[node.name]
-            found.append(FORMS[kind.role](self, node, kind))
+            found.append(getattr(self, kind.role)(node, kind))
         return found
 
     def view(self, tag: str, mode: str = "scaleToFill", **attributes: str) -> ET.Element:
@@ -182,7 +185,7 @@ class _Writer:
     def title(self, _: Node, kind: Kind) -> ET.Element:
         return self.words(self.texts.next("title"), 28 if kind.look == "big" else 20, "boldSystem")
 
-    def paragraph(self, _: Node, __: Kind) -> ET.Element:
+    def text(self, _: Node, __: Kind) -> ET.Element:
         return self.words(self.texts.next("text"), 15)
 
     def label(self, _: Node, __: Kind) -> ET.Element:
@@ -215,6 +218,8 @@ class _Writer:
         _add(found, "state", key="normal", title=text, image=name, catalog="system")
         return found
 
+    switch = check = radio = toggle
+
     def image(self, _: Node, __: Kind) -> ET.Element:
         found = self.view("imageView", "scaleAspectFit", userInteractionEnabled="NO")
         _color(found, "backgroundColor", (0, 0.48, 1))
@@ -222,11 +227,3 @@ class _Writer:
         for side in ("width", "height"):
             _add(constraints, "constraint", firstAttribute=side, constant="36", id=self.id())
         return found
-
-
-FORMS: dict[str, Callable[[_Writer, Node, Kind], ET.Element]] = {
-    "bar": _Writer.bar, "tab": _Writer.tab, "row": _Writer.row, "cell": _Writer.cell,
-    "title": _Writer.title, "text": _Writer.paragraph, "label": _Writer.label,
-    "button": _Writer.button, "slider": _Writer.slider, "switch": _Writer.toggle,
-    "check": _Writer.toggle, "radio": _Writer.toggle, "image": _Writer.image, "add": _Writer.add,
-}  # fmt: skip

@@ -13,6 +13,7 @@ from swiftrnn.metrics.translation import bleu
 from swiftrnn.recipes.nonautoregressive_translation.decode import Reading, read
 from swiftrnn.recipes.nonautoregressive_translation.model import Student
 from swiftrnn.recipes.nonautoregressive_translation.teacher import Teacher
+from swiftrnn.runs import machine
 from swiftrnn.tasks.translating.search import Search, searched, translated
 
 TIMED, TOGETHER = 64, 32  # sentences of test that are timed, at most; how many of them together
@@ -108,16 +109,12 @@ def speed(
         its = rival.languages.source.encode_all(some.sources)
         place = {tuple(row): i for i, row in enumerate(rows)}
         systems["rival"] = lambda b: searched(rival, [its[place[tuple(r)]] for r in b], Search(1))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with machine.one_thread():
         found = _in_turns(systems, rows)
         start = time.perf_counter()
         for row in rows[:UNCACHED]:
             uncached(teacher, row)
         found["milliseconds_teacher_uncached"] = 1e3 * (time.perf_counter() - start) / UNCACHED
-    finally:
-        torch.set_num_threads(threads)
     return found
 
 

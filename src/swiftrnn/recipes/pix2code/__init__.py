@@ -90,9 +90,8 @@ def _named(numbers: dict[str, float], part: str) -> dict[str, float]:
 
 
 def _details(drafts: Any, test: Screens) -> dict[str, Any]:
-    tables = measure.confusion(drafts, test.programs)
-    buttons = [{"right": a, "found": b, "count": n}
-               for (a, b), n in sorted(tables.get("buttons", {}).items())]  # fmt: skip
+    table = measure.confusion(drafts, test.programs)
+    buttons = [{"right": a, "found": b, "count": n} for (a, b), n in sorted(table.items())]
     return {"lengths": measure.by_length(drafts, test.programs), "buttons": buttons}
 
 

@@ -4,7 +4,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from swiftrnn.data.screens.program import Program, parse, tokens
 from swiftrnn.metrics.sequences import edit_distance, positional_errors
 from swiftrnn.recipes.pix2code.data import Screens
+from swiftrnn.runs import machine
 
 TIMED = 20  # screenshots, one by one
 LENGTHS = (20, 40, 60)  # names of a program: where groups of lengths end
@@ -21,7 +21,7 @@ MANY = 100_000_000  # numbers of a table of distances
 
 def read(model: Any, pixels: Tensor, beam: int = 1) -> list[Program]:
     """The best program of each screenshot."""
-    return [model.symbols.program(best[0].tokens) for best in model.draft(pixels, beam)]
+    return [model.symbols.program(best.tokens) for best in model.draft(pixels, beam)]
 
 
 def exact(model: Any, screens: Screens) -> float:
@@ -47,23 +47,22 @@ def scores(found: Sequence[Program | None], right: Sequence[Program]) -> dict[st
         "error": 100 * statistics.fmean(positional_errors(a, b) for a, b in spelled),
         "edits": 100 * sum(edit_distance(a, b) for a, b in spelled) / max(1, count),
     }  # fmt: skip
-    pairs = [each for table in confusion(found, right).items() for each in table[1].items()]
-    if pairs:
-        same = sum(n for (a, b), n in pairs if a == b)
-        numbers["colours"] = 100 * same / sum(n for _, n in pairs)
+    if table := confusion(found, right):
+        same = sum(n for (a, b), n in table.items() if a == b)
+        numbers["colours"] = 100 * same / table.total()
     return numbers
 
 
 def confusion(
     found: Sequence[Program | None], right: Sequence[Program]
-) -> dict[str, Counter[tuple[str, str]]]:
+) -> Counter[tuple[str, str]]:
     """Of buttons in programs that are right but for colours: how often each is taken for which."""
     table: Counter[tuple[str, str]] = Counter()
     for a, b in zip(found, right, strict=True):
         if a is not None and a.layout == b.layout:
             names = zip(b.names, a.names, strict=True)
             table.update((one, other) for one, other in names if one.startswith("btn-"))
-    return {"buttons": table} if table else {}
+    return table
 
 
 def by_length(found: Sequence[Program | None], right: Sequence[Program]) -> list[dict[str, Any]]:
@@ -109,21 +108,10 @@ def most_common(learnt: Screens, screens: Screens) -> list[Program]:
     return [best] * len(screens)
 
 
-@contextmanager
-def one_thread() -> Any:
-    """As on one core."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def milliseconds(model: Any, screens: Screens) -> float:
     """Median time to read a screenshot and to write its program greedily, alone, on one thread."""
     taken = []
-    with one_thread():
+    with machine.one_thread():
         for i in range(min(TIMED, len(screens)) + 1):
             began = time.perf_counter()
             model.draft(screens.pixels[i % len(screens)][None])

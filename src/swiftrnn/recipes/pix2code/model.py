@@ -193,14 +193,14 @@ class Drafter(L.LightningModule):
         return self.readout(x), (after, shared)
 
     @torch.no_grad()
-    def draft(self, pixels: Tensor, beam: int = 1, n_best: int = 1) -> list[list[Decoded]]:
-        """The best programs of each screenshot (B, 3, H, W) of uint8, as tokens."""
+    def draft(self, pixels: Tensor, beam: int = 1) -> list[Decoded]:
+        """The best program of each screenshot (B, 3, H, W) of uint8, as tokens."""
         rules = Rules(END, self.longest, constraint=Automaton(self.table))
-        found: list[list[Decoded]] = []
+        found: list[Decoded] = []
         for some in pixels.split(AT_ONCE):
             start = torch.full((len(some),), START, device=some.device)
             state = ([None] * len(self.attention), PerInput(self.encode(some)))
-            found += beam_search(self.step, state, start, rules, beam, n_best)
+            found += [best for (best,) in beam_search(self.step, state, start, rules, beam)]
         return found
 
     @torch.no_grad()

@@ -3,12 +3,12 @@
 import time
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from swiftrnn.data.translation.pairs import Pairs, places
 from swiftrnn.metrics.translation import bleu, by_length, chrf
 from swiftrnn.recipes.sequence_to_sequence.model import Translator
+from swiftrnn.runs import machine
 from swiftrnn.tasks.translating.search import Search, searched, translated
 
 BEAMS = (1, 2, 5, 10, 50)
@@ -54,18 +54,17 @@ def speed(model: Translator, test: Pairs) -> dict[str, float]:
     On one thread, which is the fastest for one sentence.
     """
     rows = model.languages.source.encode_all(test.spread(TIMED).sources)
-    clock, threads = _Clock(model.recurrent.decoder), torch.get_num_threads()
-    torch.set_num_threads(1)
+    clock = _Clock(model.recurrent.decoder)
     try:
-        for row in rows[:5]:
-            searched(model, [row], Search(1))  # warms up
-        clock.seconds, start = 0.0, time.perf_counter()
-        for row in rows:
-            searched(model, [row], Search(1))
-        whole = time.perf_counter() - start
+        with machine.one_thread():
+            for row in rows[:5]:
+                searched(model, [row], Search(1))  # warms up
+            clock.seconds, start = 0.0, time.perf_counter()
+            for row in rows:
+                searched(model, [row], Search(1))
+            whole = time.perf_counter() - start
     finally:
         clock.remove()
-        torch.set_num_threads(threads)
     return {
         "sentences_per_second": len(rows) / whole, "layer_share_of_seconds": clock.seconds / whole,
         "layer_step_seconds": clock.seconds / max(1, clock.calls),
