@@ -202,4 +202,6 @@ def test_a_layout_is_in_one_part_whatever_else_there_is():
     assert {generate.part_of(layout) for layout in layouts[:1]} == {parts[0]}
     for part, share in (("train", 0.8), ("valid", 0.1), ("test", 0.1)):
         assert abs(parts.count(part) / 2000 - share) < 0.03
+    uneven = [generate.part_of(layout, 0.1, 0.3) for layout in layouts]
+    assert abs(uneven.count("test") / 2000 - 0.3) < 0.03
     assert {generate.part_of(layout, 0.5, 0.5) for layout in layouts} == {"valid", "test"}

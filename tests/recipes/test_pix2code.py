@@ -138,6 +138,12 @@ def test_where_it_looks_adds_up_to_one_for_each_name():
     pixels = torch.randint(0, 256, (2, 3, *model.size), dtype=torch.uint8)
     looks = model.looks(pixels, [PAGE, parse("row{single{text}}")])
     assert [each.shape[0] for each in looks] == [len(PAGE.names), 5]
+    with torch.no_grad():
+        model.query[-1].weight.zero_()  # the last block now looks everywhere alike
+        model.query[-1].bias.zero_()
+        model.attention[-1].query.bias.zero_()
+    flat = model.looks(pixels, [PAGE, PAGE])[0].flatten(1)
+    assert torch.allclose(flat, torch.full_like(flat, 1 / flat.shape[1]), atol=1e-6)
     for each in looks:
         assert each.shape[1:] == (model.size[0] // 16, model.size[1] // 16)
         assert torch.allclose(each.flatten(1).sum(1), torch.ones(len(each)), atol=1e-5)
@@ -203,6 +209,8 @@ def test_scores_are_those_worked_out_by_hand():
     table = measure.confusion([PAGE, green, None], right)
     assert table[("btn-red", "btn-green")] == 1
     assert table[("btn-active", "btn-active")] == 2
+    other = parse("header{btn-active}row{double{text,btn-red}double{small-title}}")
+    assert not measure.confusion([other], [PAGE])  # of another layout: no button is that one
     rows = measure.by_length([PAGE, green, None], right)
     assert [(row["count"], round(row["exact"])) for row in rows] == [(3, 33)]
 
@@ -361,6 +369,8 @@ def test_programs_are_compiled_on_the_command_line(tmp_path, capsys):
     assert cli.main([*words, "ios", "--platform", "ios", "--seed", "3"]) == 0
     first = capsys.readouterr().out
     assert first.startswith("<?xml")
+    assert cli.main([*words, "ios", "--platform", "ios"]) == 0
+    assert capsys.readouterr().out != first  # other texts
     out = tmp_path / "a.storyboard"
     assert cli.main([*words, "ios", "--platform", "ios", "--seed", "3", "--out", str(out)]) == 0
     assert out.read_text() == first
