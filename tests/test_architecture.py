@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,20 +56,27 @@ def part(path: Path) -> str:
     return path.relative_to(SRC).parts[0].removesuffix(".py")
 
 
-def imports(source: str) -> set[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file's source consists of; read once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every module a file imports, functions included: 'swiftrnn.ops._op', 'torch.nn'."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def ours(path: Path) -> set[str]:
     """What a file imports from swiftrnn, without the first word: 'ops._op.Op'."""
-    found = (name for name in imports(path.read_text()) if name.startswith("swiftrnn."))
+    found = (name for name in imports(path) if name.startswith("swiftrnn."))
     return {name.removeprefix("swiftrnn.") for name in found} - {"__version__"}
 
 
@@ -86,8 +94,7 @@ def test_imports_point_down(path):
 
 @names
 def test_imports_are_never_relative(path):
-    nodes = ast.walk(ast.parse(path.read_text()))
-    assert not [n.lineno for n in nodes if isinstance(n, ast.ImportFrom) and n.level]
+    assert not [n.lineno for n in nodes(path) if isinstance(n, ast.ImportFrom) and n.level]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +112,7 @@ def test_backends_of_an_op_never_import_one_another(op):
 @pytest.mark.parametrize("path", [p for p in FILES if part(p) in ("ops", "nn")], ids=str)
 def test_ops_and_layers_never_see_the_trainer(path):
     heavy = ("lightning", "pytorch_lightning", "matplotlib", "scipy", "sklearn", "tyro")
-    assert not [name for name in imports(path.read_text()) if name.split(".")[0] in heavy]
+    assert not [name for name in imports(path) if name.split(".")[0] in heavy]
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.parent == SRC / "recipes"], ids=str)
@@ -117,7 +124,7 @@ def test_a_recipe_never_imports_a_recipe(path):
 
 @names
 def test_nothing_in_the_package_imports_tests_or_benchmarks(path):
-    assert not {n.split(".")[0] for n in imports(path.read_text())} & {
+    assert not {n.split(".")[0] for n in imports(path)} & {
         "tests",
         "benchmarks",
         "rows",
@@ -158,7 +165,7 @@ def test_only_compare_knows_a_recipe_by_name(path):
     assert others & set(RECIPES) <= known
     branches = [
         node
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Compare)
         for each in ast.walk(node)
         if isinstance(each, ast.Constant) and each.value in RECIPES
@@ -170,7 +177,7 @@ def test_only_compare_knows_a_recipe_by_name(path):
 def test_parts_of_a_recipe_are_declared_not_looked_up(path):
     asked = [
         node.args[1].value
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", "") in ("getattr", "hasattr")
         and isinstance(node.args[1], ast.Constant)
@@ -182,7 +189,7 @@ def test_parts_of_a_recipe_are_declared_not_looked_up(path):
 def test_a_recipe_never_states_its_own_name(path):
     if part(path) != "recipes" or path.parent == SRC / "recipes":
         return
-    words = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant)]
+    words = [n.value for n in nodes(path) if isinstance(n, ast.Constant)]
     assert path.parent.name not in words
     assert not {"config.json", "metrics.json"} & {w for w in words if isinstance(w, str)}
 
@@ -192,9 +199,7 @@ def test_a_recipe_never_states_its_own_name(path):
 )
 def test_functions_stay_short(path):
     functions = [
-        node
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     long = {f.name: n for f in functions if (n := code_lines(f)) > FUNCTION_LINES}
     assert not long
@@ -268,6 +273,7 @@ def test_importing_the_package_loads_nothing():
     assert in_a_fresh_process("import sys, swiftrnn; print('torch' in sys.modules)") == "False\n"
 
 
-def test_import_finder_sees_imports_inside_functions():
-    source = "def f():\n    from swiftrnn.nn import SRU\n    import lightning.pytorch\n"
-    assert imports(source) == {"swiftrnn.nn.SRU", "lightning.pytorch"}
+def test_import_finder_sees_imports_inside_functions(tmp_path):
+    path = tmp_path / "found.py"
+    path.write_text("def f():\n    from swiftrnn.nn import SRU\n    import lightning.pytorch\n")
+    assert imports(path) == {"swiftrnn.nn.SRU", "lightning.pytorch"}

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import namedtuple
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from swiftrnn.nn import HGRN, QRNN, RGLRU, SRU, MinGRU, SRUPlusPlus
 from swiftrnn.nn.attention import Memory
-from swiftrnn.nn.decoding import PerInput, beam_search, greedy, narrowed, reorder, sample
+from swiftrnn.nn.decoding import PerInput, beam_search, greedy, join, narrowed, reorder, sample
 from swiftrnn.nn.rules import Automaton, Rules
 
 END = 0
@@ -342,6 +343,30 @@ def test_a_memory_is_reordered_too_and_what_is_no_state_is_refused():
     assert moved[3] == 3
     with pytest.raises(TypeError, match=r"reorder needs tensors, .*; got object"):
         reorder(object(), torch.tensor([0]))
+
+
+def test_states_of_single_sequences_join_to_that_of_a_batch():
+    state = {"h": torch.randn(2, 3, 5), "pair": (torch.randn(1, 3), [torch.randn(4, 3, 1), None])}
+    alone = [reorder(state, torch.tensor([b])) for b in range(3)]
+    for found, want in zip(leaves(join(alone)), leaves(state), strict=True):
+        assert torch.equal(found, want)
+    hidden, _ = join([torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))[1]] * 2)
+    assert hidden.shape == (1, 2, 2)
+    point = namedtuple("point", "x y")
+    assert join([point(torch.zeros(1, 1), None)] * 2).x.shape == (1, 2)
+    with pytest.raises(ValueError, match="at least one state; got none"):
+        join([])
+    for odd in ([object()], [None, torch.zeros(1, 1)], [(None,), (None, None)]):
+        with pytest.raises(TypeError, match="join needs"):
+            join(odd)
+
+
+def leaves(state):
+    """The tensors of a state, in the order of its parts."""
+    parts = [*state.values()] if isinstance(state, dict) else state
+    if isinstance(parts, torch.Tensor):
+        return [parts]
+    return [] if parts is None else [leaf for part in parts for leaf in leaves(part)]
 
 
 # ------------------------------------------------------------------ refusals

@@ -20,7 +20,7 @@ from swiftrnn.recipes.language_model.model import (
     check_lstm_in_bfloat16,
     detach,
 )
-from swiftrnn.recipes.language_model.sample import Sampling, added, tokens
+from swiftrnn.recipes.language_model.sample import Sampling, added, continued, tokens
 from swiftrnn.recipes.language_model.sizes import hidden_for, parameters_of, untrained
 from swiftrnn.recipes.language_model.train import load, train
 from swiftrnn.runs import results
@@ -35,7 +35,7 @@ def here(path):
 
 
 def sample(model, prompt, length=200, **how):
-    return [*tokens(model, prompt, Sampling(length=length, **how))]
+    return [token for (token,) in tokens(model, [prompt], Sampling(length=length, **how))]
 
 
 def model_of(layer, dtype="float32"):
@@ -290,6 +290,16 @@ def test_a_sample_depends_on_the_seed_only(smoke):
     assert sample(model, prompt, 9, temperature=0) == sample(model, prompt, 9, top_k=1, seed=5)
     assert set(sample(model, prompt, 60)) <= set(b"0123456789+=\n")
     assert len(sample(model, prompt[:0], 3)) == 3
+
+
+@each_layer
+@pytest.mark.parametrize("how", [{}, {"temperature": 0.0}, {"top_k": 9, "top_p": 0.8}])
+def test_texts_are_continued_together_as_each_is_alone(layer, how):
+    model, texts = model_of(layer).double(), ["", "a", "3+4=", "naïve", "12\n" * 50] * 14
+    together = continued(model, texts, Sampling(12, seed=3, **how))
+    assert together == [continued(model, [each], Sampling(12, seed=3, **how))[0] for each in texts]
+    assert all(got.startswith(each) for got, each in zip(together, texts, strict=True))
+    assert len({got.removeprefix(each) for got, each in zip(together, texts, strict=True)}) > 1
 
 
 def test_any_bytes_become_text():

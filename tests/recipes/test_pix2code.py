@@ -1,6 +1,7 @@
 """Screenshots to programs: parts that share nothing, decoding, the published network, use."""
 
 import json
+import math
 import zipfile
 
 import numpy as np
@@ -19,6 +20,7 @@ from swiftrnn.recipes.pix2code.augment import jittered
 from swiftrnn.recipes.pix2code.batches import Batches, Symbols
 from swiftrnn.recipes.pix2code.data import Screens, box, fitted, split, split_made
 from swiftrnn.recipes.pix2code.drawing import COLOURS, drawn, made_up
+from swiftrnn.recipes.pix2code.eye import RARE, Counter
 from swiftrnn.recipes.pix2code.model import Drafter
 from swiftrnn.recipes.pix2code.published import BATCH, WINDOW, Published, Windows, spelled
 from swiftrnn.runs.limits import Unfit
@@ -104,7 +106,7 @@ def test_writing_name_by_name_is_what_was_trained(layer):
     pixels = torch.randint(0, 256, (3, 3, *model.size), dtype=torch.uint8)
     model.eye.register_forward_pre_hook(lambda _, given: given[0].double())
     names = torch.randint(3, len(model.symbols), (9, 3))
-    encoded = model.encode(pixels)
+    encoded = model.encode(model.see(pixels))
     whole, _ = model(encoded, names, torch.full((3,), 9))
     from swiftrnn.nn.decoding import PerInput
 
@@ -131,6 +133,41 @@ def test_a_screenshot_is_read_alone_as_among_others():
     pixels = torch.randint(0, 256, (5, 3, *model.size), dtype=torch.uint8)
     together = measure.read(model, pixels, 3)
     assert together == [measure.read(model, each[None], 3)[0] for each in pixels]
+
+
+def test_counts_are_right_where_their_loss_is_zero():
+    symbols = Symbols("web")
+    assert [symbols.names[i] for i in symbols.leaves] == [
+        "btn-active", "btn-inactive", "small-title", "big-title", "text", "btn-green", "btn-orange",
+        "btn-red",
+    ]  # fmt: skip
+    counter = Counter(2, symbols.leaves)
+    page = parse("row{double{text,btn-red}double{btn-red}}")
+    tokens = symbols.padded([page, parse("row{single{text}}")])["tokens"]
+    wanted = torch.tensor([[0.0, 0, 0, 0, 1, 0, 0, 2], [0, 0, 0, 0, 1, 0, 0, 0]])
+    with torch.no_grad():  # features of one place that say what is in it
+        counter.density.weight.zero_()
+        counter.density.weight[4, 0] = counter.density.weight[7, 1] = 1
+        counter.density.bias.fill_(-40)
+        inverse = lambda n: math.log(math.expm1(n)) + RARE + 40  # noqa: E731  of softplus
+        features = torch.tensor([[inverse(1), inverse(2)], [inverse(1), 0]])[..., None, None]
+    counter.requires_grad_(False)
+    assert torch.allclose(counter(features), wanted, atol=1e-4)
+    assert counter.loss(features, tokens).item() == pytest.approx(0, abs=1e-4)
+    assert counter.loss(features.flip(0), tokens).item() > 0.5
+    spread = features - 40  # several places are added up
+    assert counter(torch.cat([features, spread], 2)).sum() == pytest.approx(4, abs=1e-3)
+
+
+def test_a_step_of_training_learns_to_count():
+    model = small(jitter=0.0, dropout=0.0).train()
+    batch = model.symbols.padded([PAGE, parse("row{single{text}}")])
+    batch["pixels"] = torch.randint(0, 256, (2, 3, *model.size), dtype=torch.uint8)
+    model.training_step(batch, 0).backward()
+    assert all(each.grad is not None for each in model.parameters())
+    loss = model.counter.loss(model.see(batch["pixels"]), batch["tokens"])
+    loss.backward()
+    assert model.eye[0].weight.grad.abs().sum() > 0
 
 
 def test_where_it_looks_adds_up_to_one_for_each_name():

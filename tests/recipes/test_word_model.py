@@ -16,7 +16,7 @@ from swiftrnn.recipes import language_model
 from swiftrnn.recipes.language_model import WORD, Config
 from swiftrnn.recipes.language_model.measure import bits, scored
 from swiftrnn.recipes.language_model.model import LAYERS, LanguageModel
-from swiftrnn.recipes.language_model.sample import Sampling, added
+from swiftrnn.recipes.language_model.sample import Sampling, added, continued
 from swiftrnn.recipes.language_model.sizes import parameters_of, untrained
 from swiftrnn.recipes.language_model.stack import locked
 from swiftrnn.recipes.language_model.train import load, train
@@ -120,6 +120,18 @@ def test_a_word_that_stands_for_many_is_never_drawn():
         model.readout.bias[words.other] = 50
     for temperature in (0, 1):
         assert RARE not in "".join(added(model, "a", Sampling(50, temperature)))
+
+
+@pytest.mark.parametrize("more", [{}, {"dropout": 0.3}])  # dropout makes a stack of layers
+def test_texts_of_words_are_continued_together_as_each_is_alone(more):
+    words = Vocabulary.of_words(b"a a b b c d\n" * 3, 2)
+    model = untrained(replace(TINY, cutoffs=(2,), **more), words).eval().double()
+    with torch.no_grad():
+        model.readout.weight *= 30  # what is drawn depends on the text, not on the noise alone
+    texts, how = ["", "a b c", "a", "never seen"], Sampling(9)
+    together = continued(model, texts, how)
+    assert together == [continued(model, [each], how)[0] for each in texts]
+    assert len({each.removeprefix(text) for each, text in zip(together, texts, strict=True)}) > 1
 
 
 # --------------------------------------------------------------------- model

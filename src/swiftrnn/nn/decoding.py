@@ -8,7 +8,7 @@ same for all hypotheses of an input, and large, such as what is attended to, com
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,40 @@ def reorder(state: Any, index: Tensor, inputs: Tensor | None = None) -> Any:
         "reorder needs tensors, tuples, lists and dicts of them, or objects with map; got "
         f"{type(state).__name__}"
     )
+
+
+def join(states: Sequence[Any]) -> Any:
+    """The states of several sequences as one state of all of them, in a batch; see `reorder`.
+
+    Args:
+        states: of one model, at least one of them, in the order that they get in the batch.
+
+    Raises:
+        ValueError: there is none.
+        TypeError: they are something else, or are not built alike.
+
+    Examples:
+        >>> h, c = join([(torch.zeros(2, 1, 5), torch.zeros(2, 1, 5))] * 3)
+        >>> h.shape
+        torch.Size([2, 3, 5])
+    """
+    if not states:
+        raise ValueError("join needs at least one state; got none")
+    first = states[0]
+    kinds = sorted({type(each).__name__ for each in states})
+    parts: Any = [each if isinstance(each, tuple | list | dict) else () for each in states]
+    if len(kinds) > 1 or len({len(each) for each in parts}) > 1:
+        raise TypeError(f"join needs states that are built alike; got {', '.join(kinds)}")
+    if isinstance(first, Tensor):
+        return torch.cat([*states], 1)
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return {name: join([each[name] for each in states]) for name in first}
+    if isinstance(first, tuple | list):
+        joined = [join(each) for each in zip(*states, strict=True)]
+        return type(first)(*joined) if hasattr(first, "_fields") else type(first)(joined)
+    raise TypeError(f"join needs tensors, or tuples, lists and dicts of them; got {kinds[0]}")
 
 
 def narrowed(

@@ -10,7 +10,7 @@ from typing import Any
 
 from swiftrnn.data.screens.generate import Screen, screen
 from swiftrnn.data.screens.html import page
-from swiftrnn.data.screens.program import Node
+from swiftrnn.data.screens.program import Node, Program
 
 WRAPPED = """[...document.querySelectorAll(".stack .row")].map((row) => {
   const boxes = [...row.children].map((each) => each.getBoundingClientRect());
@@ -71,6 +71,13 @@ class Camera:
     def __init__(self, started: Any) -> None:
         self.page = started.new_page()
         self.page.route("**/*", lambda route: route.abort())  # nothing is fetched
+
+    def picture(self, program: Program, size: tuple[int, int]) -> bytes:
+        """A PNG of a program with the usual looks, (width, height) large; what is below is cut."""
+        width, height = size
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.set_content(page(program))
+        return self.page.screenshot()
 
     def shoot(self, wanted: Screen) -> tuple[Screen, bytes]:
         """A PNG of a screen, and what it shows.

@@ -140,6 +140,14 @@ class LanguageModel(L.LightningModule):
         """Tokens (T, B) and a state to logits (T, B, V) in float32 and the state after them."""
         return self._through(self.layer, tokens, state)
 
+    def read(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Tokens (T, B) and a state to the logits (B, V) after the last, and the state there.
+
+        Where T is large this takes far less memory than all logits.
+        """
+        hidden_TBH, state = self._hidden(self.layer, tokens, state)
+        return self._logits(hidden_TBH[-1]), state
+
     def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """One token of each stream, (B,), and a state to logits (B, V) and the next state."""
         logits_1BV, state = self._through(self._layer_step, tokens[None], state)
@@ -151,9 +159,11 @@ class LanguageModel(L.LightningModule):
 
     def _through(self, layer: Any, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         hidden_TBH, state = self._hidden(layer, tokens, state)
+        return self._logits(hidden_TBH), state
+
+    def _logits(self, hidden: Tensor) -> Tensor:
         with self._autocast():
-            logits_TBV = self.readout.logits(hidden_TBH)
-        return logits_TBV.float(), state
+            return self.readout.logits(hidden).float()
 
     def _hidden(self, layer: Any, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """What the read-out sees, (T, B, H), and the state."""

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from swiftrnn.data.vocabulary import Vocabulary
-from swiftrnn.nn.decoding import narrowed
+from swiftrnn.nn.decoding import join, narrowed
 from swiftrnn.recipes.language_model.model import LanguageModel
 from swiftrnn.runs import limits
 
+TOGETHER = 64  # texts that are continued at once, which bounds the memory
 SLOW = 3  # times as long as reading a character takes to write one
 
 
@@ -30,49 +31,60 @@ class Sampling(limits.Checked):
     seed: limits.Seed = 0  # random seed; the same seed gives the same text
 
 
-def tokens(model: LanguageModel, prompt: Tensor, how: Sampling) -> Iterator[int]:
-    """Continue a text.
+def tokens(model: LanguageModel, prompts: Sequence[Tensor], how: Sampling) -> Iterator[list[int]]:
+    """Continue texts, all at once.
 
     Args:
         model: a trained model.
-        prompt: (N,) tokens to begin with; N may be 0.
-        how: what to add.
+        prompts: of each text (N,) tokens to begin with; N may be 0.
+        how: what to add. Each text is drawn with the random numbers it would have alone.
 
     Yields:
-        The added tokens.
+        A token of each text.
     """
     model.eval()
     draw = torch.Generator().manual_seed(how.seed)
-    prompt = prompt.to(model.device)
-    prompt = prompt if len(prompt) else prompt.new_zeros(1)
     with torch.no_grad():
-        logits_TBV, state = model(prompt[:, None].long())
-        logits_V = logits_TBV[-1, 0]
+        read = [model.read(_begun(each).to(model.device)[:, None]) for each in prompts]
+        logits_BV, state = torch.cat([logits for logits, _ in read]), join([s for _, s in read])
     for _ in range(how.length):
-        token = _drawn(_nameless(model.vocabulary, logits_V.cpu()), how, draw)
-        yield int(token)
+        token_B = _drawn(_nameless(model.vocabulary, logits_BV.cpu()), how, draw)
+        yield token_B.tolist()
         with torch.no_grad():
-            logits_BV, state = model.step(token[None].to(model.device), state)
-            logits_V = logits_BV[0]
+            logits_BV, state = model.step(token_B.to(model.device), state)
 
 
-def _nameless(words: Vocabulary, logits_V: Tensor) -> Tensor:
+def _begun(prompt: Tensor) -> Tensor:
+    """Something to read: token 0, where there is nothing."""
+    return prompt.long() if len(prompt) else torch.zeros(1, dtype=torch.long)
+
+
+def _nameless(words: Vocabulary, logits_BV: Tensor) -> Tensor:
     """Never draw what stands for any word that is not known: it is no word."""
     if not words.left_out:
-        return logits_V
-    return logits_V.index_fill(0, torch.tensor([words.other]), -math.inf)
+        return logits_BV
+    return logits_BV.index_fill(1, torch.tensor([words.other]), -math.inf)
 
 
-def _drawn(logits_V: Tensor, how: Sampling, draw: torch.Generator) -> Tensor:
+def _drawn(logits_BV: Tensor, how: Sampling, draw: torch.Generator) -> Tensor:
+    """(B,) tokens; the noise of a race of exponentials is the same for all texts."""
     if how.temperature == 0:
-        return logits_V.argmax()
-    odds = narrowed(logits_V, how.temperature, how.top_k, how.top_p).softmax(0)
-    return torch.multinomial(odds, 1, generator=draw)[0]
+        return logits_BV.argmax(-1)
+    odds_BV = narrowed(logits_BV, how.temperature, how.top_k, how.top_p).softmax(-1)
+    return (odds_BV / torch.empty_like(odds_BV[0]).exponential_(1, generator=draw)).argmax(-1)
 
 
 def continued(model: LanguageModel, texts: Sequence[str], how: Sampling) -> list[str]:
     """Each text and what is added to it; the `answer` of a task."""
-    return [text + "".join(added(model, text, how)) for text in texts]
+    found: list[str] = []
+    for first in range(0, len(texts), TOGETHER):
+        some = texts[first : first + TOGETHER]
+        written = [[text] for text in some]
+        for pieces_B in _pieces(model, some, how):
+            for text, piece in zip(written, pieces_B, strict=True):
+                text.append(piece)
+        found += ("".join(each) for each in written)
+    return found
 
 
 def pieces(model: LanguageModel, text: str, how: Sampling) -> Iterator[str]:
@@ -83,17 +95,23 @@ def pieces(model: LanguageModel, text: str, how: Sampling) -> Iterator[str]:
 
 def added(model: LanguageModel, text: str, how: Sampling) -> Iterator[str]:
     """What is added to a text, piece by piece; bytes that are no UTF-8 become U+FFFD."""
-    words = model.vocabulary
-    prompt = words.encode(text.encode("utf-8", "surrogateescape"))
-    if words.words is not None:
-        yield from (words.decode([each]) for each in tokens(model, prompt, how))
-        return
-    decoder: Any = codecs.getincrementaldecoder("utf-8")("replace")
-    for each in tokens(model, prompt, how):
-        if piece := decoder.decode(bytes([each])):
+    for (piece,) in _pieces(model, [text], how):
+        if piece:
             yield piece
-    if piece := decoder.decode(b"", final=True):
-        yield piece
+
+
+def _pieces(model: LanguageModel, texts: Sequence[str], how: Sampling) -> Iterator[list[str]]:
+    """What is added to each text, piece by piece, many of them empty."""
+    words = model.vocabulary
+    prompts = [words.encode(text.encode("utf-8", "surrogateescape")) for text in texts]
+    if words.words is not None:
+        for token_B in tokens(model, prompts, how):
+            yield [words.decode([each]) for each in token_B]
+        return
+    decoders: list[Any] = [codecs.getincrementaldecoder("utf-8")("replace") for _ in texts]
+    for token_B in tokens(model, prompts, how):
+        yield [d.decode(bytes([each])) for d, each in zip(decoders, token_B, strict=True)]
+    yield [each.decode(b"", final=True) for each in decoders]
 
 
 def work(text: str, how: Sampling) -> float:

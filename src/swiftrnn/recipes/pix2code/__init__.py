@@ -4,6 +4,7 @@ Paper: Beltramelli (2017), "pix2code: Generating Code from a Graphical User Inte
 Differs: the screenshot is read once, with attention; what is written always compiles.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +42,7 @@ def run(config: Config, out: RunFolder) -> Result:
     if config.published:
         fitted, other = train_published(alone, out.part("published"), parts["train"])
         written = measure.of_published(other, parts["test"])
-        found |= _named(measure.scores(written, parts["test"].programs), "published")
+        found |= _named(scores(written, parts["test"]), "published")
         found["steps_published"] = fitted.steps
     if config.control:
         _, control, _ = trained(alone, out.part("control"), parts, permuted=True)
@@ -64,8 +65,7 @@ def trained(
     found: dict[str, float] = {}
     for part in ("test", "layouts", "real"):
         if part in parts and len(parts[part]):
-            drafts = measure.read(model, parts[part].pixels, config.beam)
-            numbers = measure.scores(drafts, parts[part].programs)
+            numbers = scores(measure.read(model, parts[part].pixels, config.beam), parts[part])
             found |= numbers if part == "test" else _named(numbers, part)
     found |= {
         "exact_greedy": measure.exact(model, parts["test"]),
@@ -80,9 +80,17 @@ def baselines(parts: dict[str, Screens]) -> dict[str, float]:
     """What needs no training."""
     found: dict[str, float] = {}
     for name, guess in (("nearest", measure.nearest), ("most_common", measure.most_common)):
-        numbers = measure.scores(guess(parts["train"], parts["test"]), parts["test"].programs)
-        found |= {f"baseline_{name}_{key}": numbers[key] for key in ("exact", "error")}
+        numbers = scores(guess(parts["train"], parts["test"]), parts["test"])
+        kept = ("exact", "error", "similarity")
+        found |= {f"baseline_{name}_{key}": numbers[key] for key in kept if key in numbers}
     return found
+
+
+def scores(found: Sequence[Any], screens: Screens) -> dict[str, float]:
+    """How far programs are from the right ones, and how alike their pages look."""
+    right = screens.programs
+    size = (screens.pixels.shape[2], screens.pixels.shape[3])
+    return measure.scores(found, right) | measure.similarity(found, right, size)
 
 
 def _named(numbers: dict[str, float], part: str) -> dict[str, float]:

@@ -25,6 +25,8 @@ class Symbols:
         self.platform = platform
         self.names = automaton.symbols(PLATFORMS[platform])
         self._number = {name: i for i, name in enumerate(self.names)}
+        kinds = PLATFORMS[platform].kinds  # leaves: those that hold nothing
+        self.leaves = [i for i, n in enumerate(self.names) if n in kinds and not kinds[n].holds]
 
     def __len__(self) -> int:
         return len(self.names)

@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from swiftrnn.data.screens.browser import Camera, browser
+from swiftrnn.data.screens.grammar import PLATFORMS
 from swiftrnn.data.screens.program import Program, parse, tokens
 from swiftrnn.metrics.sequences import edit_distance, positional_errors
-from swiftrnn.recipes.pix2code.data import Screens
+from swiftrnn.recipes.pix2code.data import Screens, fitted
 from swiftrnn.runs import machine
+from swiftrnn.tasks.image import Image
 
 TIMED = 20  # screenshots, one by one
 LENGTHS = (20, 40, 60)  # names of a program: where groups of lengths end
@@ -51,6 +54,38 @@ def scores(found: Sequence[Program | None], right: Sequence[Program]) -> dict[st
         same = sum(n for (a, b), n in table.items() if a == b)
         numbers["colours"] = 100 * same / table.total()
     return numbers
+
+
+def similarity(
+    found: Sequence[Program | None], right: Sequence[Program], size: tuple[int, int]
+) -> dict[str, float]:
+    """Structural similarity of pages, in percent, as `similarity`; nothing without a browser.
+
+    Both programs are rendered with the same texts, and seen as a model sees a screenshot of (H, W)
+    `size`. The same programs have 100, programs that do not compile 0.
+
+    Source: Wang et al. (2004), "Image Quality Assessment: From Error Visibility to Structural
+    Similarity".
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure as alike
+
+    wrong = [(a, b) for a, b in zip(found, right, strict=True) if a is not None and a != b]
+    total = float(sum(a == b for a, b in zip(found, right, strict=True)))
+    if wrong:
+        try:
+            with browser() as started:
+                camera = Camera(started)
+                for pair in wrong:
+                    seen = [_seen(camera, program, size) for program in pair]
+                    total += float(alike(*seen, data_range=255.0))  # pyright: ignore[reportArgumentType]
+        except (ModuleNotFoundError, FileNotFoundError):
+            return {}
+    return {"similarity": 100 * total / len(right)}
+
+
+def _seen(camera: Camera, program: Program, size: tuple[int, int]) -> Tensor:
+    picture = camera.picture(program, PLATFORMS[program.platform].size)
+    return fitted(Image(3).read(picture), size)[None].to(torch.float32)
 
 
 def confusion(

@@ -1,6 +1,6 @@
 """A drafter: a screenshot is read once, then its program is written name by name.
 
-f = convolutions(screenshot)                     features (C, H / 16, W / 16), with coordinates
+f = convolutions(screenshot)                     features (C, H / 16, W / 16), which also count
 m = down(across(f))                              recurrent layers along rows, then along columns
 x = E y[t-1] + G pool(f)                         a glance at the whole, in 4 x 4 fields
 x = x + tanh(W [h; attention(h, m)])             h = layer(x); as often as there are blocks
@@ -26,11 +26,11 @@ from swiftrnn.nn.rules import Automaton, Rules
 from swiftrnn.recipes.pix2code.augment import jittered
 from swiftrnn.recipes.pix2code.batches import Symbols
 from swiftrnn.recipes.pix2code.data import box
+from swiftrnn.recipes.pix2code.eye import Counter, Eye
 from swiftrnn.training import sizes
 from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 AT_ONCE = 32  # screenshots that are read together
-GROUPS = 8  # of channels, for their normalization
 WAVES = 4  # sines and cosines of each coordinate
 FIELDS = 4  # along each side, of a glance
 HEADS = 4  # of attention
@@ -57,25 +57,6 @@ class Recurrent(nn.Module):
         )
 
 
-class Eye(nn.Sequential):
-    """Convolutions: (B, 3, H, W) to features (B, 4 C, H / 16, W / 16).
-
-    Args:
-        channels: of the first one.
-    """
-
-    def __init__(self, channels: int) -> None:
-        C = channels
-        sizes_ = ((3, C, 5, 2), (C, 2 * C, 3, 2), (2 * C, 4 * C, 3, 2), (4 * C, 4 * C, 3, 1),
-                  (4 * C, 4 * C, 3, 2))  # fmt: skip
-        layers: list[nn.Module] = []
-        for before, after, kernel, stride in sizes_:
-            layers.append(nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False))
-            layers.append(nn.GroupNorm(min(GROUPS, after), after))
-            layers.append(nn.ReLU())
-        super().__init__(*layers)
-
-
 class Drafter(L.LightningModule):
     """Screenshots to programs.
 
@@ -100,12 +81,12 @@ class Drafter(L.LightningModule):
         symbols: Symbols,
         side: int = 256,
         layer: str = "sru",
-        channels: int = 24,
+        channels: int = 16,
         size: int = 64,
         hidden: int = 128,
         depth: int = 2,
         dropout: float = 0.1,
-        jitter: float = 0.3,
+        jitter: float = 0.1,
         longest: int = 160,
         learning_rate: float = 2e-3,
         warmup: int = 100,
@@ -115,14 +96,16 @@ class Drafter(L.LightningModule):
         self.symbols, self.jitter = symbols, jitter
         self.size = box(symbols.platform, side)
         self.learning_rate, self.warmup, self.knee = learning_rate, warmup, knee
-        self.eye, features = Eye(channels), 4 * channels + 4 * WAVES
+        self.eye = Eye(channels)
+        self.counter = Counter(self.eye.channels, symbols.leaves)
+        features = self.eye.channels + 4 * WAVES
         width = sizes.width_for(
             layer, hidden, lambda name, width: Recurrent(name, features, size, width, depth)
         )
         self.recurrent = Recurrent(layer, features, size, width, depth)
         seen = self.recurrent.down.output_size
         self.norm = nn.LayerNorm(seen)
-        self.glance = nn.Linear(FIELDS**2 * 4 * channels, size)
+        self.glance = nn.Linear(FIELDS**2 * self.eye.channels, size)
         self.query = nn.ModuleList(nn.Linear(width, size) for _ in range(depth))
         self.attention = nn.ModuleList(
             swift.MultiHeadAttention(size, HEADS, seen) for _ in range(depth)
@@ -136,9 +119,12 @@ class Drafter(L.LightningModule):
         self.table: Tensor
         self.register_buffer("table", table, persistent=False)
 
-    def encode(self, pixels: Tensor) -> tuple[Tensor, list[Memory]]:
-        """Screenshots (B, 3, H, W) of uint8 to a glance (1, B, E), and a memory for each block."""
-        f = self.eye(pixels.float() / 127.5 - 1)
+    def see(self, pixels: Tensor) -> Tensor:
+        """Screenshots (B, 3, H, W) of uint8 to features (B, C, H / 16, W / 16)."""
+        return self.eye(pixels.float() / 127.5 - 1)
+
+    def encode(self, f: Tensor) -> tuple[Tensor, list[Memory]]:
+        """Features (B, C, H / 16, W / 16) to a glance (1, B, E), and a memory for each block."""
         glance = self.glance(nn.functional.adaptive_avg_pool2d(f, FIELDS).flatten(1))[None]
         x = f.permute(2, 3, 0, 1)  # (H / 16, W / 16, B, C)
         x = self.dropout(torch.cat([x, _places(x)], -1))
@@ -169,13 +155,14 @@ class Drafter(L.LightningModule):
         return zip(*parts, strict=True)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
-        """The mean loss of a name."""
+        """The mean loss of a name, and that of counts."""
         tokens, lengths = batch["tokens"], batch["lengths"]
-        pixels = jittered(batch["pixels"], self.jitter)
-        logits, _ = self(self.encode(pixels), tokens[:-1], lengths - 1)
-        return nn.functional.cross_entropy(
+        f = self.see(jittered(batch["pixels"], self.jitter))
+        logits, _ = self(self.encode(f), tokens[:-1], lengths - 1)
+        loss = nn.functional.cross_entropy(
             logits.flatten(0, 1), tokens[1:].flatten(), ignore_index=PAD
         )
+        return loss + self.counter.loss(f, tokens)
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The last name of each hypothesis (N,) to scores of the next, for `nn.decoding`."""
@@ -199,7 +186,7 @@ class Drafter(L.LightningModule):
         found: list[Decoded] = []
         for some in pixels.split(AT_ONCE):
             start = torch.full((len(some),), START, device=some.device)
-            state = ([None] * len(self.attention), PerInput(self.encode(some)))
+            state = ([None] * len(self.attention), PerInput(self.encode(self.see(some))))
             found += [best for (best,) in beam_search(self.step, state, start, rules, beam)]
         return found
 
@@ -208,7 +195,7 @@ class Drafter(L.LightningModule):
         """Where it looks for each name of a program: (T, H / 16, W / 16) of each screenshot."""
         batch = self.symbols.padded(programs)
         tokens, lengths = (batch[name].to(pixels.device) for name in ("tokens", "lengths"))
-        encoded = self.encode(pixels)
+        encoded = self.encode(self.see(pixels))
         _, q = self(encoded, tokens[:-1], lengths - 1)
         weights = self.attention[-1].weights(q, encoded[1][-1]).mean(0)  # pyright: ignore
         size = [side // 16 for side in pixels.shape[2:]]

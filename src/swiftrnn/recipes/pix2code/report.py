@@ -22,9 +22,10 @@ def sections(config: Any, found: Mapping[str, float], details: Any) -> list[tupl
         Column("error", "wrong tokens, %", 2, "lower"), Column("edits", "edits, %", 2, "lower"),
         Column("compiles", "compiles, %", 1, "higher"),
         Column("colours", "right colours, %", 1, "higher"),
+        Column("similarity", "similarity, %", 1, "higher"),
     ]  # fmt: skip
     parts = PARTS | {f"_{layer}": f"{LAYERS[layer]}, test" for layer in config.rivals}
-    keys = ("exact", "error", "edits", "compiles", "colours")
+    keys = ("exact", "error", "edits", "compiles", "colours", "similarity")
     rows = [
         {"name": title, **{key: found.get(f"{key}{part}") for key in keys}}
         for part, title in parts.items()
@@ -36,8 +37,10 @@ def sections(config: Any, found: Mapping[str, float], details: Any) -> list[tupl
     for name, title in (("nearest", "program of the nearest screenshot"),
                         ("most_common", "always the same program")):  # fmt: skip
         rows.append({"name": title, "exact": found[f"baseline_{name}_exact"],
-                     "error": found[f"baseline_{name}_error"]})  # fmt: skip
+                     "error": found[f"baseline_{name}_error"],
+                     "similarity": found.get(f"baseline_{name}_similarity")})  # fmt: skip
     note = (
+        "Similarity: of the structure of pages that are made from both programs (SSIM). "
         f"{found['milliseconds']:.0f} ms for a screenshot and its program, greedy, on one thread; "
         f"{found['parameters']:,.0f} parameters, {found['steps']:,.0f} updates."
     )
