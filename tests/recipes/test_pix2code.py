@@ -14,6 +14,7 @@ from swiftrnn import cli
 from swiftrnn.data.screens import folder, generate
 from swiftrnn.data.screens.folder import Pair
 from swiftrnn.data.screens.program import CLOSE, parse, tokens
+from swiftrnn.nn.decoding import Decoded
 from swiftrnn.nn.encoder import KINDS
 from swiftrnn.recipes.pix2code import SMOKE, Config, measure, screens
 from swiftrnn.recipes.pix2code.augment import jittered
@@ -157,6 +158,20 @@ def test_counts_are_right_where_their_loss_is_zero():
     assert counter.loss(features.flip(0), tokens).item() > 0.5
     spread = features - 40  # several places are added up
     assert counter(torch.cat([features, spread], 2)).sum() == pytest.approx(4, abs=1e-3)
+
+
+def test_counts_choose_between_drafts_that_are_about_as_likely():
+    symbols = Symbols("web")
+    counter = Counter(2, symbols.leaves)
+    red, green = (symbols.tokens(parse(f"row{{single{{{name}}}}}"))[2]
+                        for name in ("btn-red", "btn-green"))  # fmt: skip
+    counts = torch.zeros(len(symbols.leaves))
+    counts[symbols.leaves.index(green)] = 1.1
+    likely, right, far = Decoded([red], -0.1, -0.1), Decoded([green], -2.0, -2.0), -9.0
+    assert counter.best([likely, right], counts) is right
+    assert counter.best([likely, Decoded([green], -20.0, -20.0)], counts) is likely
+    assert counter.best([likely], counts) is likely
+    assert counter.best([Decoded([red], far, far), Decoded([], -8.0, -8.0)], counts).tokens == []
 
 
 def test_a_step_of_training_learns_to_count():

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import poisson_nll_loss, softplus
 
+from swiftrnn.nn.decoding import Decoded
+
 GROUPS = 8  # of channels, for their normalization
+DEVIATION = 0.3  # of a count from what is there, in how far it is believed
 RARE = 3.0  # the bias against anything being in a place
 
 
@@ -54,6 +57,18 @@ class Counter(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, C, H, W) to how many there seem to be of each kind, (B, K)."""
         return softplus(self.density(features) - RARE).sum((2, 3))
+
+    def best(self, drafts: Sequence[Decoded], counts: Tensor) -> Decoded:
+        """The draft with the largest log p - |n - s|^2 / (2 DEVIATION^2); counts s (K)."""
+        if len(drafts) == 1:
+            return drafts[0]
+
+        def score(draft: Decoded) -> float:
+            right = torch.tensor([draft.tokens.count(name) for name in self.names])
+            off = (right.to(counts) - counts).square().sum().item()
+            return draft.score - off / (2 * DEVIATION**2)
+
+        return max(drafts, key=score)
 
     def loss(self, features: Tensor, tokens: Tensor) -> Tensor:
         """The mean loss of a count; tokens (T, B) of the programs say what is right."""

@@ -181,13 +181,18 @@ class Drafter(L.LightningModule):
 
     @torch.no_grad()
     def draft(self, pixels: Tensor, beam: int = 1) -> list[Decoded]:
-        """The best program of each screenshot (B, 3, H, W) of uint8, as tokens."""
+        """The best program of each screenshot (B, 3, H, W) of uint8, as tokens.
+
+        Of what a beam of several finds, the best is what its probability and the counts agree on.
+        """
         rules = Rules(END, self.longest, constraint=Automaton(self.table))
         found: list[Decoded] = []
         for some in pixels.split(AT_ONCE):
+            f = self.see(some)
             start = torch.full((len(some),), START, device=some.device)
-            state = ([None] * len(self.attention), PerInput(self.encode(self.see(some))))
-            found += [best for (best,) in beam_search(self.step, state, start, rules, beam)]
+            state = ([None] * len(self.attention), PerInput(self.encode(f)))
+            drafts = beam_search(self.step, state, start, rules, beam, n_best=beam)
+            found += map(self.counter.best, drafts, self.counter(f))
         return found
 
     @torch.no_grad()

@@ -25,12 +25,12 @@ class Config(Corpus):
     # hidden size of SRU, in each direction; other layers get as many parameters
     hidden: limits.Size = 192
     depth: limits.Depth = 2  # stacked layers of encoder and of decoder
-    dropout: limits.Dropout = 0.2  # dropout of embeddings, between layers and before the softmax
+    dropout: limits.Dropout = 0.1  # dropout of embeddings, between layers and before the softmax
     smoothing: limits.Dropout = 0.1  # label smoothing
     batch_tokens: limits.Several = 800  # target tokens in a batch, padding among them
     seconds: limits.Seconds = 600.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
-    learning_rate: limits.Positive = 2e-3  # peak learning rate of AdamW, after the warm-up
+    learning_rate: limits.Positive = 4e-3  # peak learning rate of AdamW, after the warm-up
     warmup: limits.Count0 = 200  # updates in which the learning rate rises
     knee: limits.Count = 2000  # updates after which it decays with the inverse square root
     clip: limits.Positive = 1.0  # largest gradient norm
