@@ -36,7 +36,7 @@ TAKEN = {
                      "weight_decay", "length_penalty"), LEAST_0),
     **dict.fromkeys(("noises", "replaced", "dropout", "word_dropout", "weight_drop",
                      "least_coverage", "foreign", "smoothing", "forget", "tuning_weight",
-                     "jitter"), SHARE),
+                     "jitter", "mixed"), SHARE),
     **dict.fromkeys(("train_share", "relative", "bits", "top_p", "vocabulary", "places", "side",
                      "real"), NONE),  # real: with --make
     **dict.fromkeys(("seed", "warmup", "top_k", "max_words", "make"), LEAST_0),

@@ -11,7 +11,8 @@ from PIL import Image as Files
 
 import swiftrnn
 from swiftrnn import cli
-from swiftrnn.data.screens import folder, generate
+from swiftrnn.data.screens import browser, folder, generate
+from swiftrnn.data.screens.drawing import COLOURS, drawn
 from swiftrnn.data.screens.folder import Pair
 from swiftrnn.data.screens.program import CLOSE, parse, tokens
 from swiftrnn.nn.decoding import Decoded
@@ -20,11 +21,12 @@ from swiftrnn.recipes.pix2code import SMOKE, Config, measure, screens
 from swiftrnn.recipes.pix2code.augment import jittered
 from swiftrnn.recipes.pix2code.batches import Batches, Symbols
 from swiftrnn.recipes.pix2code.data import Screens, box, fitted, split, split_made
-from swiftrnn.recipes.pix2code.drawing import COLOURS, drawn, made_up
 from swiftrnn.recipes.pix2code.eye import RARE, Counter
 from swiftrnn.recipes.pix2code.model import Drafter
 from swiftrnn.recipes.pix2code.published import BATCH, WINDOW, Published, Windows, spelled
+from swiftrnn.recipes.pix2code.screens import made_up
 from swiftrnn.runs.limits import Unfit
+from swiftrnn.training import weights
 
 PAGE = parse("header{btn-inactive,btn-active}row{double{text,btn-red}double{small-title}}")
 
@@ -174,6 +176,20 @@ def test_counts_choose_between_drafts_that_are_about_as_likely():
     assert counter.best([Decoded([red], far, far), Decoded([], -8.0, -8.0)], counts).tokens == []
 
 
+def test_without_counting_there_is_no_counter_and_the_likeliest_is_taken():
+    model = small()
+    with torch.no_grad():
+        model.readout.weight.normal_(std=3)
+        model.counter.density.bias.fill_(5)  # many of each kind
+    pixels = torch.randint(0, 256, (9, 3, *model.size), dtype=torch.uint8)
+    likeliest = model.draft(pixels, 4, by_count=False)
+    assert likeliest != model.draft(pixels, 4)
+    given = {k: v for k, v in model.state_dict().items() if not k.startswith("counter.")}
+    plain = small(count=False)
+    plain.load_state_dict(given)
+    assert plain.draft(pixels, 4) == likeliest
+
+
 def test_a_step_of_training_learns_to_count():
     model = small(jitter=0.0, dropout=0.0).train()
     batch = model.symbols.padded([PAGE, parse("row{single{text}}")])
@@ -236,6 +252,24 @@ def test_batches_hold_pairs_but_in_the_control():
     batch = next(iter(Batches(learnt.take(range(2, 30)), symbols, 16, real)))
     few = {content(each) for each in real.pixels}
     assert sum(content(each) in few for each in batch["pixels"]) == 4
+
+
+def test_a_share_of_screenshots_is_mixed():
+    learnt = made_up(60, (96, 128), 0)
+    symbols, plain = Symbols("web"), {content(each) for each in learnt.pixels}
+    for mixed, low, high in ((0.0, 0, 0), (0.5, 100, 200), (1.0, 250, 400)):
+        torch.manual_seed(0)
+        batch = next(iter(Batches(learnt, symbols, 400, mixed=mixed)))
+        assert batch["pixels"].shape == (400, 3, 96, 128)
+        assert low <= sum(content(each) not in plain for each in batch["pixels"]) <= high
+        for column in range(400):
+            length = int(batch["lengths"][column])
+            program = symbols.program(batch["tokens"][1 : length - 1, column].tolist())
+            assert batch["pixels"][column].equal(drawn(program, (96, 128)))
+    noise = Screens(torch.randint(256, (5, 3, 96, 128), dtype=torch.uint8), learnt.programs[:5])
+    batch = next(iter(Batches(noise, symbols, 9, mixed=1.0)))  # nothing can be mixed
+    known = {content(each) for each in noise.pixels}
+    assert all(content(each) in known for each in batch["pixels"])
 
 
 def test_drawings_show_their_programs():
@@ -361,16 +395,26 @@ def test_the_published_screens_are_missed_with_a_way_out(tmp_path, monkeypatch):
         screens.parts_for(Config(platform="ios"), tmp_path)
 
 
-def test_own_screens_train_evaluate_and_predict(tmp_path, capsys):
+def test_own_screens_train_beside_rivals_evaluate_and_predict(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(browser, "NAMES", ())  # pages are compared by a test of their own
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     (tmp_path / "mine").mkdir()
     learnt = folder_of(tmp_path / "mine", 60)
     out = str(tmp_path / "run")
     sizes = ["--side", "96", "--channels", "8", "--size", "16", "--hidden", "16", "--depth", "1"]
-    words = ["run", "pix2code", "--screens", str(tmp_path / "mine"), *sizes, "--steps", "6",
-             "--seconds", "None", "--out", out, "--beam", "2"]  # fmt: skip
+    words = ["run", "pix2code", "--screens", str(tmp_path / "mine"), *sizes, "--steps", "2",
+             "--seconds", "None", "--out", out, "--beam", "2", "--longest", "20", "--rivals", "gru",
+             "--without", "count", "mixed", "--published", "--control"]  # fmt: skip
     assert cli.main(words) == 0, capsys.readouterr().err
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert {"exact", "exact_layouts", "error_layouts", "exact_greedy"} <= {*metrics}
+    assert {"exact", "exact_layouts", "error_layouts", "exact_greedy", "exact_beam",
+            "exact_gru", "exact_no_count", "exact_layouts_no_mixed", "exact_published",
+            "control"} <= {*metrics}  # fmt: skip
+    counted, not_counted = (
+        {*weights.shapes(tmp_path / "run" / each / "model.safetensors")}
+        for each in ("", "no_count")
+    )
+    assert {name.split(".")[0] for name in counted - not_counted} == {"counter"}
     assert metrics["compiles"] == 100
     capsys.readouterr()
     csv = tmp_path / "drafts.csv"

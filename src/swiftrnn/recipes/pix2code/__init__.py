@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from swiftrnn.data.screens.program import Program
 from swiftrnn.recipes.pix2code import measure, report, screens
 from swiftrnn.recipes.pix2code.answer import TASK as TASK
 from swiftrnn.recipes.pix2code.claims import CLAIMS as CLAIMS
@@ -31,17 +32,18 @@ SHOWN = 9  # screenshots in the picture
 def run(config: Config, out: RunFolder) -> Result:
     """Train, and draft programs of test screenshots."""
     parts = screens.parts_for(config, out.path)
-    alone = replace(config, rivals=(), published=False, control=False)
-    model, found, history = trained(alone, out, parts)
-    drafts = measure.read(model, parts["test"].pixels, config.beam)
+    alone = replace(config, rivals=(), without=(), published=False, control=False)
+    drafts, found, history = trained(alone, out, parts)
+    others = {layer: (LAYERS[layer], replace(alone, layer=layer)) for layer in config.rivals}
+    less = {"count": replace(alone, count=False), "mixed": replace(alone, mixed=0.0)}
+    others |= {f"no_{part}": (f"without {part}", less[part]) for part in config.without}
     rivals: dict[str, Any] = {}
-    for layer in config.rivals:
-        other, numbers, rows = trained(replace(alone, layer=layer), out.part(layer), parts)
-        found |= {f"{name}_{layer}": value for name, value in numbers.items()}
-        rivals[LAYERS[layer]] = rows
+    for name, (title, other) in others.items():
+        _, numbers, rivals[title] = trained(other, out.part(name), parts)
+        found |= _named(numbers, name)
     if config.published:
-        fitted, other = train_published(alone, out.part("published"), parts["train"])
-        written = measure.of_published(other, parts["test"])
+        fitted, network = train_published(alone, out.part("published"), parts["train"])
+        written = measure.of_published(network, parts["test"])
         found |= _named(scores(written, parts["test"]), "published")
         found["steps_published"] = fitted.steps
     if config.control:
@@ -58,22 +60,24 @@ def run(config: Config, out: RunFolder) -> Result:
 
 def trained(
     config: Config, out: RunFolder, parts: dict[str, Screens], permuted: bool = False
-) -> tuple[Drafter, dict[str, float], Any]:
-    """Train one model, and measure it: the model, its numbers, and the rows of its training."""
+) -> tuple[list[Program], dict[str, float], Any]:
+    """Train one model, and measure it: its drafts of test, its numbers, its training's rows."""
     fitted = train(config, out, parts["train"], parts["valid"], parts.get("learnt"), permuted)
     model = load(config, out.path)
-    found: dict[str, float] = {}
-    for part in ("test", "layouts", "real"):
+    drafts = measure.read(model, parts["test"].pixels, config.beam)
+    found = scores(drafts, parts["test"])
+    for part in ("layouts", "real"):
         if part in parts and len(parts[part]):
-            numbers = scores(measure.read(model, parts[part].pixels, config.beam), parts[part])
-            found |= numbers if part == "test" else _named(numbers, part)
+            more = measure.read(model, parts[part].pixels, config.beam)
+            found |= _named(scores(more, parts[part]), part)
     found |= {
         "exact_greedy": measure.exact(model, parts["test"]),
+        "exact_beam": measure.exact(model, parts["test"], config.beam),
         "milliseconds": measure.milliseconds(model, parts["test"]),
         "parameters": sum(each.numel() for each in model.parameters()), "steps": fitted.steps,
         "seconds": fitted.seconds, "peak_memory": fitted.peak_memory,
     }  # fmt: skip
-    return model, found, fitted.history
+    return drafts, found, fitted.history
 
 
 def baselines(parts: dict[str, Screens]) -> dict[str, float]:

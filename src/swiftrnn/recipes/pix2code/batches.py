@@ -8,6 +8,7 @@ from torch import Tensor
 from swiftrnn.data.screens import automaton
 from swiftrnn.data.screens.automaton import END, PAD, START
 from swiftrnn.data.screens.grammar import PLATFORMS
+from swiftrnn.data.screens.mixing import Mixer
 from swiftrnn.data.screens.program import Program, of_names
 from swiftrnn.recipes.pix2code.data import Screens
 
@@ -58,6 +59,7 @@ class Batches:
         batch_size: of a batch.
         real: others, of which every fourth of a batch is; None for none.
         permuted: whether each screenshot gets the program of another one: the control.
+        mixed: share of screenshots that are put together from others, where they can be.
     """
 
     def __init__(
@@ -67,21 +69,25 @@ class Batches:
         batch_size: int,
         real: Screens | None = None,
         permuted: bool = False,
+        mixed: float = 0.0,
     ) -> None:
-        self.screens, self.symbols, self.batch_size = screens, symbols, batch_size
-        self.real, self.permuted = real, permuted
+        few = 0 if real is None else max(1, batch_size // SHARE)
+        parts = [(screens, batch_size - few)] + ([(real, few)] if real else [])
+        self.parts = [(each, Mixer(each.pixels, each.programs), count) for each, count in parts]
+        self.symbols, self.permuted, self.mixed = symbols, permuted, mixed
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        few = 0 if self.real is None else max(1, self.batch_size // SHARE)
         while True:
-            some = [self._some(self.screens, self.batch_size - few)]
-            if self.real is not None:
-                some.append(self._some(self.real, few))
+            some = [self._some(*part) for part in self.parts]
             programs = [each for part in some for each in part.programs]
             if self.permuted:
                 programs = [programs[i] for i in torch.randperm(len(programs)).tolist()]
             pixels = torch.cat([part.pixels for part in some])
             yield {"pixels": pixels} | self.symbols.padded(programs)
 
-    def _some(self, screens: Screens, count: int) -> Screens:
-        return screens.take(torch.randint(len(screens), (count,)).tolist())
+    def _some(self, screens: Screens, mixer: Mixer, count: int) -> Screens:
+        few = int((torch.rand(count) < self.mixed).sum()) if mixer.pages else 0
+        plain = screens.take(torch.randint(len(screens), (count - few,)).tolist())
+        drawn = [mixer.draw() for _ in range(few)]
+        pixels = torch.stack([*plain.pixels, *(each for each, _ in drawn)])
+        return Screens(pixels, plain.programs + tuple(program for _, program in drawn))

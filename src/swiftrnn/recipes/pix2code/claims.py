@@ -22,8 +22,13 @@ _WEB = (
     ),
     Claim(
         "A beam is no worse than the likeliest name each time", f"{PAPER}, table 2, where it is",
-        difference("exact", "exact_greedy"), above(-0.001),
-        why="points of exact matches, beam of 5 - greedy",
+        difference("exact_beam", "exact_greedy"), above(-0.001),
+        why="points of exact matches, the likeliest of a beam of 5 - greedy",
+    ),
+    Claim(
+        "Counts of what is seen choose among a beam's programs no worse than probability alone",
+        "our addition", difference("exact", "exact_beam"), above(-0.001), after=True,
+        why="points of exact matches, beam of 5, with counts - without",
     ),
     Claim(
         "It does more than to find the most similar screenshot", "our baseline",
@@ -36,6 +41,16 @@ _STUDY = (
         "Reading a screenshot once teaches more in the same time than once for every 48 tokens",
         "our addition", difference("exact", "exact_published"), above(10.0),
         why="points of exact matches, ours - published network", preset="study",
+    ),
+    Claim(
+        "Learning to count teaches what is small, as the colours of buttons",
+        "our addition", difference("exact", "exact_no_count"), above(10.0), after=True,
+        why="points of exact matches, with counting - without", preset="study",
+    ),
+    Claim(
+        "Screenshots put together from rows and cells of others teach new layouts",
+        "our addition", difference("exact_layouts", "exact_layouts_no_mixed"), above(0.0),
+        why="points of exact matches on unseen layouts, with - without", preset="study",
     ),
     Claim(
         "SRU writes as well as LSTM after the same training time", "our target",

@@ -35,6 +35,9 @@ class Config(limits.Checked):
     depth: limits.Depth = 2  # blocks of the decoder: a recurrent layer, then attention
     dropout: limits.Dropout = 0.1  # dropout of features, embeddings and between blocks
     jitter: limits.Share = 0.1  # how much colours and place of screenshots vary, in training
+    # share of screenshots, in training, that are put together from rows and cells of others
+    mixed: limits.Share = 0.5
+    count: bool = True  # also learn how many elements of each kind a screenshot has
     batch_size: limits.Size = 16  # screenshots in a batch
     seconds: limits.Seconds = 2400.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
@@ -45,6 +48,7 @@ class Config(limits.Checked):
     longest: Annotated[int, limits.Range(8, 1000)] = 160  # longest program, in names and closings
     beam: Annotated[int, limits.Range(1, 100)] = 5  # beam size, on test
     rivals: tuple[Layer, ...] = ()  # other layers to train the same way, with as many parameters
+    without: tuple[Literal["count", "mixed"], ...] = ()  # also train without each, for as long
     published: bool = False  # also train the published network, for as long
     control: bool = False  # also train on the screenshots of other programs
     seed: limits.Seed = 0  # random seed
@@ -60,11 +64,13 @@ class Config(limits.Checked):
 
 
 SMOKE = Config(
-    made_up=True, side=96, channels=8, size=32, hidden=64, dropout=0.0, jitter=0.0,
+    made_up=True, side=96, channels=8, size=32, hidden=64, dropout=0.0, jitter=0.0, mixed=0.0,
     seconds=None, steps=500, learning_rate=4e-3, warmup=50, knee=400, longest=40, beam=2,
 )  # fmt: skip
 GENERATED = Config(make=3000, seconds=900.0)
 ANDROID = replace(GENERATED, platform="android")
 IOS = replace(GENERATED, platform="ios")
 ZERO_SHOT = replace(GENERATED, real=0)
-STUDY = Config(seconds=900.0, published=True, control=True, rivals=("lstm",))
+STUDY = Config(
+    seconds=900.0, without=("count", "mixed"), published=True, control=True, rivals=("lstm",)
+)  # fmt: skip

@@ -60,12 +60,10 @@ class Counter(nn.Module):
 
     def best(self, drafts: Sequence[Decoded], counts: Tensor) -> Decoded:
         """The draft with the largest log p - |n - s|^2 / (2 DEVIATION^2); counts s (K)."""
-        if len(drafts) == 1:
-            return drafts[0]
 
         def score(draft: Decoded) -> float:
-            right = torch.tensor([draft.tokens.count(name) for name in self.names])
-            off = (right.to(counts) - counts).square().sum().item()
+            written = torch.tensor([draft.tokens.count(name) for name in self.names])
+            off = (written.to(counts) - counts).square().sum().item()
             return draft.score - off / (2 * DEVIATION**2)
 
         return max(drafts, key=score)

@@ -22,14 +22,14 @@ LENGTHS = (20, 40, 60)  # names of a program: where groups of lengths end
 MANY = 100_000_000  # numbers of a table of distances
 
 
-def read(model: Any, pixels: Tensor, beam: int = 1) -> list[Program]:
-    """The best program of each screenshot."""
-    return [model.symbols.program(best.tokens) for best in model.draft(pixels, beam)]
+def read(model: Any, pixels: Tensor, beam: int = 1, by_count: bool = True) -> list[Program]:
+    """The best program of each screenshot; see `Drafter.draft`."""
+    return [model.symbols.program(best.tokens) for best in model.draft(pixels, beam, by_count)]
 
 
-def exact(model: Any, screens: Screens) -> float:
-    """Percent of programs that are all right, written greedily."""
-    found = read(model, screens.pixels)
+def exact(model: Any, screens: Screens, beam: int = 1) -> float:
+    """Percent of programs that are all right, of the likeliest; 1: written greedily."""
+    found = read(model, screens.pixels, beam, by_count=False)
     return 100 * sum(a == b for a, b in zip(found, screens.programs, strict=True)) / len(screens)
 
 

@@ -1,6 +1,7 @@
 """A drafter: a screenshot is read once, then its program is written name by name.
 
-f = convolutions(screenshot)                     features (C, H / 16, W / 16), which also count
+f = convolutions(screenshot)                     features (C, H / 16, W / 16), with coordinates
+s = sum softplus(V f - 3)                        how many elements of each kind there are
 m = down(across(f))                              recurrent layers along rows, then along columns
 x = E y[t-1] + G pool(f)                         a glance at the whole, in 4 x 4 fields
 x = x + tanh(W [h; attention(h, m)])             h = layer(x); as often as there are blocks
@@ -70,6 +71,7 @@ class Drafter(L.LightningModule):
         depth: blocks of the decoder.
         dropout: of features and embeddings, and between blocks.
         jitter: of screenshots while training; see `augment.jittered`.
+        count: whether it learns to count; see `eye.Counter`.
         longest: names of a program.
         learning_rate: of AdamW, after the warm-up.
         warmup: updates in which it rises from 0.
@@ -87,6 +89,7 @@ class Drafter(L.LightningModule):
         depth: int = 2,
         dropout: float = 0.1,
         jitter: float = 0.1,
+        count: bool = True,
         longest: int = 160,
         learning_rate: float = 2e-3,
         warmup: int = 100,
@@ -97,7 +100,7 @@ class Drafter(L.LightningModule):
         self.size = box(symbols.platform, side)
         self.learning_rate, self.warmup, self.knee = learning_rate, warmup, knee
         self.eye = Eye(channels)
-        self.counter = Counter(self.eye.channels, symbols.leaves)
+        self.counter = Counter(self.eye.channels, symbols.leaves) if count else None
         features = self.eye.channels + 4 * WAVES
         width = sizes.width_for(
             layer, hidden, lambda name, width: Recurrent(name, features, size, width, depth)
@@ -155,14 +158,14 @@ class Drafter(L.LightningModule):
         return zip(*parts, strict=True)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
-        """The mean loss of a name, and that of counts."""
+        """The mean loss of a name, and where it counts that of a count."""
         tokens, lengths = batch["tokens"], batch["lengths"]
         f = self.see(jittered(batch["pixels"], self.jitter))
         logits, _ = self(self.encode(f), tokens[:-1], lengths - 1)
         loss = nn.functional.cross_entropy(
             logits.flatten(0, 1), tokens[1:].flatten(), ignore_index=PAD
         )
-        return loss + self.counter.loss(f, tokens)
+        return loss + self.counter.loss(f, tokens) if self.counter else loss
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """The last name of each hypothesis (N,) to scores of the next, for `nn.decoding`."""
@@ -180,10 +183,10 @@ class Drafter(L.LightningModule):
         return self.readout(x), (after, shared)
 
     @torch.no_grad()
-    def draft(self, pixels: Tensor, beam: int = 1) -> list[Decoded]:
+    def draft(self, pixels: Tensor, beam: int = 1, by_count: bool = True) -> list[Decoded]:
         """The best program of each screenshot (B, 3, H, W) of uint8, as tokens.
 
-        Of what a beam of several finds, the best is what its probability and the counts agree on.
+        Of what a beam finds the likeliest, or by count what probability and counts agree on best.
         """
         rules = Rules(END, self.longest, constraint=Automaton(self.table))
         found: list[Decoded] = []
@@ -192,7 +195,10 @@ class Drafter(L.LightningModule):
             start = torch.full((len(some),), START, device=some.device)
             state = ([None] * len(self.attention), PerInput(self.encode(f)))
             drafts = beam_search(self.step, state, start, rules, beam, n_best=beam)
-            found += map(self.counter.best, drafts, self.counter(f))
+            if self.counter and by_count:
+                found += map(self.counter.best, drafts, self.counter(f))
+            else:
+                found += (best for best, *_ in drafts)
         return found
 
     @torch.no_grad()

@@ -12,7 +12,11 @@ from swiftrnn.runs import folder
 
 GOOD, BAD = "#009e73", "#d55e00"
 PARTS = {"": "test", "_layouts": "test, layouts not trained on", "_real": "real screenshots",
-         "_greedy": "test, greedy", "_published": "published network, test"}  # fmt: skip
+         "_beam": "test, without counts", "_greedy": "test, greedy",
+         "_no_count": "trained without counting, test",
+         "_no_mixed": "trained without mixed screenshots, test",
+         "_layouts_no_mixed": "the same, layouts not trained on",
+         "_published": "published network, test"}  # fmt: skip
 
 
 def sections(config: Any, found: Mapping[str, float], details: Any) -> list[tuple[str, Any]]:

@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from swiftrnn.data.screens import browser, folder
+import torch
+
+from swiftrnn.data.screens import browser, folder, generate
 from swiftrnn.data.screens.browser import Wish
+from swiftrnn.data.screens.drawing import drawn
 from swiftrnn.recipes.pix2code import data
 from swiftrnn.recipes.pix2code.data import Screens
-from swiftrnn.recipes.pix2code.drawing import made_up
 from swiftrnn.runs.progress import Progress
 
 DRAWN = {"train": 400, "valid": 40, "test": 60}  # drawings
@@ -44,6 +46,16 @@ def parts_for(config: Any, out: Path) -> dict[str, Screens]:
     if config.real:
         found["learnt"] = real["train"].take(range(min(config.real, len(real["train"]))))
     return found | {"real": real["test"]}
+
+
+def made_up(count: int, size: tuple[int, int], seed: int) -> Screens:
+    """Drawings of random programs of web pages, with one row."""
+    programs = [
+        generate.screen("web", 1_000_000 * seed + i, "published", rows=1).program
+        for i in range(count)
+    ]
+    pixels = torch.stack([drawn(each, size) for each in programs])
+    return Screens(pixels, tuple(programs))
 
 
 def _split(pairs: Any, split: Any, size: tuple[int, int], name: str) -> dict[str, Screens]:

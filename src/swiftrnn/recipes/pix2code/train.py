@@ -32,14 +32,16 @@ def train(
     machine.use_threads(config.threads)
     out.begin(config, {})
     symbols = Symbols(config.platform)
-    batches = Batches(learnt, symbols, config.batch_size, real, permuted)
+    batches = Batches(learnt, symbols, config.batch_size, real, permuted, config.mixed)
     shown = valid.take(range(min(SHOWN, len(valid))))
     machine.check_memory(lambda: untrained(config))
     model = untrained(config)
+    kind = ("" if config.count else ", no counting") + ("" if config.mixed else ", not mixed")
+    kind += ", other programs" if permuted else ""
     fitted = fit(
         model, batches, out=out.path, steps=config.steps, seconds=config.seconds, average=True,
         valid=lambda now: {"exact": exact(now, shown)}, clip=config.clip, resume=True,
-        name=f"{config.layer}{', other programs' if permuted else ''}",
+        name=f"{config.layer}{kind}",
     )  # fmt: skip
     weights.save(model, out / folder.WEIGHTS)
     return fitted

@@ -3,10 +3,8 @@
 import torch
 from torch import Tensor
 
-from swiftrnn.data.screens import generate
 from swiftrnn.data.screens.grammar import FULL
 from swiftrnn.data.screens.program import Node, Program
-from swiftrnn.recipes.pix2code.data import Screens
 
 COLOURS = {
     "page": (255, 255, 255), "panel": (225, 225, 225), "tab": (60, 60, 60),
@@ -14,16 +12,6 @@ COLOURS = {
     "red": (210, 50, 50), "title": (20, 20, 20), "text": (150, 150, 150),
 }  # fmt: skip
 LINE = 4  # pixels of a thing, and as many between two
-
-
-def made_up(count: int, size: tuple[int, int], seed: int) -> Screens:
-    """Drawings of random programs of web pages, with one row."""
-    programs = [
-        generate.screen("web", 1_000_000 * seed + i, "published", rows=1).program
-        for i in range(count)
-    ]
-    pixels = torch.stack([drawn(each, size) for each in programs])
-    return Screens(pixels, tuple(programs))
 
 
 def drawn(program: Program, size: tuple[int, int]) -> Tensor:
