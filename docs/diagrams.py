@@ -126,6 +126,28 @@ def pix2code() -> None:
     drawing.write("pix2code-idea.svg")
 
 
+def one_shot() -> None:
+    """Glimpses of two drawings in turn."""
+    drawing = Drawing(760, 330, "Glimpses of two drawings in turn are read by a recurrent layer, "
+                                "which chooses the next place and at last says whether both show "
+                                "the same character")  # fmt: skip
+    drawing.box(150, 300, "first drawing", INPUT)
+    drawing.box(430, 300, "second drawing", INPUT)
+    x = across(5, 90, 125)
+    for i, place in enumerate(x):
+        drawing.box(place, 200, "glimpse", NOTE, 84)
+        drawing.arrow((150, 430)[i % 2], 282, place, 220)
+        drawing.box(place, 110, "state", STATE, 66)
+        drawing.arrow(place, 182, place, 130)
+        if i:
+            drawing.arrow(x[i - 1] + 35, 110, place - 37, 110)
+            drawing.arrow(x[i - 1] + 24, 129, place - 38, 182, dashed=True)
+    drawing.box(660, 40, "the same?", OUTPUT)
+    drawing.arrow(x[-1] + 35, 100, 650, 60)
+    drawing.box(170, 40, "dashed: where to look next, and how closely", INPUT, 330)
+    drawing.write("one_shot-idea.svg")
+
+
 def vector_to_sequence() -> None:
     """An image to a vector to letters."""
     drawing = Drawing(760, 250, "An image of digits becomes one vector, which is an input of every "
@@ -196,5 +218,12 @@ def fertility() -> None:
 
 
 if __name__ == "__main__":
-    for draw in (markov_order, pix2code, vector_to_sequence, sequence_to_sequence, fertility):
+    for draw in (
+        markov_order,
+        one_shot,
+        pix2code,
+        vector_to_sequence,
+        sequence_to_sequence,
+        fertility,
+    ):
         draw()

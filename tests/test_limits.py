@@ -20,7 +20,7 @@ LEAST_0, NONE = {"0", "2", "1e9"}, set()
 TAKEN = {
     **dict.fromkeys(("epochs", "updates", "steps", "every", "since", "train_lines", "knee",
                      "closely", "draws", "circles", "block", "ngram_rows", "seeds", "min_count",
-                     "cutoffs"), COUNT),
+                     "cutoffs", "different", "context_steps"), COUNT),
     **dict.fromkeys(("hidden", "layers", "depth", "networks", "group", "widths", "width", "window",
                      "bins", "bins_unbounded", "records", "word_size", "char_hidden", "char_depth",
                      "char_ngrams", "input_size", "action_size", "beam", "ngrams", "time",
@@ -28,10 +28,11 @@ TAKEN = {
                      "images", "pairs", "image_pairs", "crowd", "dimensions", "test_lines",
                      "permutations", "iterations", "n_best", "batch", "size",
                      "batch_tokens", "heads", "inner", "upsampling", "vertices", "channels",
-                     "vector", "longest"), SIZE),
+                     "vector", "longest", "ways", "blocks", "glimpses", "groups"), SIZE),
     **{key: {"0", "2"} for key in ("threads", "char_size", "port", "length", "shift", "unseen")},
     **dict.fromkeys(("rate", "rates", "sigma", "epsilon", "variances", "clip", "level",
-                     "seconds", "teacher_seconds", "tuning_seconds", "tuning_rate"), RATE),
+                     "seconds", "teacher_seconds", "tuning_seconds", "tuning_rate",
+                     "context_seconds"), RATE),
     **dict.fromkeys(("decays", "alphas", "softness", "beta", "decay", "temperature",
                      "weight_decay", "length_penalty"), LEAST_0),
     **dict.fromkeys(("noises", "replaced", "dropout", "word_dropout", "weight_drop",
@@ -76,6 +77,7 @@ TAKEN_BY = {  # where an option of one name takes something else
     ("pix2code", "batch_size"): SIZE,
     ("pix2code", "learning_rate"): RATE,
     ("pix2code", "longest"): NONE,  # from 8 names to 1,000
+    ("one_shot", "learning_rate"): RATE,
     ("compare", "batch_size"): SIZE,
     ("compare", "depth"): {"0", "2"},
 }

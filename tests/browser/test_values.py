@@ -194,3 +194,65 @@ def test_the_program_is_rendered_with_its_look_and_without_scripts(quiet, drafts
     )
     box, stage = frame.bounding_box(), page.locator(".stage").bounding_box()
     assert abs(box["width"] - stage["width"]) < 3  # as wide as there is room
+
+
+@pytest.fixture(scope="module")
+def compares(smoke):
+    known = trained.load(smoke("one_shot"))
+    with served(known, Limits()) as (address, _):
+        yield address, known
+
+
+def test_two_drawings_are_compared_and_the_glimpses_played(quiet, compares, tmp_path):
+    address, known = compares
+    page = quiet(address)
+    drawn = np.full((100, 100), 255, np.uint8)
+    drawn[20:80, 45:55] = 0
+    Files.fromarray(drawn).save(tmp_path / "a.png")
+    fields = page.locator(".image")
+    assert fields.count() == 2
+    fields.nth(0).get_by_label("or choose a file").set_input_files(tmp_path / "a.png")
+    page.wait_for_selector("canvas[width='100']")
+    box = fields.nth(1).locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 150, steps=5)
+    page.mouse.up()
+    page.get_by_label("Glimpses").check()
+    with page.expect_request("**/predict") as sent:
+        page.get_by_role("button", name="Compare").click()
+    page.get_by_text("Done in").wait_for()
+    (asked,) = sent.value.post_data_json["inputs"]
+    ((odds, seen),) = known.answer([asked], glimpses=True)
+    shown = page.locator(".bars li > :last-child").text_content()
+    assert shown == f"{100 * odds:.1f} %"
+    count = len(seen.windows)
+    assert page.locator(".looks canvas").count() == 2
+    slider = page.get_by_label(f"of {count}")
+    page.get_by_role("button", name="Pause").click()
+    slider.fill("1")
+    page.get_by_text(f"Glimpse 1 of {count}").wait_for()
+    first = page.evaluate("document.querySelector('.looks canvas').toDataURL()")
+    slider.fill("2")
+    page.get_by_text(f"Glimpse 2 of {count}").wait_for()
+    assert page.evaluate("document.querySelector('.looks canvas').toDataURL()") != first
+    page.get_by_role("button", name="Play").click()
+    page.get_by_text(f"Glimpse 4 of {count}").wait_for()
+
+
+def test_a_pasted_image_goes_to_one_of_two_fields(quiet, compares):
+    page = quiet(compares[0])
+    paste = """(focus) => {
+      document.querySelectorAll(".image button")[focus].focus();
+      const held = new DataTransfer();
+      const field = Object.assign(document.createElement("canvas"), { width: 33, height: 33 });
+      return new Promise((done) => field.toBlob((blob) => {
+        held.items.add(new File([blob], "a.png", { type: "image/png" }));
+        const pasted = { clipboardData: held, cancelable: true };
+        document.dispatchEvent(new ClipboardEvent("paste", pasted));
+        const fields = [...document.querySelectorAll(".image canvas")];
+        setTimeout(() => done(fields.map((each) => each.width)), 300);
+      }));
+    }"""
+    assert page.evaluate(paste, 1) == [210, 33]
+    assert page.evaluate(paste, 0) == [33, 33]

@@ -87,7 +87,7 @@ def test_its_recorded_verdicts_are_those_of_its_claims(name):
 
 
 UNRECORDED = {  # claims are set, and wait for the run
-    "sequence_to_sequence", "nonautoregressive_translation", "pix2code",
+    "sequence_to_sequence", "nonautoregressive_translation", "one_shot", "pix2code",
 }  # fmt: skip
 
 
@@ -154,12 +154,12 @@ def test_its_report_opens(name, smoke):
 
 
 def given(task, folder):
-    """An input, as it is typed: a text, or the path of a file."""
+    """An input, as it is typed: a text, or the paths of files."""
     if not isinstance(task.takes, OfFiles):
-        return SIMPLE
+        return (SIMPLE,)
     path = folder / "given.png"
     Files.fromarray(np.arange(28 * 84, dtype=np.uint8).reshape(28, 84)).save(path)
-    return str(path)
+    return (str(path),) * task.takes.files
 
 
 @each_used
@@ -167,7 +167,7 @@ def test_a_copy_trains_resumes_and_predicts_as_itself(name, tmp_path, monkeypatc
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     fields = recipes.find(name).parts.Config.__dataclass_fields__
     quick = ("--steps", "4") if "steps" in fields else ("--epochs", "1")
-    word = given(recipes.find(name).parts.TASK, tmp_path)
+    words = given(recipes.find(name).parts.TASK, tmp_path)
 
     def call(*words):
         done = run_here(COMMAND, *words, folder=tmp_path)
@@ -184,14 +184,14 @@ def test_a_copy_trains_resumes_and_predicts_as_itself(name, tmp_path, monkeypatc
     (tmp_path / "r" / METRICS).unlink()
     call("run", f"./{copy}", "--resume", "--out", "r")
     assert (tmp_path / "r" / METRICS).exists()
-    first = call("predict", "r", word, "--format", "jsonl")
+    first = call("predict", "r", *words, "--format", "jsonl")
     with (tmp_path / copy / "__init__.py").open("a") as code:
         code.write("\nprint('the copy speaks')\n")
     forget(copy, monkeypatch)
-    assert call("predict", "r", word, "--format", "jsonl") == "the copy speaks\n" + first
+    assert call("predict", "r", *words, "--format", "jsonl") == "the copy speaks\n" + first
     (tmp_path / copy).rename(tmp_path / "elsewhere")
     forget(copy, monkeypatch)
-    done = run_here(COMMAND, "predict", "r", word, folder=tmp_path)
+    done = run_here(COMMAND, "predict", "r", *words, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "whose recipe is no longer in" in done.stderr
 
@@ -225,22 +225,23 @@ def test_code_that_never_ran_here_is_not_executed_for_a_run(
 def test_it_answers_in_python_as_on_the_command_line(name, smoke, tmp_path, capsys):
     known = swiftrnn.load(smoke(name))
     task = known.task
-    word, files = given(task, tmp_path), isinstance(task.takes, OfFiles)
-    found = known.answer([Path(word) if files else word] * 2)
+    words, files = given(task, tmp_path), isinstance(task.takes, OfFiles)
+    one = [Path(word) if files else word for word in words]
+    found = known.answer([one[0] if len(one) == 1 else one] * 2)
     assert len(found) == 2
     outputs = found[0] if task.shows else (found[0],)
-    assert cli.main(["predict", str(smoke(name)), word, "--format", "jsonl"]) == 0
+    assert cli.main(["predict", str(smoke(name)), *words, "--format", "jsonl"]) == 0
     read = json.loads(capsys.readouterr().out)
-    assert read == {"file" if files else task.takes.name: word} | json.loads(
-        json.dumps(task.json(outputs))
-    )
+    key = task.takes.name if not files else "file" if len(words) == 1 else "files"
+    told = words[0] if len(words) == 1 else [*words]
+    assert read == {key: told} | json.loads(json.dumps(task.json(outputs)))
     for form in task.gives.forms:
-        assert cli.main(["predict", str(smoke(name)), word, "--format", form]) == 0
+        assert cli.main(["predict", str(smoke(name)), *words, "--format", form]) == 0
         assert capsys.readouterr().out
     assert cli.main(["predict", str(smoke(name)), "x", "--format", "nosuch"]) == 2
     assert f"needs one of {', '.join(task.forms)}; got nosuch" in capsys.readouterr().err
     with pytest.raises(TypeError, match="needs a list of inputs; got one text"):
-        known.answer(word)
+        known.answer(words[0])
 
 
 @each_used

@@ -80,11 +80,26 @@ def main(options: Any, how: Any) -> None:
 
 
 def _inputs(task: Task[Any, Any], words: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], Any]]:
-    """What JSON says of each input, and the input: a word, or the file that a word names."""
-    for raw in console.given(words):
-        if words and isinstance(task.takes, OfFiles):
-            path = Path(os.fsdecode(raw))
-            yield {"file": str(path)}, task.takes.read(path)
+    """What JSON says of each input, and the input: a word, or the files that words name."""
+    given = console.given(words)
+    if words and isinstance(task.takes, OfFiles):
+        yield from _of_files(task.takes, [Path(os.fsdecode(raw)) for raw in given])
+        return
+    for raw in given:
+        value = task.takes.read(raw)
+        yield {task.takes.name: task.takes.write(value, "json")}, value
+
+
+def _of_files(takes: Any, paths: list[Path]) -> Iterator[tuple[dict[str, Any], Any]]:
+    each = takes.files
+    if len(paths) % each:
+        raise ValueError(
+            f"swiftrnn predict needs {each} files for each {takes.name}; got {len(paths)} in all; "
+            "give the paths of each one after the other"
+        )
+    for first in range(0, len(paths), each):
+        some = paths[first : first + each]
+        if each == 1:
+            yield {"file": str(some[0])}, takes.read(some[0])
         else:
-            value = task.takes.read(raw)
-            yield {task.takes.name: task.takes.write(value, "json")}, value
+            yield {"files": [str(path) for path in some]}, takes.read(some)

@@ -6,6 +6,7 @@ from swiftrnn.nn.causal_conv import CausalConv
 from swiftrnn.nn.convert import convert
 from swiftrnn.nn.crf import CRF, Allowed
 from swiftrnn.nn.encoder import Encoder
+from swiftrnn.nn.glimpse import Glimpse
 from swiftrnn.nn.hgrn import HGRN
 from swiftrnn.nn.linear import Linear
 from swiftrnn.nn.mask import SequenceMask
@@ -33,6 +34,7 @@ __all__ = [
     "Attention",
     "CausalConv",
     "Encoder",
+    "Glimpse",
     "InPlaceOfGRU",
     "InPlaceOfLSTM",
     "Linear",

@@ -58,14 +58,20 @@ class Value(Protocol[T]):
 
 @runtime_checkable
 class OfFiles(Protocol):
-    """A value that lies in a file of its own: on the command line it is given by the file's path.
+    """A value that lies in files of its own: on the command line it is given by their paths.
 
-    Its `read` takes a `pathlib.Path`, beside what it takes from JSON.
+    Its `read` takes a `pathlib.Path`, or a list of as many as there are files, beside what it takes
+    from JSON.
     """
 
     @property
     def media(self) -> str:
         """Kinds of files, as the attribute `accept` of HTML has them: "image/png,image/jpeg"."""
+        ...
+
+    @property
+    def files(self) -> int:
+        """How many files one value lies in."""
         ...
 
 

@@ -45,6 +45,7 @@ class Image:
     widget: str | Path = "image"
     forms: tuple[str, ...] = ("text",)
     media: str = "image/png,image/jpeg,image/gif,image/bmp,image/webp"  # see `tasks.OfFiles`
+    files: int = 1
 
     def schema(self) -> dict[str, Any]:
         """A file as a data URL, or in base64."""

@@ -51,7 +51,10 @@ export function input(root, description) {
     if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
   });
   document.addEventListener("paste", (event) => {
-    if (event.clipboardData.files[0]) take(event.clipboardData.files[0]);
+    const other = !box.matches(":focus-within") && document.querySelector(".image:focus-within");
+    if (event.defaultPrevented || other || !event.clipboardData.files[0]) return;
+    event.preventDefault(); // of several fields, one takes it
+    take(event.clipboardData.files[0]);
   });
   if (schema["x-draw"]) drawable(field, () => (given = field.toDataURL("image/png")));
   row.append(clear, label, file);
