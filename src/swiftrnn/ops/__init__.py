@@ -12,6 +12,8 @@ from swiftrnn.ops.crf import OP as _CRF
 from swiftrnn.ops.crf import crf, crf_scores, crf_viterbi
 from swiftrnn.ops.gated_scan import OP as _GATED_SCAN
 from swiftrnn.ops.gated_scan import gated_scan
+from swiftrnn.ops.leaky_rnn import OP as _LEAKY_RNN
+from swiftrnn.ops.leaky_rnn import leaky_rnn
 from swiftrnn.ops.linear_scan import OP as _LINEAR_SCAN
 from swiftrnn.ops.linear_scan import linear_scan
 from swiftrnn.ops.rg_lru import OP as _RG_LRU
@@ -20,8 +22,8 @@ from swiftrnn.ops.sru import OP as _SRU
 from swiftrnn.ops.sru import sru
 from swiftrnn.ops.sru.newton import sru_newton
 
-OPS = (_LINEAR_SCAN, _GATED_SCAN, _RG_LRU, _SRU)  # the recurrences
-ALL = (*OPS, _CRF)
+OPS = (_LINEAR_SCAN, _GATED_SCAN, _RG_LRU, _SRU)  # the element-wise recurrences
+ALL = (*OPS, _LEAKY_RNN, _CRF)
 
 __all__ = [
     "ALL",
@@ -32,6 +34,7 @@ __all__ = [
     "gated_scan",
     "keep_memory",
     "kernels",
+    "leaky_rnn",
     "linear_scan",
     "references",
     "release_memory",
