@@ -56,7 +56,7 @@ HARMLESS = (  # in such lines a flip cannot change a result
         "turned[j * wide + i]",
         "to[j] += factor",
         "sum[k] += f[i]",
-    ),  # sums below 0 are computed anew
+    ),  # sums below 0 are recomputed
     "fetch(",  # memory that is asked for early
     "/ n_threads, end",  # which thread does what, see test_threads_change_no_bit
     "swiftrnn-source",  # the stamp of the library

@@ -572,7 +572,7 @@ def test_a_sweep_that_only_failed_ends_with_one_line(swiftrnn, adder):
     assert (status, out) == (2, "")
     assert err.splitlines()[-1] == (
         "error: swiftrnn sweep ./adder needs a trial that ends well; got none: 2 failed, the first "
-        "at rate 7, seed 0 with FloatingPointError: loss is nan; start anew with other values"
+        "at rate 7, seed 0 with FloatingPointError: loss is nan; start over with other values"
     )
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """A report with made-up numbers for all six layers."""
+    """A report with synthetic numbers for all six layers."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     report.write(show.page(made_up()), path)
     return path.as_uri()

@@ -165,7 +165,7 @@ def test_what_is_fetched_in_advance_from_the_global_state_is_refused(tmp_path):
                 yield torch.rand(2)
 
     seen(tmp_path, DataLoader(Global(), batch_size=None), 6)
-    with pytest.raises(ValueError, match="generators or counters that it holds, or begin anew"):
+    with pytest.raises(ValueError, match="generators or counters that it holds, or start over"):
         seen(tmp_path, DataLoader(Global(), batch_size=None), STEPS, resume=True)
 
 

@@ -261,7 +261,7 @@ def _report(
     if not rows:
         raise ValueError(
             f"swiftrnn sweep {name} needs a trial that ends well; got none: {note}; "
-            "start anew with other values"
+            "start over with other values"
         )
     sweep_page.write(content, same, began.seeds, _command(name, began), out)
     head = [*rows[0]["point"], f"{began.metric}, {'highest' if began.maximize else 'lowest'} first"]

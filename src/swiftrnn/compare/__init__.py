@@ -189,7 +189,7 @@ def _saved(options: Compare, out: Path) -> tuple[Compare, Text]:
     if text.sha256 != saved["text_sha256"]:
         raise ValueError(
             f"--resume needs the text that {out} began with; got {text.name}, which has changed "
-            "since; start anew"
+            "since; start over"
         )
     return options, text
 

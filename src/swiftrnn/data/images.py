@@ -188,7 +188,7 @@ def three_parts(
         train_size: images of train.
         valid_size: images of valid.
         seed: decides which.
-        made: made-up images in place of the data set.
+        made: synthetic images in place of the data set.
         cifar: a folder with CIFAR-10, in place of the data set.
 
     Raises:
@@ -204,7 +204,7 @@ def three_parts(
 
 
 def corrupted(images: Images, share: float, seed: int) -> Images:
-    """A share of the labels drawn anew, each class as likely, so that some stay right by chance.
+    """A share of the labels replaced at random, by each class as likely: some stay right by chance.
 
     Args:
         images: any number.

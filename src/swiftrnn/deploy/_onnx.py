@@ -1,6 +1,6 @@
 """Our ops in ONNX: what is element-wise as torch's operators, what is left as ONNX's Scan.
 
-Two recurrences are left. All others come down to them: where a sequence starts anew the last state
+Two recurrences are left. All others come down to them: where a sequence starts over the last state
 is multiplied by 0, where it has ended its forget gate is 1.
 """
 

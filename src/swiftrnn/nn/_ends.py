@@ -13,7 +13,7 @@ class Ends(NamedTuple):
     reset: Tensor | None = None  # (T, B) bool: the state before this step is zero
 
     def backwards(self) -> "Ends":
-        """The same for the direction from the end: it starts anew where the other one ends."""
+        """The same for the direction from the end: it starts over where the other one ends."""
         if self.reset is None:
             return self
         reset = torch.cat([self.reset[1:], torch.zeros_like(self.reset[:1])])

@@ -163,7 +163,7 @@ class Recurrent(nn.Module, ABC):
         return x
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn.GRU does."""
+        """Reinitialise every parameter from U(-1/sqrt(H), 1/sqrt(H)), as torch.nn.GRU does."""
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)

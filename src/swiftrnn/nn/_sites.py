@@ -62,7 +62,7 @@ def check_site(model: nn.Module, site: Site, sites: Sequence[Site], kind: str) -
         _refuse("layers without hooks, which would be lost", f"{', '.join(hooks)} at {name}",
                 "remove them; weight_norm and pruning are such hooks")  # fmt: skip
     if not all(p.requires_grad for p in parameters):
-        _refuse("layers that are to be trained, since weights are drawn anew",
+        _refuse("layers that are to be trained, since weights are reinitialised",
                 f"parameters without requires_grad at {name}", "unfreeze them first")  # fmt: skip
     if len({(p.device, p.dtype) for p in parameters}) > 1:
         _refuse("layers of one device and dtype", f"several at {name}", "use .to() first")

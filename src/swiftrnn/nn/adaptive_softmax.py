@@ -77,7 +77,7 @@ class AdaptiveSoftmax(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew, as `torch.nn.Linear` does."""
+        """Reinitialise all parameters, as `torch.nn.Linear` does."""
         bound = self.in_features**-0.5
         for each in self.parameters():
             nn.init.uniform_(each, -bound, bound)

@@ -22,8 +22,8 @@ def convert(
     The model's forward keeps running: sizes, directions, layers, bias, batch_first, dropout,
     device, dtype and mode are taken over, and states are those of torch: (h, c) where an LSTM was,
     h where a GRU was, h the last output, of the shape and dtype that the model knows. The new
-    weights are drawn anew: the model has to be trained. Convert before an optimizer, a wrapper such
-    as DistributedDataParallel, or a hook gets hold of the old weights.
+    weights are random: the model has to be trained. Convert before an optimizer, a wrapper such as
+    DistributedDataParallel, or a hook gets hold of the old weights.
 
     Each new layer is one of `kind`, and an `InPlaceOfLSTM` or `InPlaceOfGRU`, whose documentation
     says which states it goes on from. Its parameters are called as in `model.encoder = SRU(...)`,

@@ -83,7 +83,7 @@ class CRF(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew from U(-0.1, 0.1)."""
+        """Reinitialise every parameter from U(-0.1, 0.1)."""
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)
 

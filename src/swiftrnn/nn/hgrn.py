@@ -68,7 +68,7 @@ class HGRN(Recurrent):
         return shapes | {"weight_norm": (H,), "weight_hy": (H, H)}
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew; floors rise evenly from layer to layer."""
+        """Reinitialise every parameter; floors rise evenly from layer to layer."""
         bound = 1 / math.sqrt(self.hidden_size)
         for name, parameter in self.raw_parameters():
             if name.startswith("weight_norm"):

@@ -148,7 +148,7 @@ class InPlaceOfLSTM(Place):
     instance, is known from no other; say h0="ignore" where h is not meant to count.
 
     QRNN with a window above 1 and SRUPlusPlus with `causal` have more of a state than c. In the
-    place of an LSTM they begin anew at each call, and refuse a c that is not zero.
+    place of an LSTM they start over at each call, and refuse a c that is not zero.
 
     Names that torch's layer has and ours cannot have, such as `weight_hh_l0`, raise an
     AttributeError that says so. Within torch.compile, torch.export and torch.jit.trace a given h is
@@ -217,7 +217,7 @@ class InPlaceOfGRU(Place):
 
     h is what every layer put out last, (layers * directions, B, H), of the dtype of the output.
     MinGRU, MinLSTM and RGLRU go on from it. The other layers have a state of their own, which an h
-    does not tell: they begin anew at each call, and refuse an h0 that is not zero, unless `h0` says
+    does not tell: they start over at each call, and refuse an h0 that is not zero, unless `h0` says
     otherwise.
 
     Args:

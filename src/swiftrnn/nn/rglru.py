@@ -97,7 +97,7 @@ class RGLRU(Recurrent):
         return shapes | gates | ({"bias_gate": (2, H)} if self.bias else {}) | {"decay": (H,)}
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew: decays exp(-softplus(d)) between 0.9 and 0.999."""
+        """Reinitialise every parameter: decays exp(-softplus(d)) between 0.9 and 0.999."""
         for name, parameter in self.raw_parameters():
             if name.startswith("weight"):
                 nn.init.normal_(parameter, std=1 / math.sqrt(parameter.shape[-1]))

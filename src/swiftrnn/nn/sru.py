@@ -154,7 +154,7 @@ class SRU(Recurrent):
         return shapes
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew; c and h keep the variance of x (paper, section 3.2)."""
+        """Reinitialise every parameter; c and h keep the variance of x (paper, section 3.2)."""
         H = self.hidden_size
         for name, parameter in self.raw_parameters():
             if name.startswith(("weight_ih", "weight_proj", "weight_input")):

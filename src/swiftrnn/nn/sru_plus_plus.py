@@ -161,7 +161,7 @@ class SRUPlusPlus(SRU):
         return shapes | more | norm
 
     def reset_parameters(self) -> None:
-        """Draw every parameter anew: matrices after Glorot and Bengio, alpha is 0."""
+        """Reinitialise every parameter: matrices after Glorot and Bengio, alpha is 0."""
         super().reset_parameters()
         for name, parameter in self.named_parameters():
             if name.startswith(("weight_ih", "weight_proj", "weight_kv", "weight_input")):

@@ -46,7 +46,7 @@ class StackLSTM(nn.Module):
     among those that are possible: OUT with an empty stack only, so spans have no gaps, and REDUCE
     alone where no word is left. An entity is put out as relu(C (both ends of its words) + E[type]).
 
-    With the spans known, as in training, no step waits for another: the stack begins anew for each
+    With the spans known, as in training, no step waits for another: the stack starts over for each
     span, so all layers run over whole batches.
 
     Args:

@@ -206,7 +206,7 @@ class _Blocked(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *output_grads: Tensor) -> Any:  # pyright: ignore
-        op = ctx.op  # saved tensors are asked for once: checkpoints compute them anew
+        op = ctx.op  # saved tensors are asked for once: checkpoints recompute them
         saved = as_saved(op.name, ctx.saved_tensors, ctx.kinds)
         if not kernels_can(output_grads):
             return of_project(ctx, (*saved[2:], *ctx.flags), output_grads)

@@ -76,7 +76,7 @@ def resumed(typed: Settings, saved: Any, path: Path, who: str) -> Settings:
     if isinstance(saved, dict) and (missing := sorted(_names(typed) - saved.keys())):
         raise ValueError(
             f"{who} needs the setting {missing[0]}; got none in {path}; "
-            "the run was made by another version, so start anew"
+            "the run was made by another version, so start over"
         )
     began = read(type(typed), saved, path)
     for each in dataclasses.fields(typed):  # pyright: ignore
@@ -84,7 +84,7 @@ def resumed(typed: Settings, saved: Any, path: Path, who: str) -> Settings:
         if now not in (then, each.default):
             raise ValueError(
                 f"{who} goes on with --{limits.option(each.name)} {_words(then)}; "
-                f"got {_words(now)}; leave it out, or start anew"
+                f"got {_words(now)}; leave it out, or start over"
             )
     return began
 

@@ -1,4 +1,4 @@
-"""Pairs of sentences: Tatoeba's, files of yours, or made-up ones."""
+"""Pairs of sentences: Tatoeba's, your own files, or synthetic ones."""
 
 import io
 import random

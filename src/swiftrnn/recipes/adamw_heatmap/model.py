@@ -33,7 +33,7 @@ METHODS: dict[str, tuple[float, float]] = {  # what a rate and a decay of 1 on t
     "sgd": (5e-2, 1e-3),  # with momentum, decay added to the loss
     "sgdw": (5e-2, 1e-4),  # decay times the schedule alone
 }
-FITTED = 95.0  # percent of its labels, right or wrong, that a net knows by heart
+FITTED = 95.0  # percent of its labels, right or wrong, that a net memorises
 TOP = 10  # cells that are marked, as theirs
 Row = tuple[dict[str, Any], dict[str, float]]
 
@@ -106,7 +106,7 @@ def on_test(config: Any, row: Row, axes: Any, out: Path) -> float:
 
 
 def where_it_fits(rows: Sequence[Row], method: str, bare: str) -> list[Row]:
-    """Cells of a method at rates where `bare` without decay learns nearly all labels by heart.
+    """Cells of a method at rates where `bare` without decay memorises nearly all labels.
 
     At smaller rates the training is not finished, which is a cure of its own.
     """

@@ -65,7 +65,7 @@ def made(config: Any) -> Task:
 
 
 def shuffled(task: Task, seed: int) -> Task:
-    """The same patterns with the labels of others: nothing to learn but by heart."""
+    """The same patterns with the labels of others: nothing to learn but to memorise."""
     order = torch.randperm(len(task.labels), generator=torch.Generator().manual_seed(seed))
     return replace(task, labels=task.labels[order])
 

@@ -27,7 +27,7 @@ def bits(
     Args:
         model: in eval mode, if it has dropout.
         tokens: (N,) of any integer type.
-        lanes: more are faster, but each begins knowing nothing.
+        lanes: more are faster, but each starts from an empty state.
         chunk: tokens of each lane at a time; changes memory, not the result; 0 lets the logits
             fill a few megabytes.
 

@@ -29,7 +29,7 @@ def curves(rows: Sequence[Any], axes: Mapping[str, Sequence[Any]], out: Path) ->
             label = f"alpha {alpha:g}" if alpha else "without"
             each = max(1, len(errors) // 8)
             plot.plot(epochs, errors, color=color, marker=marker, markevery=each, ms=4, label=label)
-        plot.set_title(f"{noise:.0%} of labels drawn anew", fontsize=9)
+        plot.set_title(f"{noise:.0%} of labels replaced at random", fontsize=9)
         plot.set_xlabel("epoch")
         plot.grid(alpha=0.25)
     plots[0].set_ylabel("error on valid, %")

@@ -18,7 +18,7 @@ WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 
 
 def parts_for(config: Any) -> Parts:
-    """What a configuration asks for, see `corpora.parts_for`; made-up pairs are of another kind.
+    """What a configuration asks for, see `corpora.parts_for`; synthetic pairs are of another kind.
 
     Raises:
         ValueError: a file does not fit.

@@ -134,7 +134,7 @@ def _in_turns(systems: dict[str, Callable[[Any], Any]], rows: Any) -> dict[str, 
 
 @torch.no_grad()
 def uncached(teacher: Teacher, source: Sequence[int]) -> list[int]:
-    """The likeliest token each time, with all tokens before it computed anew."""
+    """The likeliest token each time, with all tokens before it recomputed."""
     tokens = torch.tensor([[*source, END]]).t()
     memory = teacher.encode(tokens, torch.tensor([len(tokens)]))
     written = [START]

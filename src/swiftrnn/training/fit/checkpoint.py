@@ -80,7 +80,7 @@ class Checkpoints(TorchCheckpointIO):
             return checkpoint
         raise ValueError(
             f"resume needs a whole checkpoint; got {path}, which was cut short or changed, and no "
-            f"whole {BEFORE}; nothing was altered: remove both to begin anew"
+            f"whole {BEFORE}; nothing was altered: remove both to start over"
         )
 
     def remove_checkpoint(self, path: str | Path) -> None:

@@ -197,7 +197,7 @@ class Run(Callback):
             raise ValueError(
                 f"resume needs the batches that training had before; got another one at "
                 f"{self._drawn} of this epoch; give the same data, in a loader whose order comes "
-                "from generators or counters that it holds, or begin anew"
+                "from generators or counters that it holds, or start over"
             )
 
     # ---------------------------------------------------------------- each update

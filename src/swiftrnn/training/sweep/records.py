@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ANEW = "it was damaged: remove it to begin anew, trials that are done are not done again"
+ANEW = "it was damaged: remove it to start over, trials that are done are not done again"
 
 
 def check_file(path: Path) -> None:
