@@ -5,6 +5,7 @@ from swiftrnn.nn.attention import Attention, MultiHeadAttention
 from swiftrnn.nn.causal_conv import CausalConv
 from swiftrnn.nn.convert import convert
 from swiftrnn.nn.crf import CRF, Allowed
+from swiftrnn.nn.ctrnn import CTRNN
 from swiftrnn.nn.encoder import Encoder
 from swiftrnn.nn.glimpse import Glimpse
 from swiftrnn.nn.hgrn import HGRN
@@ -25,6 +26,7 @@ from swiftrnn.nn.weight_drop import remove_weight_drop, weight_drop
 
 __all__ = [
     "CRF",
+    "CTRNN",
     "HGRN",
     "QRNN",
     "RGLRU",
