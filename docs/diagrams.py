@@ -148,6 +148,27 @@ def one_shot() -> None:
     drawing.write("one_shot-idea.svg")
 
 
+def grid_cells() -> None:
+    """Steps of a walk to positions, and the map of a unit."""
+    drawing = Drawing(760, 300, "A walk goes into a recurrent network, which predicts positions; "
+                                "the rate map of a unit shows where it is active")  # fmt: skip
+    x = across(4, 90, 130)
+    unrolled(drawing, x, 150, ["step 1", "step 2", "step 3", "…"],
+             ["position", "position", "position", "…"])  # fmt: skip
+    drawing.box(650, 40, "one unit's activity", NOTE)
+    drawing.arrow(x[-1] + 35, 140, 600, 60)
+    for row in range(5):
+        for column in range(5):
+            bright = (row + 2 * column) % 4 == 0
+            drawing.parts.append(
+                f'<rect x="{590 + 26 * column}" y="{110 + 26 * row}" width="24" height="24" '
+                f'fill="{STRONG if bright else INPUT}"/>'
+            )
+    drawing.arrow(650, 59, 650, 104)
+    drawing.box(650, 270, "where it is active", OUTPUT)
+    drawing.write("grid_cells-idea.svg")
+
+
 def vector_to_sequence() -> None:
     """An image to a vector to letters."""
     drawing = Drawing(760, 250, "An image of digits becomes one vector, which is an input of every "

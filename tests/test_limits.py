@@ -28,21 +28,22 @@ TAKEN = {
                      "images", "pairs", "image_pairs", "crowd", "dimensions", "test_lines",
                      "permutations", "iterations", "n_best", "batch", "size",
                      "batch_tokens", "heads", "inner", "upsampling", "vertices", "channels",
-                     "vector", "longest", "ways", "blocks", "glimpses", "groups"), SIZE),
+                     "vector", "longest", "ways", "blocks", "glimpses", "groups",
+                     "units", "place_cells", "far", "shuffles"), SIZE),
     **{key: {"0", "2"} for key in ("threads", "char_size", "port", "length", "shift", "unseen")},
     **dict.fromkeys(("rate", "rates", "sigma", "epsilon", "variances", "clip", "level",
                      "seconds", "teacher_seconds", "tuning_seconds", "tuning_rate",
-                     "context_seconds"), RATE),
+                     "context_seconds", "place_width"), RATE),
     **dict.fromkeys(("decays", "alphas", "softness", "beta", "decay", "temperature",
-                     "weight_decay", "length_penalty"), LEAST_0),
+                     "weight_decay", "length_penalty", "cost"), LEAST_0),
     **dict.fromkeys(("noises", "replaced", "dropout", "word_dropout", "weight_drop",
                      "least_coverage", "foreign", "smoothing", "forget", "tuning_weight",
-                     "jitter", "mixed"), SHARE),
+                     "jitter", "mixed", "rests"), SHARE),
     **dict.fromkeys(("train_share", "relative", "bits", "top_p", "vocabulary", "places", "side",
                      "real"), NONE),  # real: with --make
     **dict.fromkeys(("seed", "warmup", "top_k", "max_words", "make"), LEAST_0),
     "batch_size": COUNT, "learning_rate": LEAST_0, "noise": SHARE,
-    "folds": {"2"}, "rows": NONE, "samples": NONE,
+    "folds": {"2"}, "rows": NONE, "samples": NONE, "leak": NONE, "walks": NONE,
 }  # fmt: skip
 TAKEN_BY = {  # where an option of one name takes something else
     ("adamw_heatmap", "hidden"): NONE,  # a sixteenth of it is a number of channels
@@ -78,6 +79,11 @@ TAKEN_BY = {  # where an option of one name takes something else
     ("pix2code", "learning_rate"): RATE,
     ("pix2code", "longest"): NONE,  # from 8 names to 1,000
     ("one_shot", "learning_rate"): RATE,
+    ("grid_cells", "batch_size"): SIZE,
+    ("grid_cells", "learning_rate"): RATE,
+    ("grid_cells", "noise"): LEAST_0,
+    ("grid_cells", "length"): {"2"},
+    ("grid_cells", "bins"): NONE,
     ("compare", "batch_size"): SIZE,
     ("compare", "depth"): {"0", "2"},
 }

@@ -293,9 +293,11 @@ def test_five_percent_of_what_knows_no_place_is_called_a_grid_and_planted_grids_
     rates = torch.cat([null, grids], -1)
 
     def score(each):
-        return scored(smoothed(rate_maps(where, each, 1.0), 1.0)).triangular
+        return scored(smoothed(rate_maps(where, each, 1.0), 1.0))._asdict()
 
-    verdict = against_null(score, rates, 19, generator)
+    found = against_null(score, rates, 19, generator)
+    assert {*found} == {"triangular", "square"}
+    verdict = found["triangular"]
     false = (verdict.p[:400] <= 0.05).float().mean()
     assert 0.017 < false < 0.083  # 5 % of 400, give or take three standard errors
     assert (verdict.p[400:] <= 0.05).float().mean() > 0.9
@@ -306,12 +308,12 @@ def test_five_percent_of_what_knows_no_place_is_called_a_grid_and_planted_grids_
 
 def test_what_has_no_score_is_never_significant():
     rates = torch.zeros(20, 3, 2)
-    verdict = against_null(lambda each: each.sum((0, 1)) / 0, rates, 9, draw())
+    verdict = against_null(lambda each: {"x": each.sum((0, 1)) / 0}, rates, 9, draw())["x"]
     assert verdict.p.tolist() == [1, 1]
     assert verdict.family.tolist() == [1, 1]
     assert math.isnan(verdict.level)
     with pytest.raises(ValueError, match="at least one shuffle; got 0"):
-        against_null(lambda each: each.sum((0, 1)), rates, 0)
+        against_null(lambda each: {"x": each.sum((0, 1))}, rates, 0)
 
 
 def test_fields_are_connected_parts():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftrnn.data.arenas import SHAPES, Circle, Polygon, arena
-from swiftrnn.data.walks import Motion, brownian, foraging, walk
+from swiftrnn.data.walks import Motion, anywhere, brownian, foraging, walk
 
 EVERY = [arena(shape, 2.0) for shape in SHAPES]
 SKEW = Polygon(((-2.0, -0.5), (1.0, -1.0), (1.5, 0.4), (-0.3, 0.9)))
@@ -88,6 +88,18 @@ def test_walks_depend_on_the_seed_alone():
     first, same, other = (walk(SKEW, brownian(2.0), 50, 7, draw(s)).positions for s in (1, 1, 2))
     assert first.equal(same)
     assert not first.equal(other)
+
+
+def test_anywhere_is_everywhere_as_likely():
+    points = anywhere(SKEW, 4000, draw())
+    assert points.shape == (4000, 2)
+    assert (SKEW.room(points) >= 0).all()
+    left = points[:, 0] < 0
+    x = torch.linspace(-2, 1.5, 400)
+    grid = torch.stack(torch.meshgrid(x, torch.linspace(-1, 1, 400), indexing="ij"), -1)
+    inside = SKEW.room(grid) >= 0
+    share = (inside & (grid[..., 0] < 0)).sum() / inside.sum()
+    assert left.float().mean() == pytest.approx(float(share), abs=0.03)
 
 
 def test_walks_begin_where_they_are_told_to():

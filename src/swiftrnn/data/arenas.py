@@ -82,12 +82,14 @@ class Polygon:
     corners: Sequence[tuple[float, float]]
 
     def __post_init__(self) -> None:
-        corners = torch.tensor([tuple(map(float, each)) for each in self.corners])
-        if len(corners) < 3 or not corners.isfinite().all():
+        corners = [(float(x), float(y)) for x, y in self.corners]
+        if len(corners) < 3 or not all(math.isfinite(each) for two in corners for each in two):
             raise ValueError(f"Polygon needs at least three finite corners; got {self.corners!r}")
-        along = corners.roll(-1, 0) - corners
-        turns = along[:, 0] * along.roll(-1, 0)[:, 1] - along[:, 1] * along.roll(-1, 0)[:, 0]
-        if bool((turns <= 0).any()) or bool((self.room(torch.zeros(2)) <= 0).any()):
+        after = [*corners[1:], corners[0]]
+        along = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(corners, after, strict=True)]
+        turns = [_turn(a, b) for a, b in zip(along, [*along[1:], along[0]], strict=True)]
+        around = [_turn(a, b) for a, b in zip(corners, after, strict=True)]
+        if min(turns) <= 0 or min(around) <= 0:
             raise ValueError(
                 "Polygon needs corners of a convex arena, counter-clockwise around the origin; "
                 f"got {self.corners!r}"
@@ -120,6 +122,11 @@ class Polygon:
         normals = torch.stack([along[:, 1], -along[:, 0]], -1)
         normals = normals / normals.norm(dim=1, keepdim=True)
         return normals, (normals * corners).sum(1)
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Above 0 where b leads to the left of a."""
+    return a[0] * b[1] - a[1] * b[0]
 
 
 def arena(shape: str, width: float = 2.0) -> Circle | Polygon:

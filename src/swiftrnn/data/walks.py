@@ -146,6 +146,21 @@ def walk(
     return Walk(torch.stack(positions), torch.stack(headings), torch.stack(speeds))
 
 
+def anywhere(arena: Arena, count: int, draw: torch.Generator | None = None) -> Tensor:
+    """Random places of an arena, (count, 2), everywhere as likely.
+
+    Examples:
+        >>> from swiftrnn.data.arenas import arena
+        >>> anywhere(arena("circle"), 5).shape
+        torch.Size([5, 2])
+    """
+    found = torch.zeros(0, 2)
+    while len(found) < count:
+        points = arena.extent * (2 * torch.rand(4 * count, 2, generator=draw) - 1)
+        found = torch.cat([found, points[arena.room(points) >= 0]])
+    return found[:count]
+
+
 def _ahead(heading: Tensor) -> Tensor:
     return torch.stack([heading.cos(), heading.sin()], -1)
 

@@ -5,7 +5,7 @@ against the places of another; where there is one, they are moved around the clo
 tenth of it. What rates are like in time stays as it was.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -61,15 +61,16 @@ class Verdict:
 
 
 def against_null(
-    score: Callable[[Tensor], Tensor],
+    score: Callable[[Tensor], Mapping[str, Tensor]],
     rates: Tensor,
     count: int = 99,
     draw: torch.Generator | None = None,
-) -> Verdict:
-    """Hold scores against those of shuffled rates.
+) -> dict[str, Verdict]:
+    """Hold scores against those of shuffled rates; each kind of score by itself.
 
     Args:
-        score: rates (T, N, U) to scores (U), larger where there is more of what is looked for.
+        score: rates (T, N, U) to scores (U) by name, larger where there is more of what is looked
+            for.
         rates: as they are.
         count: of shuffles; a p-value is at least 1 / (count + 1).
         draw: of random numbers; torch's own by default.
@@ -79,8 +80,15 @@ def against_null(
     """
     if count < 1:
         raise ValueError(f"against_null needs at least one shuffle; got {count}")
-    real = score(rates)
-    null = torch.stack([score(each) for each in shuffles(rates, count, draw)])  # (count, U)
+    real, null = score(rates), [score(each) for each in shuffles(rates, count, draw)]
+    return {
+        name: _verdict(found, torch.stack([each[name] for each in null]), count)
+        for name, found in real.items()
+    }
+
+
+def _verdict(real: Tensor, null: Tensor, count: int) -> Verdict:
+    """Scores (U) beside those of shuffles (count, U)."""
     low = torch.finfo(real.dtype).min
     found, others = real.nan_to_num(low), null.nan_to_num(low)
     p = (1 + (others >= found).sum(0)) / (count + 1)
