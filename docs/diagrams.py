@@ -240,6 +240,7 @@ def fertility() -> None:
 
 if __name__ == "__main__":
     for draw in (
+        grid_cells,
         markov_order,
         one_shot,
         pix2code,

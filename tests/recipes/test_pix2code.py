@@ -17,7 +17,7 @@ from swiftrnn.data.screens.folder import Pair
 from swiftrnn.data.screens.program import CLOSE, parse, tokens
 from swiftrnn.nn.decoding import Decoded
 from swiftrnn.nn.encoder import KINDS
-from swiftrnn.recipes.pix2code import SMOKE, Config, measure, screens
+from swiftrnn.recipes.pix2code import SMOKE, Config, measure, published, screens
 from swiftrnn.recipes.pix2code.augment import jittered
 from swiftrnn.recipes.pix2code.batches import Batches, Symbols
 from swiftrnn.recipes.pix2code.data import Screens, box, fitted, split, split_made
@@ -398,6 +398,8 @@ def test_the_published_screens_are_missed_with_a_way_out(tmp_path, monkeypatch):
 def test_own_screens_train_beside_rivals_evaluate_and_predict(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(browser, "NAMES", ())  # pages are compared by a test of their own
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    monkeypatch.setattr(published, "SIDE", 40)  # 103 million weights have a test of their own
+    monkeypatch.setattr(published, "LONGEST", 10)
     (tmp_path / "mine").mkdir()
     learnt = folder_of(tmp_path / "mine", 60)
     out = str(tmp_path / "run")

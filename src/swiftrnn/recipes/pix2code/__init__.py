@@ -44,12 +44,12 @@ def run(config: Config, out: RunFolder) -> Result:
     if config.published:
         fitted, network = train_published(alone, out.part("published"), parts["train"])
         written = measure.of_published(network, parts["test"])
-        found |= _named(scores(written, parts["test"]), "published")
+        found |= _named(scores(alone, written, parts["test"]), "published")
         found["steps_published"] = fitted.steps
     if config.control:
         _, control, _ = trained(alone, out.part("control"), parts, permuted=True)
         found["control"] = control["exact"]
-    found |= baselines(parts)
+    found |= baselines(config, parts)
     shown = range(min(SHOWN, len(drafts)))
     some = parts["test"].take(shown)
     report.draw(some.pixels, drafts[: len(some)], some.programs, out / "drafts.png")
@@ -65,11 +65,11 @@ def trained(
     fitted = train(config, out, parts["train"], parts["valid"], parts.get("learnt"), permuted)
     model = load(config, out.path)
     drafts = measure.read(model, parts["test"].pixels, config.beam)
-    found = scores(drafts, parts["test"])
+    found = scores(config, drafts, parts["test"])
     for part in ("layouts", "real"):
         if part in parts and len(parts[part]):
             more = measure.read(model, parts[part].pixels, config.beam)
-            found |= _named(scores(more, parts[part]), part)
+            found |= _named(scores(config, more, parts[part]), part)
     found |= {
         "exact_greedy": measure.exact(model, parts["test"]),
         "exact_beam": measure.exact(model, parts["test"], config.beam),
@@ -80,21 +80,22 @@ def trained(
     return drafts, found, fitted.history
 
 
-def baselines(parts: dict[str, Screens]) -> dict[str, float]:
+def baselines(config: Config, parts: dict[str, Screens]) -> dict[str, float]:
     """What needs no training."""
     found: dict[str, float] = {}
     for name, guess in (("nearest", measure.nearest), ("most_common", measure.most_common)):
-        numbers = scores(guess(parts["train"], parts["test"]), parts["test"])
+        numbers = scores(config, guess(parts["train"], parts["test"]), parts["test"])
         kept = ("exact", "error", "similarity")
         found |= {f"baseline_{name}_{key}": numbers[key] for key in kept if key in numbers}
     return found
 
 
-def scores(found: Sequence[Any], screens: Screens) -> dict[str, float]:
-    """How far programs are from the right ones, and how alike their pages look."""
+def scores(config: Config, found: Sequence[Any], screens: Screens) -> dict[str, float]:
+    """How far programs are from the right ones, and how alike their pages look; not of drawings."""
     right = screens.programs
     size = (screens.pixels.shape[2], screens.pixels.shape[3])
-    return measure.scores(found, right) | measure.similarity(found, right, size)
+    alike = {} if config.made_up else measure.similarity(found, right, size)
+    return measure.scores(found, right) | alike
 
 
 def _named(numbers: dict[str, float], part: str) -> dict[str, float]:
