@@ -10,6 +10,15 @@ from torch import Tensor, distributed
 POOL = 16  # batches whose sentences are sorted by length together
 
 
+def generator() -> torch.Generator:
+    """A generator for a loader without an end, seeded as torch is.
+
+    What such a loader draws from torch's own random state could not be drawn again after a resume,
+    since the model draws from it between two batches. `training.fit` saves a loader's generators.
+    """
+    return torch.Generator().manual_seed(torch.initial_seed())
+
+
 class Encoder(Protocol):
     """What makes tensors of sentences, such as a `words.WordBatcher`."""
 

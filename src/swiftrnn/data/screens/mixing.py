@@ -7,6 +7,7 @@ only where that gives one piece for each name of its program: nothing is guessed
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,6 +52,7 @@ class Mixer:
     Args:
         pixels: (N, 3, H, W) of uint8.
         programs: N of one platform.
+        draw: of random numbers; torch's own by default.
 
     Attributes:
         pages: of those screenshots whose rows and cells are told apart.
@@ -62,8 +64,10 @@ class Mixer:
         >>> picture, program = mixer.draw()  # doctest: +SKIP
     """
 
-    def __init__(self, pixels: Tensor, programs: Sequence[Program]) -> None:
-        self.platform = programs[0].platform
+    def __init__(
+        self, pixels: Tensor, programs: Sequence[Program], draw: torch.Generator | None = None
+    ) -> None:
+        self.platform, self.random = programs[0].platform, draw
         self.high = pixels.shape[2]
         lines = [runs(_varies(each, 2)) for each in pixels]
         more = Counter(
@@ -88,7 +92,7 @@ class Mixer:
 
         Each row is any row that is told apart, and each cell any of its name and size.
         """
-        page = self.pages[_below(len(self.pages))]
+        page = self._any(self.pages)
         for _ in range(TRIES):
             rows = [self._mixed(self.rows[each.place]) for each in page.rows]
             pieces = [each.pixels for each in rows] + [page.tail]
@@ -103,14 +107,17 @@ class Mixer:
         body = Node("body", tuple(each.node for each in rows))
         return torch.cat([*pieces, blank, last], 1), Program(self.platform, body)
 
+    def _any(self, some: Sequence[Any]) -> Any:
+        return some[int(torch.randint(len(some), (), generator=self.random))]
+
     def _mixed(self, rows: Sequence[Row]) -> Row:
         """Any of the rows, with each cell like any of its name and size."""
-        row = rows[_below(len(rows))]
+        row = self._any(rows)
         pixels, nodes = row.pixels.clone(), []
         for node, (first, last) in zip(row.node.children, row.cells, strict=True):
             place = pixels[:, row.gap :, first:last]
             like = self.cells[_like(row, node, place)]
-            found, cell = like[_below(len(like))]
+            found, cell = self._any(like)
             place.copy_(cell)
             nodes.append(found)
         end = runs(_varies(pixels, 2))[-1][1]  # where all cells are lower than before
@@ -161,7 +168,3 @@ def _varies(pixels: Tensor, dim: int) -> Tensor:
 
 def _like(row: Row, node: Node, cell: Tensor) -> tuple[object, ...]:
     return node.name, *cell.shape[1:], *row.place[2]
-
-
-def _below(most: int) -> int:
-    return int(torch.randint(most, ()))

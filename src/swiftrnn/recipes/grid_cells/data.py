@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.data.arenas import Circle, Polygon, arena
+from swiftrnn.data.batches import generator
 from swiftrnn.data.walks import Motion, Walk, anywhere, brownian, foraging, walk
 
 WIDTHS = {"coordinates": 2.0}  # of the arena; others: in metres
@@ -46,12 +47,12 @@ class Walks:
     """
 
     def __init__(self, config: Any) -> None:
-        self.config = config
+        self.config, self.draw = config, generator()
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         size = self.config.batch_size
         count = math.ceil(POOL / size) * size
         while True:
-            found = drawn(self.config, self.config.length, count)
+            found = drawn(self.config, self.config.length, count, self.draw)
             for first in range(0, count, size):
                 yield batch_of(found, slice(first, first + size))

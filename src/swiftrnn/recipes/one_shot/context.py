@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
+from swiftrnn.data.batches import generator
 from swiftrnn.recipes.one_shot.data import Drawings
 from swiftrnn.recipes.one_shot.episodes import Index
 from swiftrnn.recipes.one_shot.model import Matcher
@@ -96,7 +97,8 @@ class Choices:
     """
 
     def __init__(self, drawings: Drawings, ways: int, permuted: bool = False) -> None:
-        self.pixels, self.index = drawings.pixels, Index(drawings)
+        self.draw = generator()
+        self.pixels, self.index = drawings.pixels, Index(drawings, self.draw)
         self.ways, self.permuted = ways, permuted
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -104,9 +106,9 @@ class Choices:
         while True:
             some = index.some(index.characters[index.alphabet()], self.ways)
             support, query = index.two_people(some)
-            order = torch.randperm(len(query))
+            order, other = (torch.randperm(len(query), generator=self.draw) for _ in range(2))
             yield {
                 "support": self.pixels[support], "query": self.pixels[query][order],
-                "right": order[torch.randperm(len(order))] if self.permuted else order,
+                "right": order[other] if self.permuted else order,
                 "group": torch.zeros(2 * len(order), dtype=torch.long),
             }  # fmt: skip

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from swiftrnn.data.batches import generator
 from swiftrnn.recipes.one_shot.data import Drawings
 
 TOGETHER = 8  # characters of one alphabet in a group of pairs
@@ -108,7 +109,8 @@ class Pairs:
     def __init__(
         self, drawings: Drawings, groups: int, different: int = 1, permuted: bool = False
     ) -> None:
-        self.pixels, self.index = drawings.pixels, Index(drawings)
+        self.draw = generator()
+        self.pixels, self.index = drawings.pixels, Index(drawings, self.draw)
         self.groups, self.different, self.permuted = groups, different, permuted
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -124,7 +126,8 @@ class Pairs:
                 known = self.index.characters[self.index.alphabet()]
                 two = self.index.two_halves(self.index.some(known, TOGETHER))
                 count, each = len(two[0]), torch.arange(len(two[0]))[:, None]
-                away = 1 + torch.randperm(count - 1).repeat(self.different)[: self.different]
+                away = 1 + torch.randperm(count - 1, generator=self.draw)
+                away = away.repeat(self.different)[: self.different]
                 pairs.append(
                     len(rows[0]) + (each + torch.cat([torch.zeros(1).long(), away])) % count
                 )
@@ -134,7 +137,9 @@ class Pairs:
             paired = torch.cat(pairs)
             same = paired == torch.arange(len(paired))[:, None]
             if self.permuted:
-                same = same.flatten()[torch.randperm(same.numel())].view_as(same)
+                same = same.flatten()[torch.randperm(same.numel(), generator=self.draw)].view_as(
+                    same
+                )
             yield {
                 "first": self.pixels[rows[0]], "second": self.pixels[rows[1]],
                 "group": torch.tensor(group), "pairs": paired, "same": same,

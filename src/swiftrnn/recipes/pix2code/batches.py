@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from swiftrnn.data.batches import generator
 from swiftrnn.data.screens import automaton
 from swiftrnn.data.screens.automaton import END, PAD, START
 from swiftrnn.data.screens.grammar import PLATFORMS
@@ -73,7 +74,10 @@ class Batches:
     ) -> None:
         few = 0 if real is None else max(1, batch_size // SHARE)
         parts = [(screens, batch_size - few)] + ([(real, few)] if real else [])
-        self.parts = [(each, Mixer(each.pixels, each.programs), count) for each, count in parts]
+        self.draw = generator()
+        self.parts = [
+            (each, Mixer(each.pixels, each.programs, self.draw), count) for each, count in parts
+        ]
         self.symbols, self.permuted, self.mixed = symbols, permuted, mixed
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -81,13 +85,15 @@ class Batches:
             some = [self._some(*part) for part in self.parts]
             programs = [each for part in some for each in part.programs]
             if self.permuted:
-                programs = [programs[i] for i in torch.randperm(len(programs)).tolist()]
+                order = torch.randperm(len(programs), generator=self.draw)
+                programs = [programs[i] for i in order.tolist()]
             pixels = torch.cat([part.pixels for part in some])
             yield {"pixels": pixels} | self.symbols.padded(programs)
 
     def _some(self, screens: Screens, mixer: Mixer, count: int) -> Screens:
-        few = int((torch.rand(count) < self.mixed).sum()) if mixer.pages else 0
-        plain = screens.take(torch.randint(len(screens), (count - few,)).tolist())
+        few = int((torch.rand(count, generator=self.draw) < self.mixed).sum()) if mixer.pages else 0
+        rows = torch.randint(len(screens), (count - few,), generator=self.draw)
+        plain = screens.take(rows.tolist())
         drawn = [mixer.draw() for _ in range(few)]
         pixels = torch.stack([*plain.pixels, *(each for each, _ in drawn)])
         return Screens(pixels, plain.programs + tuple(program for _, program in drawn))

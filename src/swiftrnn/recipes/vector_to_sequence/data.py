@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from swiftrnn.data import images
+from swiftrnn.data.batches import generator
 from swiftrnn.data.images import Images
 from swiftrnn.recipes.vector_to_sequence.spelling import END, PAD, START, Letters, spelled
 
@@ -118,7 +119,7 @@ class Strips:
         permuted: bool = False,
     ) -> None:
         self.digits, self.numbers, self.batch_size = digits, numbers, batch_size
-        self.shift, self.permuted = shift, permuted
+        self.shift, self.permuted, self.draw = shift, permuted, generator()
         words = [[START, *letters.tokens(spelled(n, language)), END] for n in range(NUMBERS)]
         self.words = torch.full((NUMBERS, letters.longest + 2), PAD)
         for number, row in enumerate(words):
@@ -127,10 +128,12 @@ class Strips:
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         while True:
-            picked = self.numbers[torch.randint(len(self.numbers), (self.batch_size,))]
-            strips = self.digits.strips(picked, shift=self.shift)
+            picked = self.numbers[torch.randint(
+                len(self.numbers), (self.batch_size,), generator=self.draw
+            )]  # fmt: skip
+            strips = self.digits.strips(picked, self.draw, self.shift)
             if self.permuted:
-                picked = picked[torch.randperm(len(picked))]
+                picked = picked[torch.randperm(len(picked), generator=self.draw)]
             yield {"strips": strips} | self.spelled(picked)
 
     def spelled(self, numbers: Tensor) -> dict[str, Tensor]:
