@@ -14,8 +14,8 @@ from swiftrnn.analysis.neurons.ideal import border, lattice, noise, places, same
 from swiftrnn.analysis.neurons.null import against_null, shuffles
 from swiftrnn.analysis.neurons.rate_map import rate_maps, smoothed
 from swiftrnn.analysis.neurons.tuning import band_scores, direction_scores, speed_scores
-from swiftrnn.data.arenas import arena
-from swiftrnn.data.walks import brownian, walk
+from swiftrnn.data.walking.arenas import arena
+from swiftrnn.data.walking.walks import brownian, walk
 
 HEX, SQUARE = (0, 60, 120), (0, 90)
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftrnn.data.arenas import SHAPES, Circle, Polygon, arena
-from swiftrnn.data.walks import Motion, anywhere, brownian, foraging, walk
+from swiftrnn.data.walking.arenas import SHAPES, Circle, Polygon, arena
+from swiftrnn.data.walking.walks import Motion, anywhere, brownian, foraging, walk
 
 EVERY = [arena(shape, 2.0) for shape in SHAPES]
 SKEW = Polygon(((-2.0, -0.5), (1.0, -1.0), (1.5, 0.4), (-0.3, 0.9)))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from swiftrnn.data.arenas import arena
+from swiftrnn.data.walking.arenas import arena
 from swiftrnn.recipes import grid_cells
 from swiftrnn.recipes.grid_cells import SMOKE, Config, measure
 from swiftrnn.recipes.grid_cells.data import Walks, arena_of, batch_of, drawn

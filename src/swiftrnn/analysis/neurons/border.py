@@ -19,7 +19,7 @@ def border_scores(maps: Tensor, arena: Any, extent: float) -> Tensor:
 
     Args:
         maps: (U, n, n) of a square from -extent to extent, nan where nobody was.
-        arena: with straight walls: a `data.arenas.Polygon`.
+        arena: with straight walls: a `data.walking.arenas.Polygon`.
         extent: half of the square's width.
 
     Returns:
@@ -30,7 +30,7 @@ def border_scores(maps: Tensor, arena: Any, extent: float) -> Tensor:
 
     Examples:
         >>> from swiftrnn.analysis.neurons.ideal import border, lattice
-        >>> from swiftrnn.data.arenas import arena
+        >>> from swiftrnn.data.walking.arenas import arena
         >>> maps = torch.stack([border(20), lattice(20, 0.5)])
         >>> along, inside = border_scores(maps, arena("square"), 1.0).tolist()
         >>> along > 0.7, inside < 0

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn.data.arenas import Circle, Polygon, arena
 from swiftrnn.data.batches import generator
-from swiftrnn.data.walks import Motion, Walk, anywhere, brownian, foraging, walk
+from swiftrnn.data.walking.arenas import Circle, Polygon, arena
+from swiftrnn.data.walking.walks import Motion, Walk, anywhere, brownian, foraging, walk
 
 WIDTHS = {"coordinates": 2.0}  # of the arena; others: in metres
 METRES = 2.2

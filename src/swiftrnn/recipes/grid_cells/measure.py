@@ -12,8 +12,8 @@ from swiftrnn.analysis.neurons.grid import grid_scores
 from swiftrnn.analysis.neurons.null import against_null
 from swiftrnn.analysis.neurons.rate_map import rate_maps, smoothed
 from swiftrnn.analysis.neurons.tuning import band_scores, direction_scores, speed_scores
-from swiftrnn.data.arenas import Polygon
-from swiftrnn.data.walks import Walk
+from swiftrnn.data.walking.arenas import Polygon
+from swiftrnn.data.walking.walks import Walk
 from swiftrnn.recipes.grid_cells.data import arena_of, batch_of, drawn
 
 TEST_SEED = 12_345  # test walks are the same for all seeds

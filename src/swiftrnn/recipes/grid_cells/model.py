@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from swiftrnn import nn as swift
-from swiftrnn.data.arenas import Arena
+from swiftrnn.data.walking.arenas import Arena
 from swiftrnn.recipes.grid_cells.targets import DIRECTIONS, PlaceCells, direction_cells
 from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from swiftrnn.data.arenas import Arena
-from swiftrnn.data.walks import anywhere
+from swiftrnn.data.walking.arenas import Arena
+from swiftrnn.data.walking.walks import anywhere
 
 TOP = 3  # place cells whose centres give a position back
 DIRECTIONS, SHARPNESS = 12, 20.0  # head direction cells, and their concentration (von Mises)

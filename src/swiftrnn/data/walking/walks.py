@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from swiftrnn.data.arenas import Arena
+from swiftrnn.data.walking.arenas import Arena
 
 TRIES = 16  # directions that are tried before an animal turns to the middle
 
@@ -109,7 +109,7 @@ def walk(
         ValueError: a start lies outside, or a step is longer than the arena.
 
     Examples:
-        >>> from swiftrnn.data.arenas import arena
+        >>> from swiftrnn.data.walking.arenas import arena
         >>> found = walk(arena("square"), brownian(2.0), steps=100, count=5)
         >>> found.positions.shape, bool((arena("square").room(found.positions) >= 0).all())
         (torch.Size([101, 5, 2]), True)
@@ -150,7 +150,7 @@ def anywhere(arena: Arena, count: int, draw: torch.Generator | None = None) -> T
     """Random places of an arena, (count, 2), everywhere as likely.
 
     Examples:
-        >>> from swiftrnn.data.arenas import arena
+        >>> from swiftrnn.data.walking.arenas import arena
         >>> anywhere(arena("circle"), 5).shape
         torch.Size([5, 2])
     """
