@@ -99,13 +99,34 @@ def test_what_is_below_the_rows_stays_and_the_lower_edge_too():
 
 
 def test_rows_too_high_for_a_page_leave_it_as_it_is():
-    pixels, programs = pages(60, (2, 3))
-    ends = torch.tensor([max(b for _, b in runs((x != 255).any(0).any(1))) for x in pixels])
-    high = int(ends.float().quantile(0.3)) + 1  # most rows together are higher than that
-    mixer = Mixer(pixels[:, :, :high], programs)
+    low, high = "row{single{text}}", "row{single{small-title,text,btn-red}}"
+    programs = [parse(each) for each in (low + low + high, low + high + low, high + low + low)] * 5
+    size = (36, 128)  # room for one high row and two low ones
+    pixels = torch.stack([drawn(each, size) for each in programs])
+    mixer = Mixer(pixels, programs)
+    assert len(mixer.pages) == 15
+    torch.manual_seed(0)
     for _ in range(100):
         picture, program = mixer.draw()
-        assert picture.equal(drawn(program, (high, 128)))
+        assert picture.equal(drawn(program, size))
+
+
+def test_a_cell_is_exchanged_from_its_first_line_on():
+    pixels, programs = pages(30, (1,))
+    for number, picture in enumerate(pixels):  # of each page the first lines have a shade
+        first = runs((picture == 225).all(0).any(1))[0][0]
+        line = picture[:, first]
+        line[:, (line == 225).all(0)] = 226 + number % 3
+    mixer = Mixer(pixels, programs)
+    torch.manual_seed(0)
+    mixed = 0
+    for _ in range(60):
+        picture, _ = mixer.draw()
+        first = runs(((picture > 220) & (picture < 240)).all(0).any(1))[0][0]
+        shades = picture[0, first][(picture[0, first] > 220) & (picture[0, first] < 240)]
+        assert (shades > 225).all()
+        mixed += len(shades.unique()) > 1
+    assert mixed > 10
 
 
 def test_runs():
