@@ -30,16 +30,16 @@ class Config(limits.Checked):
     hidden: limits.Size = 256  # hidden size of LSTM; other layers get as many parameters
     window: Annotated[int, limits.Range(1, 16)] = 4  # pixels of a side of a glimpse
     glimpses: Annotated[int, limits.Range(1, 64)] = 8  # glimpses of each drawing
-    dropout: limits.Dropout = (
-        0.2  # dropout of glimpses, in convolutions and before the last product
-    )
+    dropout: limits.Dropout = 0.2  # dropout of glimpses, in convolutions and at the end
     augment: bool = True  # turn, scale, shear, move and mirror drawings, in training
     groups: limits.Size = 8  # groups of eight characters in a batch
     different: limits.Count = 3  # pairs of different characters for each pair of the same one
     seconds: limits.Seconds = 2700.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
-    context_seconds: limits.Seconds = 600.0  # the same, of the layer over candidates
-    context_steps: limits.Steps = None  # the same
+    context_seconds: limits.Seconds = (
+        600.0  # training time of the layer over candidates, in seconds
+    )
+    context_steps: limits.Steps = None  # its updates
     learning_rate: limits.Positive = 1e-3  # peak learning rate of AdamW, after the warm-up
     warmup: limits.Count0 = 200  # updates in which the learning rate rises
     knee: limits.Count = 2000  # updates after which it decays with the inverse square root
