@@ -36,9 +36,8 @@ class Config(limits.Checked):
     different: limits.Count = 3  # pairs of different characters for each pair of the same one
     seconds: limits.Seconds = 2700.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
-    context_seconds: limits.Seconds = (
-        600.0  # training time of the layer over candidates, in seconds
-    )
+    # training time of the layer over candidates, in seconds
+    context_seconds: limits.Seconds = 600.0
     context_steps: limits.Steps = None  # its updates
     learning_rate: limits.Positive = 1e-3  # peak learning rate of AdamW, after the warm-up
     warmup: limits.Count0 = 200  # updates in which the learning rate rises
