@@ -70,10 +70,8 @@ def test_long_walks_go_part_after_part(target):
         whole, rates = model.walked(batch_of(walks))
     for at_once in (1, 3, 7):
         again, other = model.walked(batch_of(walks), at_once)
-        # of two directions the first one of a part has no turn before it
-        if target != "places_and_directions":
-            torch.testing.assert_close(again, whole)
-            torch.testing.assert_close(other, rates)
+        torch.testing.assert_close(again, whole)
+        torch.testing.assert_close(other, rates)
 
 
 @pytest.mark.parametrize("target", NETWORKS)

@@ -493,3 +493,9 @@ def test_your_drawings_train_beside_variants_evaluate_and_predict(tmp_path, caps
     words[-1] = str(tmp_path / "other")
     assert cli.main([*words[:3], str(tmp_path / "mine" / "A0"), *words[4:]]) == 2
     assert "ALPHABET/CHARACTER/DRAWER.png" in capsys.readouterr().err
+
+
+def test_too_few_alphabets_are_refused(tmp_path):
+    mine = folder_of(tmp_path / "mine", made_up(4, alphabets=2, characters=3, drawers=3))
+    with pytest.raises(ValueError, match=r"at least 3 alphabets.*got 2 in .*mine; add some"):
+        one_shot.parts_of(Config(drawings=mine))

@@ -15,7 +15,7 @@ from torch import Tensor
 from swiftrnn.data.screens.program import Node, Program
 
 FLAT = 6  # levels of 255 by which the pixels of a gap may differ
-TRIES = 4  # drafts of a screenshot before it is left as it is
+TRIES = 4  # to find rows that fit, before a screenshot is left as it is
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,17 @@ class Mixer:
         Each row is any row that is told apart, and each cell any of its name and size.
         """
         page = self._any(self.pages)
+        rows, left = page.rows, page.below.shape[1]
         for _ in range(TRIES):
-            rows = [self._mixed(self.rows[each.place]) for each in page.rows]
-            pieces = [each.pixels for each in rows] + [page.tail]
-            left = self.high - sum(each.shape[1] for each in pieces)
-            if left > 0:
-                blank = page.below[:, :1].expand(-1, max(0, left - page.below.shape[1]), -1)
-                last = page.below[:, -min(left, page.below.shape[1]) :]
+            mixed = tuple(self._mixed(self.rows[each.place]) for each in page.rows)
+            fits = self.high - page.tail.shape[1] - sum(each.pixels.shape[1] for each in mixed)
+            if fits > 0:
+                rows, left = mixed, fits
                 break
-        else:
-            rows, pieces = list(page.rows), [each.pixels for each in page.rows] + [page.tail]
-            blank, last = page.below[:, :0], page.below
+        blank = page.below[:, :1].expand(-1, max(0, left - page.below.shape[1]), -1)
+        pieces = [*(each.pixels for each in rows), page.tail, blank, page.below[:, -left:]]
         body = Node("body", tuple(each.node for each in rows))
-        return torch.cat([*pieces, blank, last], 1), Program(self.platform, body)
+        return torch.cat(pieces, 1), Program(self.platform, body)
 
     def _any(self, some: Sequence[Any]) -> Any:
         return some[int(torch.randint(len(some), (), generator=self.random))]

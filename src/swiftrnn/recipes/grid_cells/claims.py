@@ -57,7 +57,8 @@ _STUDY = (
         why=f"{SHARE}, without - with", preset="study",
     ),
     Claim(
-        "They know where they are all the same", "our control", value("error_plain"), below(10.0),
+        "Networks without them still know where they are", "our control",
+        value("error_plain"), below(10.0),
         why=ERROR, preset="study",
     ),
 )  # fmt: skip

@@ -27,9 +27,12 @@ def motion_of(config: Any) -> Motion:
 
 
 def batch_of(found: Walk, columns: slice = slice(None)) -> dict[str, Tensor]:
-    """Some walks as a model takes them."""
-    return {"positions": found.positions[:, columns], "headings": found.headings[:, columns],
-            "speeds": found.speeds[:, columns]}  # fmt: skip
+    """Some walks as a model takes them, with the change of direction before each step."""
+    heading = found.headings[:, columns]
+    return {
+        "positions": found.positions[:, columns], "speeds": found.speeds[:, columns],
+        "headings": heading, "turns": heading.diff(dim=0, prepend=heading[:1]),
+    }  # fmt: skip
 
 
 def drawn(config: Any, steps: int, count: int, draw: torch.Generator | None = None) -> Walk:

@@ -21,7 +21,8 @@ from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
 
 HIDDEN = 128  # of the LSTM
 DROPOUT = 0.5  # of the linear layer, as published
-Batch = dict[str, Tensor]  # positions (T + 1, N, 2), headings (T, N), speeds (T, N)
+DT = 0.02  # seconds of a step, as `foraging` has them
+Batch = dict[str, Tensor]  # positions (T + 1, N, 2), headings, turns and speeds (T, N)
 
 
 class Coordinates(nn.Module):
@@ -117,9 +118,8 @@ class PlacesAndDirections(nn.Module):
 
     def inputs(self, batch: Batch) -> Tensor:
         """Speed in metres a second, and the change of direction as sine and cosine."""
-        heading = batch["headings"]
-        turn = heading.diff(dim=0, prepend=heading[:1])
-        return torch.stack([batch["speeds"] / 0.02, turn.sin(), turn.cos()], -1)
+        turn = batch["turns"]
+        return torch.stack([batch["speeds"] / DT, turn.sin(), turn.cos()], -1)
 
     def forward(self, batch: Batch, state: Any) -> tuple[Tensor, Tensor, Any]:
         """As `Coordinates.forward`; the units are those of the linear layer."""

@@ -57,9 +57,8 @@ class Comparator(nn.Module):
     ) -> None:
         super().__init__()
         inputs = channels * window**2
-        wanted = sum(each.numel() for each in layer_of("lstm", inputs, hidden).parameters())
         self.size = hidden if kind == "lstm" else sizes.nearest_width(
-            lambda width: _parameters(kind, inputs, width), wanted
+            lambda width: _parameters(kind, inputs, width), _parameters("lstm", inputs, hidden)
         )  # fmt: skip
         self.layer = layer_of(kind, inputs, self.size)
         self.place = nn.Linear(self.size, 3)
@@ -203,8 +202,8 @@ class Matcher(L.LightningModule):
         rows = max(1, AT_ONCE // K)
         found = []
         for some in query.split(rows):
-            each = torch.arange(K).expand(len(some), K)
-            back = torch.arange(len(some)).expand(K, len(some))
+            each = torch.arange(K, device=query.device).expand(len(some), K)
+            back = torch.arange(len(some), device=query.device).expand(K, len(some))
             there, _ = self.compared(some, support, each)
             again, _ = self.compared(support, some, back)
             found.append(torch.stack([there, again.transpose(0, 1)]))
