@@ -144,7 +144,7 @@ def one_shot() -> None:
             drawing.arrow(x[i - 1] + 24, 129, place - 38, 182, dashed=True)
     drawing.box(660, 40, "the same?", OUTPUT)
     drawing.arrow(x[-1] + 35, 100, 650, 60)
-    drawing.box(170, 40, "dashed: where to look next, and how closely", INPUT, 330)
+    drawing.box(195, 40, "dashed: where to look next, and how closely", INPUT, 380)
     drawing.write("one_shot-idea.svg")
 
 

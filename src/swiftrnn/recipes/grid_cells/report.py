@@ -24,26 +24,35 @@ SHOWN = 8  # units in a row of the picture
 def sections(config: Any, found: Mapping[str, float]) -> list[tuple[str, Any]]:
     """Errors of each network and baseline, and shares of units above their null."""
     parts = {"": config.target.replace("_", " ")} | {f"_{v}": NAMES[v] for v in config.variants}
-    columns = [
-        Column("name", "network"), Column("error", "error, % of width", 1, "lower"),
-        Column("error_far", f"after {config.far:,} steps", 1, "lower"),
-        *(Column(f"share_{key}", f"{title}, %", 0) for key, title in SCORES.items()),
-    ]  # fmt: skip
-    keys = ("error", "error_far", *(f"share_{key}" for key in SCORES))
     rows: list[dict[str, Any]] = [
-        {"name": title, **{key: found.get(f"{key}{part}") for key in keys}}
+        {"name": title, "error": found[f"error{part}"], "error_far": found[f"error_far{part}"]}
         for part, title in parts.items()
     ]
     for name, title in (("middle", "always the middle"), ("no_memory", "the last step alone"),
                         ("dead_reckoning", "dead reckoning, 10 % noise")):  # fmt: skip
         rows.append({"name": title, "error": found[f"baseline_{name}"]})
+    errors = [
+        Column("name", "network"), Column("error", "error, % of width", 1, "lower"),
+        Column("error_far", f"after {config.far:,} steps", 1, "lower"),
+    ]  # fmt: skip
+    kinds = [
+        {"name": title, **{key: found.get(f"share_{key}{part}") for key in SCORES}}
+        for part, title in parts.items()
+    ]
+    columns = [Column("name", "network"), *(Column(key, each, 0) for key, each in SCORES.items())]
+    family = ", ".join(
+        f"{title} {found[f'share_{key}_family']:.0f} %"
+        for key, title in SCORES.items()
+        if f"share_{key}_family" in found
+    )
     note = (
-        "Shares: percent of units whose score is above that of 95 % of shuffles of its own rates; "
-        "5 % are to be expected where there is nothing. Among all units together (family-wise): "
-        + ", ".join(f"{title} {found[f'share_{key}_family']:.0f} %"
-                    for key, title in SCORES.items() if f"share_{key}_family" in found) + "."
-    )  # fmt: skip
-    return [("Networks", Table(columns, rows, note))]
+        "Percent of units whose score is above that of 95 % of shuffles of their own rates; 5 are "
+        f"to be expected where there is nothing. Among all units together (family-wise): {family}."
+    )
+    return [
+        ("Where the networks think they are", Table(errors, rows, "Mean distance, on test walks.")),
+        ("Units that respond to something", Table(columns, kinds, note)),
+    ]
 
 
 def draw(maps: Tensor, scores: Mapping[str, Tensor], path: Path) -> None:
