@@ -213,11 +213,14 @@ def test_the_rate_falls_to_zero():
 
 
 def test_the_epoch_that_was_best_on_valid_is_kept(config, tmp_path):
-    config = replace(config, epochs=12, learning_rate=0.1, dropout=0.0, hidden=64)
+    few = written(tmp_path, "few", 20, 1)
+    config = replace(
+        config, train=few, epochs=12, learning_rate=0.1, dropout=0.0, hidden=64, warmup=0
+    )
     fitted = train(config, here(tmp_path / "run"))
     seen = [row["perplexity"] for row in fitted.history]
     assert len(seen) == 12
-    assert min(seen) < seen[-1]  # it overfits
+    assert 1.2 * min(seen) < seen[-1]  # it overfits
     model = load(config, tmp_path / "run")
     found = bits(model, model.vocabulary.encode(config.valid.read_bytes()))[0]
     assert 2**found == pytest.approx(min(seen), rel=1e-6)
