@@ -349,7 +349,7 @@ def interrupted(tmp_path):
 
 def test_interruptions_lose_nothing_and_leave_nothing_behind(interrupted, text, capfd):
     """Three of one comparison, which goes on after each; SIGTERM goes the way of SIGHUP."""
-    seconds = 14  # each signal comes within a tenth of them, or two where the machine is busy
+    seconds = 6  # each signal comes within a tenth of them, or two where the machine is busy
     words = ("--seconds", seconds, "--layers", "sru", "lstm", "--text", text, *SMALL)
     steps, done = 0, None
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGKILL):

@@ -9,12 +9,12 @@ import pytest
 
 from swiftrnn import cli, recipes
 from swiftrnn.recipes import Found
-from swiftrnn.runs import machine, record, results
+from swiftrnn.runs import folder, machine, record, results
 
 RECIPE = '''
     """Adds numbers."""
 
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
     from pathlib import Path
 
     from swiftrnn.runs.claims import Claim, below, value
@@ -35,6 +35,8 @@ RECIPE = '''
 
 
     def run(config, out):
+        out.begin(replace(config, rate=0.0))  # as where one model of several lies in the folder
+        out.part("other").begin(replace(config, steps=9))
         out = out.path
         with (out.parent / "calls").open("a") as calls:
             calls.write(f"{out.name} {config.seed}\\n")
@@ -120,6 +122,19 @@ def test_an_interrupted_run_goes_on_with_the_seeds_that_are_missing(recipe, caps
     assert "ours 6 ± 1" in printed  # with --steps 5, as it began
     calls = (recipe / "three" / "calls").read_text().split("\n")
     assert calls == ["seed-0 0", "seed-1 1", "seed-1 1", "seed-2 2", ""]
+
+
+def test_a_run_of_several_models_goes_on_with_its_own_settings(recipe, capsys):
+    words = ("run", "./adder", "--seed", 1, "--rate", 0.25, "--out", "r")
+    assert call(capsys, *words)[0] == 130
+    (recipe / "go").touch()
+    assert call(capsys, "run", "./adder", "--resume", "--out", "r")[0] == 0
+    saved = json.loads((recipe / "r" / "config.json").read_text())
+    assert (saved["config"]["rate"], saved["model"]["rate"]) == (0.25, 0.0)
+    assert folder.settings_of(recipe / "r") == {**saved["config"], "rate": 0.0}
+    part = json.loads((recipe / "r" / "other" / "config.json").read_text())
+    assert part["config"] == {**saved["config"], "steps": 9}
+    assert "model" not in part
 
 
 def test_a_refused_run_leaves_no_folder(recipe, capsys, monkeypatch):

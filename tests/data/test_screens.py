@@ -127,14 +127,14 @@ def test_the_automaton_lets_through_what_is_a_program_and_nothing_else(platform)
               "ios": ("stack", "row", "img", "footer", "btn-more")}[platform.name]  # fmt: skip
     names = symbols(platform)
     number = {name: i for i, name in enumerate(names)}
-    table, right = automaton(platform, 7), 0
-    for length in range(8):
+    table, right = automaton(platform, 6), 0
+    for length in range(7):
         for words in itertools.product((*chosen, CLOSE), repeat=length):
             try:
                 parsed = of_names(words, platform.name).names == list(words)
             except ValueError:
                 parsed = False
-            assert walk(table, [number[word] for word in words], 7) == parsed, words
+            assert walk(table, [number[word] for word in words], 6) == parsed, words
             right += parsed
     assert right > 5
 

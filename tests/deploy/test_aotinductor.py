@@ -47,7 +47,9 @@ def package(tmp_path_factory):
         shapes = {"x": {0: free, 1: free}, "lengths": {0: free}}
         program = torch.export.export(model, example, dynamic_shapes=shapes)
         path = str(tmp_path_factory.mktemp("aoti") / "tagger.pt2")
-        return model, aoti_compile_and_package(program, package_path=path)
+        return model, aoti_compile_and_package(
+            program, package_path=path, inductor_configs={"aot_inductor.debug_compile": True}
+        )
 
 
 @pytest.mark.parametrize(("T", "B"), [(5, 3), (9, 2), (1, 1), (200, 7)])

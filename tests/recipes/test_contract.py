@@ -21,7 +21,7 @@ from swiftrnn import cli, recipes
 from swiftrnn.deploy import trained
 from swiftrnn.runs import claims, record, results
 from swiftrnn.runs.claims import NOT_TESTED, Claim
-from swiftrnn.runs.folder import METRICS, REPORT, RunFolder
+from swiftrnn.runs.folder import METRICS, REPORT
 from swiftrnn.runs.limits import Checked
 from swiftrnn.tasks import OfFiles, Task
 
@@ -92,22 +92,6 @@ UNRECORDED = {  # claims are set, and wait for the run
 }  # fmt: skip
 
 
-@every
-def test_a_small_run_is_offline_finite_twice_the_same_and_drawn(name, smoke, tmp_path, monkeypatch):
-    out, found = smoke(name), recipes.find(name)
-    first = results.read(out)
-    assert first
-    assert all(math.isfinite(value) for value in first.values())
-    drawn, save = [], Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: (drawn.append(f), save(f, *a, **k)))
-    result = found.run(found.parts.SMOKE, RunFolder(tmp_path, name))
-    assert steady(result.metrics) == steady(first)
-    if result.picture:
-        assert (out / result.picture).read_bytes()[:4] == b"\x89PNG"
-        (figure,) = drawn
-        check_picture(figure)
-
-
 def check_picture(figure):
     """Labels, a legend, and no empty panel."""
     panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
@@ -163,36 +147,55 @@ def given(task, folder):
     return (str(path),) * task.takes.files
 
 
-@each_used
-def test_a_copy_trains_resumes_and_predicts_as_itself(name, tmp_path, monkeypatch):
+@every
+def test_a_copy_gives_the_same_resumes_and_predicts_as_itself(name, smoke, tmp_path, monkeypatch):
+    """Two small runs are equal, finite, offline and drawn; the second is that of a copy."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    fields = recipes.find(name).parts.Config.__dataclass_fields__
-    quick = ("--steps", "4") if "steps" in fields else ("--epochs", "1")
-    words = given(recipes.find(name).parts.TASK, tmp_path)
+    first, copy = results.read(smoke(name)), f"my_{name}"
+    assert first
+    assert all(math.isfinite(value) for value in first.values())
 
     def call(*words):
         done = run_here(COMMAND, *words, folder=tmp_path)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    copy = f"my_{name}"
     call("copy", name, copy)
     sources = "".join(path.read_text() for path in (tmp_path / copy).glob("*.py"))
     assert f"swiftrnn.recipes.{name}" not in sources
-    call("run", f"./{copy}", "--preset", "smoke", *quick, "--out", "r")
+    drawn, save = [], Figure.savefig
+
+    def saved(figure, *where, **how):
+        drawn.append((figure, how))
+        save(figure, *where, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Figure, "savefig", saved)
+        call("run", f"./{copy}", "--preset", "smoke", "--out", "r")
+    assert steady(results.read(tmp_path / "r")) == steady(first)
     config = json.loads((tmp_path / "r" / "config.json").read_text())
     assert (config["recipe"], config["code"]) == (copy, str(tmp_path / copy))
+    if picture := json.loads((tmp_path / "r" / METRICS).read_text()).get("picture"):
+        assert (tmp_path / "r" / picture).read_bytes()[:4] == b"\x89PNG"
+        (figure,) = [figure for figure, how in drawn if how.get("format") == "png"]
+        check_picture(figure)
     (tmp_path / "r" / METRICS).unlink()
     call("run", f"./{copy}", "--resume", "--out", "r")
-    assert (tmp_path / "r" / METRICS).exists()
+    assert steady(results.read(tmp_path / "r")) == steady(first)
+    if task := recipes.find(name).parts.TASK:
+        check_predictions(copy, given(task, tmp_path), tmp_path, call, monkeypatch)
+
+
+def check_predictions(copy, words, folder, call, monkeypatch):
+    """A run of a copy answers by the copy's code, and by nothing once that is gone."""
     first = call("predict", "r", *words, "--format", "jsonl")
-    with (tmp_path / copy / "__init__.py").open("a") as code:
+    with (folder / copy / "__init__.py").open("a") as code:
         code.write("\nprint('the copy speaks')\n")
     forget(copy, monkeypatch)
     assert call("predict", "r", *words, "--format", "jsonl") == "the copy speaks\n" + first
-    (tmp_path / copy).rename(tmp_path / "elsewhere")
+    (folder / copy).rename(folder / "elsewhere")
     forget(copy, monkeypatch)
-    done = run_here(COMMAND, "predict", "r", *words, folder=tmp_path)
+    done = run_here(COMMAND, "predict", "r", *words, folder=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert "whose recipe is no longer in" in done.stderr
 

@@ -108,6 +108,53 @@ def test_a_killed_run_ends_at_the_same_weights(tmp_path):
     assert not torch.equal(weights(train(tmp_path / "other", steps=STEPS - 1)[0]), weights(whole))
 
 
+class Rated(L.LightningModule):
+    """Two weights that move by their learning rates."""
+
+    def __init__(self, schedule=False, stop_at=None):
+        super().__init__()
+        self.place, self.other = (nn.Parameter(torch.zeros(1)) for _ in range(2))
+        self.schedule, self.stop_at = schedule, stop_at
+
+    def training_step(self, batch, number):
+        if number == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return self.place.sum() + self.other.sum()
+
+    def configure_optimizers(self):
+        groups = [{"params": [self.place]}, {"params": [self.other], "lr": 10.0}]
+        optimizer = torch.optim.SGD(groups, 1.0)
+        if not self.schedule:
+            return optimizer
+        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)]
+
+
+@pytest.mark.parametrize("cut", [0, 3])
+def test_rates_follow_the_update_and_the_budget_also_after_an_interruption(tmp_path, cut):
+    asked = []
+
+    def rate(step, done):
+        asked.append((step, done))
+        return step * (1 - done)
+
+    how = {"out": tmp_path, "steps": 8, "rate": rate, "resume": True, "progress": False}
+    model, plain = Rated(), [*range(8)]
+    if cut:
+        with pytest.raises(KeyboardInterrupt):
+            fit(Rated(stop_at=cut - 1), plain, **how)
+        assert len(asked) == cut
+    fit(model, plain, **how)
+    assert asked == [(step + 1, step / 8) for step in range(8)]
+    gone = sum(step * (1 - done) for step, done in asked)
+    assert -model.place.item() == pytest.approx(gone)
+    assert -model.other.item() == pytest.approx(10 * gone)
+
+
+def test_rates_come_from_one_side(tmp_path):
+    with pytest.raises(ValueError, match="by `rate` or by the model's schedulers; got both"):
+        fit(Rated(True), [1], out=tmp_path, steps=2, rate=lambda step, done: 1.0)
+
+
 @pytest.mark.parametrize("kind", ["shuffled", "stream"])
 @pytest.mark.parametrize("cut", [1, 10, 11, 12, 22])  # within an epoch, at its end, after it
 def test_a_run_that_is_extended_ends_at_the_same_weights(tmp_path, kind, cut):

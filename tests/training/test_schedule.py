@@ -14,6 +14,7 @@ from swiftrnn.training.techniques.schedule import (
     Drops,
     InverseSquareRoot,
     Line,
+    OverBudget,
     Restarts,
     cosine,
     scheduler,
@@ -265,6 +266,19 @@ def test_the_inverse_square_root_rises_stays_and_falls(warmup):
             InverseSquareRoot(**wrong)
     with pytest.raises(ValueError, match="InverseSquareRoot needs a step"):
         rate(-1)
+
+
+def test_over_a_budget_it_rises_with_the_updates_and_falls_with_what_is_spent():
+    rate = OverBudget(warmup=4)
+    assert [rate(step, 0.0) for step in (0, 1, 4, 9)] == [0.0, 0.25, 1.0, 1.0]
+    assert [rate(9, done) for done in (0.25, 0.5, 1.0)] == [0.75, 0.5, 0.0]
+    assert rate(2, 0.5) == 0.25
+    assert OverBudget()(1, 0.5) == 0.5
+    for wrong in (-1.0, math.nan):
+        with pytest.raises(ValueError, match=f"OverBudget needs .* got 0.0 and {wrong}"):
+            OverBudget(wrong)
+    with pytest.raises(ValueError, match="OverBudget needs a step"):
+        rate(-1, 0.0)
 
 
 def test_examples_run():

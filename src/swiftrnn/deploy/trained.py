@@ -163,4 +163,4 @@ def config_of(run: Path, found: Found | None = None) -> Any:
     """
     path = run / folder.CONFIG
     found = found or recipe_of(run)[0]
-    return settings.read(found.parts.Config, folder.read_json(path, ("config",))["config"], path)
+    return settings.read(found.parts.Config, folder.settings_of(run), path)

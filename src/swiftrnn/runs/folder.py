@@ -25,6 +25,7 @@ from swiftrnn.runs.lock import held as held
 
 CONFIG, METRICS = "config.json", "metrics.json"
 VOCABULARY, WEIGHTS, REPORT = "vocabulary.json", "model.safetensors", "report.html"
+MODEL = "model"  # in config.json: the settings of its model, where a run trains several
 SETTINGS = (CONFIG, VOCABULARY)  # what a run writes before it begins
 RUNS = Path("runs")  # where runs go unless told otherwise
 PATIENCE = 300  # seconds, with the first of several processes
@@ -42,6 +43,8 @@ class RunFolder:
         commit: of the code that trains; "" outside a checkout.
         preset: that its settings are of; None for the default.
         load: reads a run folder, of any recipe; None where nobody said how.
+        settings: of the whole run, which may train more models than the one of this folder; None
+            in the folder of a part.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class RunFolder:
     commit: str = ""
     preset: str | None = None
     load: Callable[[Path], Any] | None = None
+    settings: Any = None
 
     def __truediv__(self, name: str) -> Path:
         """The path of something in it."""
@@ -57,7 +61,7 @@ class RunFolder:
 
     def part(self, name: str) -> "RunFolder":
         """A folder in it for one more model, such as the control."""
-        return dataclasses.replace(self, path=self.path / name)
+        return dataclasses.replace(self, path=self.path / name, settings=None)
 
     def trained(self, run: Path) -> Any:
         """What another run trained, as `swiftrnn.load` gives it: to compare with.
@@ -71,13 +75,29 @@ class RunFolder:
         return self.load(run)
 
     def begin(self, config: Any, vocabulary: Any = None) -> None:
-        """Write what is trained: the settings, and the vocabulary where there is one."""
+        """Write what is trained: the settings, and the vocabulary where there is one.
+
+        A run that trains several models keeps its own settings, and is resumed with them; those of
+        the model in its folder are told beside them.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         told = {"code": self.code, "commit": self.commit, "preset": self.preset}
         about = {"recipe": self.recipe, **{name: each for name, each in told.items() if each}}
-        begin(self.path, about | {"config": dataclasses.asdict(config)})
+        whole = dataclasses.asdict(config if self.settings is None else self.settings)
+        model = dataclasses.asdict(config)
+        begin(self.path, about | {"config": whole} | ({MODEL: model} if model != whole else {}))
         if vocabulary is not None:
             write_json(self / VOCABULARY, vocabulary)
+
+
+def settings_of(out: Path) -> Any:
+    """The settings of the model in a folder, as `RunFolder.begin` wrote them.
+
+    Raises:
+        FileNotFoundError, ValueError: as `files.read_json`.
+    """
+    saved = read_json(out / CONFIG, ("config",))
+    return saved.get(MODEL, saved["config"])
 
 
 def begin(out: Path, content: Mapping[str, Any]) -> None:

@@ -161,6 +161,7 @@ def _once(
     if (out / folder.METRICS).is_file():  # done before the interruption
         return results.read(out.path)
     out.path.mkdir(exist_ok=True)
+    out = dataclasses.replace(out, settings=config)
     with folder.held(out.path):
         out.begin(config)
         result = recipe.run(config, out)

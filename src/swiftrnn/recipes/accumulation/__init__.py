@@ -43,7 +43,7 @@ class Config(limits.Checked):
             )
 
 
-SMOKE = Config(updates=30, hidden=16, train_lines=500, test_lines=50)
+SMOKE = Config(updates=15, hidden=16, train_lines=500, test_lines=50)
 TASK = None
 
 

@@ -60,7 +60,7 @@ class Config(limits.Checked):
 
 
 SMOKE = Config(
-    made_up=True, net="perceptron", train_size=200, valid_size=200, hidden=32, epochs=6,
+    made_up=True, net="perceptron", train_size=200, valid_size=200, hidden=32, epochs=3,
     batch_size=20, methods=("adam", "adamw"), rates=(1.0, 3.0, 10.0), decays=(0.0, 1.0, 10.0),
 )  # fmt: skip
 PERCEPTRON = Config(net="perceptron")

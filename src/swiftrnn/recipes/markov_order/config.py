@@ -41,7 +41,7 @@ class Config(limits.Checked):
 
 SMOKE = Config(
     made_up=True, length=300_000, layers=("sru", "lstm"), size=16, hidden=32, depth=1,
-    batch_size=16, time=32, seconds=None, steps=150, learning_rate=1e-2, longest=8, places=1024,
+    batch_size=16, time=32, seconds=None, steps=80, learning_rate=1e-2, longest=8, places=1024,
 )  # fmt: skip
 SOURCE = Config(
     made_up=True, layers=("sru", "lstm"), size=32, hidden=128, depth=1, seconds=60.0, longest=16

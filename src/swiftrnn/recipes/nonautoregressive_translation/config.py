@@ -34,9 +34,11 @@ class Config(Corpus):
     teacher_seconds: limits.Seconds = 600.0  # training time of the teacher; None for no limit
     seconds: limits.Seconds = 600.0  # training time of each student; None for no limit
     steps: limits.Steps = None  # updates of each; training ends at whichever of the two comes first
-    learning_rate: limits.Positive = 2e-3  # peak learning rate of AdamW, after the warm-up
-    warmup: limits.Count0 = 400  # updates in which the learning rate rises
-    knee: limits.Count = 2000  # updates after which it decays with the inverse square root
+    # muon: orthogonal momentum for the matrices of the blocks; adamw: for all (paper: adam)
+    optimizer: Literal["muon", "adamw"] = "muon"
+    # peak learning rate; it falls to 0 along a line over the training time
+    learning_rate: limits.Positive = 1e-2
+    warmup: limits.Count0 = 200  # updates in which the learning rate rises
     clip: limits.Positive = 1.0  # largest gradient norm
     tuning_seconds: limits.Seconds = 200.0  # time of fine-tuning; None for no limit
     tuning_rate: limits.Positive = 1e-4  # its learning rate (paper: 2e-5)

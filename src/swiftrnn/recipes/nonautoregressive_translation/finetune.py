@@ -31,7 +31,7 @@ class Tuned(Trained):
     def __init__(
         self, student: Student, teacher: Teacher, weight: float, learning_rate: float
     ) -> None:
-        super().__init__(learning_rate, 0, 1 << 30)
+        super().__init__(learning_rate, "adamw")
         self.student, self.weight = student, weight
         self._teacher = [teacher.eval().requires_grad_(False)]  # no part of what is saved
 

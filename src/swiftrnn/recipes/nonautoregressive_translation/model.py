@@ -75,8 +75,7 @@ class Student(Trained):
         upsampling: copies of each source word of "ctc".
         vertices: copies of each source word of "graph".
         learning_rate: see `Trained`.
-        warmup: see `Trained`.
-        knee: see `Trained`.
+        optimizer: see `Trained`.
     """
 
     def __init__(
@@ -90,11 +89,10 @@ class Student(Trained):
         dropout: float = 0.1,
         upsampling: int = 2,
         vertices: int = 4,
-        learning_rate: float = 2e-3,
-        warmup: int = 400,
-        knee: int = 2000,
+        learning_rate: float = 1e-2,
+        optimizer: str = "muon",
     ) -> None:
-        super().__init__(learning_rate, warmup, knee)
+        super().__init__(learning_rate, optimizer)
         self.languages, self.kind = languages, kind
         self.copies = {"ctc": upsampling, "graph": vertices}.get(kind, 1)
         self.encoder = Encoder(len(languages.source), size, heads, inner, depth, dropout)

@@ -16,7 +16,7 @@ from swiftrnn.nn.transformer import (
     memories,
     with_positions,
 )
-from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
+from swiftrnn.training.techniques.muon import Muon, matrices_of
 
 Batch = dict[str, Tensor]
 
@@ -25,22 +25,22 @@ class Trained(L.LightningModule):
     """What teacher and student share: their optimizer.
 
     Args:
-        learning_rate: of AdamW, after the warm-up.
-        warmup: updates in which it rises from 0.
-        knee: updates after which it falls with the inverse square root.
+        learning_rate: of the optimizer, after the warm-up.
+        optimizer: "muon" for the matrices of the blocks, or "adamw" for all.
     """
 
-    def __init__(self, learning_rate: float, warmup: int, knee: int) -> None:
+    def __init__(self, learning_rate: float, optimizer: str) -> None:
         super().__init__()
-        self.learning_rate, self.warmup, self.knee = learning_rate, warmup, knee
+        self.learning_rate, self.optimizer = learning_rate, optimizer
 
-    def configure_optimizers(self) -> Any:
-        """AdamW, whose rate depends on the number of the update only."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
-        schedule = scheduler(optimizer, InverseSquareRoot(self.knee, self.warmup))
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Muon, or AdamW where there are no matrices for it; `fit` sets the rate."""
+        blocks = [each for each in self.modules() if isinstance(each, Block)]
+        return Muon(
+            matrices_of(nn.ModuleList(blocks if self.optimizer == "muon" else ())),
+            self.parameters(), self.learning_rate, steps=3, betas=(0.9, 0.98), weight_decay=0.01,
+            fused=self.device.type in ("cpu", "cuda"),
+        )  # fmt: skip
 
 
 class Teacher(Trained):
@@ -55,8 +55,7 @@ class Teacher(Trained):
         dropout: of embeddings and of each part.
         smoothing: of labels.
         learning_rate: see `Trained`.
-        warmup: see `Trained`.
-        knee: see `Trained`.
+        optimizer: see `Trained`.
     """
 
     def __init__(
@@ -68,11 +67,10 @@ class Teacher(Trained):
         depth: int = 3,
         dropout: float = 0.1,
         smoothing: float = 0.1,
-        learning_rate: float = 2e-3,
-        warmup: int = 400,
-        knee: int = 2000,
+        learning_rate: float = 1e-2,
+        optimizer: str = "muon",
     ) -> None:
-        super().__init__(learning_rate, warmup, knee)
+        super().__init__(learning_rate, optimizer)
         self.languages, self.smoothing = languages, smoothing
         self.encoder = Encoder(len(languages.source), size, heads, inner, depth, dropout)
         self.targets = embedding(len(languages.target), size)

@@ -21,6 +21,7 @@ from swiftrnn.runs.folder import RunFolder
 from swiftrnn.tasks.translating.train import LONGEST, VALID, batches_of, perplexity
 from swiftrnn.training import weights
 from swiftrnn.training.fit import Fitted, fit
+from swiftrnn.training.techniques.schedule import OverBudget
 
 T = TypeVar("T")
 
@@ -77,8 +78,8 @@ def train_teacher(
     teacher = untrained(Teacher, config, languages)
     fitted = fit(
         teacher, batches, out=out.path, steps=config.steps, seconds=config.teacher_seconds,
-        valid=lambda now: {"perplexity": perplexity(now, measured)}, average=True,
-        clip=config.clip, resume=True, name="teacher",
+        valid=lambda now: {"perplexity": perplexity(now, measured)}, clip=config.clip,
+        rate=OverBudget(config.warmup), resume=True, name="teacher",
     )  # fmt: skip
     return teacher.eval(), fitted
 
@@ -92,8 +93,8 @@ def train_student(
     student = untrained(Student, config, teacher.languages, kind=name.removesuffix("_raw"))
     student.take_encoder(teacher)
     fitted = fit(
-        student, batches, out=out.path, steps=config.steps, seconds=config.seconds, average=True,
-        clip=config.clip, resume=True, name=name,
+        student, batches, out=out.path, steps=config.steps, seconds=config.seconds,
+        clip=config.clip, rate=OverBudget(config.warmup), resume=True, name=name,
     )  # fmt: skip
     return student.eval(), fitted
 

@@ -76,7 +76,7 @@ class Config(limits.Checked):
 
 SMOKE = Config(
     made_up=True, ways=8, channels=4, blocks=1, hidden=32, glimpses=2, dropout=0.0, augment=False,
-    groups=4, different=1, seconds=None, steps=120, context_seconds=None, context_steps=20,
+    groups=4, different=1, seconds=None, steps=60, context_seconds=None, context_steps=10,
     learning_rate=3e-3, warmup=20, knee=400,
 )  # fmt: skip
 ARC = Config(convolutions=False, context=False, different=1, seconds=3300.0)

@@ -65,7 +65,7 @@ class Config(limits.Checked):
 
 SMOKE = Config(
     made_up=True, side=96, channels=8, size=32, hidden=64, dropout=0.0, jitter=0.0, mixed=0.0,
-    seconds=None, steps=500, learning_rate=4e-3, warmup=50, knee=400, longest=40, beam=2,
+    seconds=None, steps=250, learning_rate=4e-3, warmup=25, knee=250, longest=40, beam=2,
 )  # fmt: skip
 GENERATED = Config(make=3000, seconds=900.0)
 ANDROID = replace(GENERATED, platform="android")

@@ -9,6 +9,7 @@ CLAIMS = (
     Claim(
         "After 10 minutes of training on a CPU, SRU translates short sentences with a BLEU of 30",
         "our target", value("bleu"), above(30.0), why="BLEU on test, German to English, beam 5",
+        preset="study",
     ),
     Claim(
         "After 40 minutes of training on a CPU, SRU translates short sentences with a BLEU of 35",
@@ -37,12 +38,13 @@ CLAIMS = (
     Claim(
         "Beam search translates better than always taking the likeliest word", "common practice",
         difference("bleu", "bleu_greedy"), above(0.0), why="BLEU on test, beam 5 - greedy",
+        preset="study",
     ),
     Claim(
         "Without a length penalty a beam of 50 is worse than a beam of 5",
         "Koehn and Knowles (2017), section 3.6",
         difference("bleu_beam_50_plain", "bleu_beam_5_plain"), below(0.0),
-        why="BLEU on 500 sentences, beam 50 - beam 5",
+        why="BLEU on 500 sentences, beam 50 - beam 5", preset="study",
     ),
     Claim(
         "Pairs that do not belong together teach nothing of the source", "our control",

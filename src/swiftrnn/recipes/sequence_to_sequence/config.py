@@ -25,14 +25,16 @@ class Config(Corpus):
     # hidden size of SRU, in each direction; other layers get as many parameters
     hidden: limits.Size = 192
     depth: limits.Depth = 2  # stacked layers of encoder and of decoder
-    dropout: limits.Dropout = 0.1  # dropout of embeddings, between layers and before the softmax
+    dropout: limits.Dropout = 0.0  # dropout of embeddings, between layers and before the softmax
     smoothing: limits.Dropout = 0.1  # label smoothing
-    batch_tokens: limits.Several = 800  # target tokens in a batch, padding among them
+    batch_tokens: limits.Several = 1600  # target tokens in a batch, padding among them
     seconds: limits.Seconds = 600.0  # training time in seconds; None for no limit
     steps: limits.Steps = None  # updates; training ends at whichever of the two comes first
-    learning_rate: limits.Positive = 4e-3  # peak learning rate of AdamW, after the warm-up
+    # muon: orthogonal momentum for the matrices between embeddings and softmax; adamw: for all
+    optimizer: Literal["muon", "adamw"] = "muon"
+    # peak learning rate; it falls to 0 along a line over the training time
+    learning_rate: limits.Positive = 1e-2
     warmup: limits.Count0 = 200  # updates in which the learning rate rises
-    knee: limits.Count = 2000  # updates after which it decays with the inverse square root
     clip: limits.Positive = 1.0  # largest gradient norm
     beam: Annotated[int, limits.Range(1, 200)] = 5  # beam size, on test
     # exponent of the length penalty of the beam search; 0 for none
@@ -55,7 +57,7 @@ class Config(Corpus):
 
 SMOKE = Config(
     made_up=True, tokens="words", size=32, hidden=32, depth=1, dropout=0.0, batch_tokens=600,
-    seconds=None, steps=150, learning_rate=1e-2, warmup=20, beam=3,
+    seconds=None, steps=150, learning_rate=2e-2, warmup=20, beam=3,
 )  # fmt: skip
-LONG = Config(seconds=2400.0)
+LONG = Config(seconds=2400.0, dropout=0.1)
 STUDY = Config(variants=("lstm", "no_attention"), control=True)

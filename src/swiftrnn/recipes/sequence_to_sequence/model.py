@@ -20,7 +20,7 @@ from swiftrnn.data.translation.tokenizer import PAD
 from swiftrnn.nn.attention import Memory
 from swiftrnn.nn.decoding import PerInput
 from swiftrnn.training import sizes
-from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
+from swiftrnn.training.techniques.muon import Matrices, Muon, matrices_of
 
 Batch = dict[str, Tensor]
 
@@ -65,9 +65,8 @@ class Translator(L.LightningModule):
         attention: the score, or "none".
         dropout: of embeddings, between layers and before the softmax.
         smoothing: of labels.
-        learning_rate: of AdamW, after the warm-up.
-        warmup: updates in which it rises from 0.
-        knee: updates after which it falls with the inverse square root.
+        learning_rate: of the optimizer, after the warm-up.
+        optimizer: "muon" for the matrices between embeddings and softmax, or "adamw" for all.
     """
 
     def __init__(
@@ -81,13 +80,12 @@ class Translator(L.LightningModule):
         attention: str = "general",
         dropout: float = 0.2,
         smoothing: float = 0.1,
-        learning_rate: float = 2e-3,
-        warmup: int = 200,
-        knee: int = 1000,
+        learning_rate: float = 1e-2,
+        optimizer: str = "muon",
     ) -> None:
         super().__init__()
         self.languages, self.smoothing = languages, smoothing
-        self.learning_rate, self.warmup, self.knee = learning_rate, warmup, knee
+        self.learning_rate, self.optimizer = learning_rate, optimizer
         self.sources = nn.Embedding(len(languages.source), size, PAD)
         self.targets = nn.Embedding(len(languages.target), size, PAD)
         for table in (self.sources, self.targets):
@@ -165,10 +163,15 @@ class Translator(L.LightningModule):
         mixed, _ = self._mixed(PerInput.fold(h, inputs), memory)
         return self.logits(PerInput.unfold(mixed)), (after, shared)
 
-    def configure_optimizers(self) -> Any:
-        """AdamW, whose rate depends on the number of the update only."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), self.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
-        schedule = scheduler(optimizer, InverseSquareRoot(self.knee, self.warmup))
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Muon, or AdamW where there are no matrices for it; `fit` sets the rate."""
+        matrices = Matrices()
+        if self.optimizer == "muon":
+            inside = nn.ModuleList(
+                each for name, each in self.named_children() if name not in ("sources", "targets")
+            )
+            matrices = matrices_of(inside)
+        return Muon(
+            matrices, self.parameters(), self.learning_rate, steps=3, betas=(0.9, 0.98),
+            weight_decay=0.01, fused=self.device.type in ("cpu", "cuda"),
+        )  # fmt: skip

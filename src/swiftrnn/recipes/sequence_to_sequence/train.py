@@ -14,6 +14,7 @@ from swiftrnn.runs.folder import RunFolder
 from swiftrnn.tasks.translating.train import LONGEST, VALID, batches_of, perplexity
 from swiftrnn.training import weights
 from swiftrnn.training.fit import Fitted, fit
+from swiftrnn.training.techniques.schedule import OverBudget
 
 
 def train(config: Any, out: RunFolder, train: Pairs, valid: Pairs, languages: Languages) -> Fitted:
@@ -31,8 +32,9 @@ def train(config: Any, out: RunFolder, train: Pairs, valid: Pairs, languages: La
     model = untrained(config, languages)
     fitted = fit(
         model, batches, out=out.path, steps=config.steps, seconds=config.seconds,
-        valid=lambda now: {"perplexity": perplexity(now, measured)}, average=True,
-        clip=config.clip, resume=True, name=f"{config.layer}, attention {config.attention}",
+        valid=lambda now: {"perplexity": perplexity(now, measured)}, clip=config.clip,
+        rate=OverBudget(config.warmup), resume=True,
+        name=f"{config.layer}, attention {config.attention}",
     )  # fmt: skip
     weights.save(model, out / folder.WEIGHTS)
     return fitted

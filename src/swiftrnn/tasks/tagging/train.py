@@ -163,8 +163,8 @@ def build(kind: type[Any], config: Any, vocabulary: TagVocabulary, steps: int = 
 
 def load(kind: type[Any], config: Any, out: Path) -> Any:
     """Read back what `train` wrote into a folder."""
-    saved = folder.read_json(out / folder.CONFIG, ("config",))["config"]
-    config = replace(config, word_size=saved["word_size"])  # as --vectors made it
+    word_size = folder.settings_of(out)["word_size"]  # as --vectors made it
+    config = replace(config, word_size=word_size)
     vocabulary = vocabulary_of(folder.read_json(out / folder.VOCABULARY))
     return weights.built(lambda: build(kind, config, vocabulary), out / folder.WEIGHTS)
 

@@ -24,11 +24,11 @@ from lightning.fabric.utilities.exceptions import (  # noqa: E402
 from swiftrnn.runs.progress import Progress  # noqa: E402
 from swiftrnn.training.fit import clip as clipping  # noqa: E402
 from swiftrnn.training.fit.checkpoint import Checkpoints, last  # noqa: E402
-from swiftrnn.training.fit.hooks import Budget, Fitted, Measure, Run  # noqa: E402
+from swiftrnn.training.fit.hooks import Budget, Fitted, Measure, Rate, Run  # noqa: E402
 from swiftrnn.training.fit.source import usable  # noqa: E402
 from swiftrnn.training.techniques.average import MovingAverage  # noqa: E402
 
-__all__ = ["Budget", "Fitted", "Measure", "fit"]
+__all__ = ["Budget", "Fitted", "Measure", "Rate", "fit"]
 
 
 def fit(
@@ -43,6 +43,7 @@ def fit(
     average: bool | float = False,
     snapshots: int | None = None,
     clip: float | None = None,
+    rate: Rate | None = None,
     resume: bool = False,
     name: str = "",
     save_every: float = 60.0,
@@ -79,6 +80,9 @@ def fit(
             number is its decay, from 0 to below 1, and True is 0.99.
         snapshots: write the weights every so many updates, thinned out as they become many.
         clip: the largest norm of the gradient.
+        rate: what the learning rates of the optimizers are multiplied by, from the number of the
+            update, 1 or more, and the part of the budget that is spent; such as
+            `schedule.OverBudget`. For a model without schedulers of its own.
         resume: go on from the last checkpoint in `out`, if there is one.
         name: what to call the run in the progress line.
         save_every: seconds between two checkpoints, more where writing takes long; 0 writes one
@@ -96,7 +100,8 @@ def fit(
     Raises:
         TypeError: `batches` is no iterable of batches.
         ValueError: there is no budget, no batch, no such accelerator, or no whole checkpoint to
-            resume from, or the batches before it cannot be drawn again.
+            resume from, the batches before it cannot be drawn again, or the learning rates come
+            from two sides.
         BlockingIOError: another process trains in `out`.
         OSError: the run folder cannot be written to.
         KeyboardInterrupt: Ctrl-C was pressed; a checkpoint was written.
@@ -106,7 +111,7 @@ def fit(
     bar = Progress(name or type(model).__name__, shown=progress and folder.leads())
     averaging = MovingAverage.of_option(average)
     batches = usable(batches)
-    run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every, batches)
+    run = Run(budget, Path(out), bar, averaging, valid, every, snapshots, save_every, batches, rate)
     checkpoint = last(run.checkpoints) if resume else None
     machine = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
     with _quiet(), run.stopped_by_signals(), folder.held(out, make=True):

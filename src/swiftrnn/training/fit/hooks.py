@@ -27,6 +27,7 @@ from swiftrnn.training.fit.checkpoint import LAST
 from swiftrnn.training.techniques.average import MovingAverage
 
 Measure = Callable[[Any], dict[str, float]]  # of the model that is trained
+Rate = Callable[[int, float], float]  # of the update, and of the part of the budget that is spent
 MOST_SNAPSHOTS = 24  # more, and every second one goes
 SAVING = 50  # a checkpoint that took a second to write is not renewed within so many seconds
 
@@ -84,6 +85,7 @@ class Run(Callback):
         snapshots: int | None = None,
         save_every: float = 60.0,
         batches: Any = None,
+        rate: Rate | None = None,
     ) -> None:
         self.budget, self.bar, self.averaging = budget, bar, averaging
         self.valid, self.every = valid, every
@@ -91,7 +93,7 @@ class Run(Callback):
         self.checkpoints, self.shots = out / "checkpoints", out / "snapshots"
         self.fitted = Fitted()
         self.signal: int | None = None
-        self.batches = batches
+        self.batches, self.rate = batches, rate
         self._fresh = self._began = source.state(batches)  # of the loader, before it was used
         self._resumed: dict[str, Any] = {}  # the random state of a checkpoint
         self._epoch_random: dict[str, Any] = {}  # before this epoch's batches were ordered
@@ -100,6 +102,7 @@ class Run(Callback):
         self._drawn = 0  # batches of this epoch, at the last checkpoint
         self._start = self._saved = 0.0
         self._mark = 1  # the next measurement is due at mark * every
+        self._done = 0.0  # of the budget, the part that is spent
         self._warned = False
 
     # ------------------------------------------------------------------ resume
@@ -151,6 +154,11 @@ class Run(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw again what was drawn before the checkpoint, then start the clock."""
+        if self.rate is not None and trainer.lr_scheduler_configs:
+            raise ValueError(
+                "fit needs learning rates by `rate` or by the model's schedulers; got both; leave "
+                "one of them out"
+            )
         source.watch(trainer.fit_loop._data_fetcher)
         if self._resumed:
             self._draw_again(trainer)
@@ -158,7 +166,7 @@ class Run(Callback):
             signal.signal(signal.SIGTERM, self._told_to_stop)  # in place of Lightning's
         self._start = time.perf_counter() - self.fitted.seconds
         self._saved = time.perf_counter()
-        done = self.budget.done(self.fitted.steps, self.fitted.seconds)
+        done = self._done = self.budget.done(self.fitted.steps, self.fitted.seconds)
         self._mark = self._next_mark(done)
         if done >= 1:
             trainer.should_stop = True
@@ -202,6 +210,17 @@ class Run(Callback):
 
     # ---------------------------------------------------------------- each update
 
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Set the learning rates, where they follow the budget."""
+        if self.rate is None:
+            return
+        factor = self.rate(self.fitted.steps + 1, self._done)
+        for optimizer in trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
     def on_train_batch_end(
         self,
         trainer: L.Trainer,
@@ -218,6 +237,7 @@ class Run(Callback):
         save, stop = now - self._saved >= self.save_every, self.signal is not None
         if trainer.world_size > 1:  # clocks differ; all must do the same
             done, save, stop = trainer.strategy.broadcast((done, save, stop))
+        self._done = done
         if self.bar.due(done):
             self.bar.draw(done, self._left(done), self._told(_loss(outputs, fitted.steps)))
         with self._outside():

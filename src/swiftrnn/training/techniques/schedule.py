@@ -223,6 +223,37 @@ class Line:
         return self.floor + (1 - self.floor) * max(0.0, left)
 
 
+@dataclass(frozen=True)
+class OverBudget:
+    """A factor that rises in a warm-up, and falls along a line to 0 as a budget is spent.
+
+    The budget may be one of time, in which nobody knows the last step: `fit` says how much of it is
+    spent.
+
+    Args:
+        warmup: steps in which the factor rises along step / warmup.
+
+    Raises:
+        ValueError: the warm-up is negative.
+
+    Examples:
+        >>> rate = OverBudget(warmup=10)
+        >>> rate(5, 0.0), rate(100, 0.25), rate(400, 1.0)
+        (0.5, 0.75, 0.0)
+    """
+
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        _needs_ends("OverBudget", 0.0, self.warmup)
+
+    def __call__(self, step: float, done: float) -> float:
+        """The factor at a step of at least 0, with the part `done` of the budget spent."""
+        _needs_step("OverBudget", step)
+        rising = min(1.0, step / self.warmup) if self.warmup else 1.0
+        return rising * (1 - done)
+
+
 class Following(LambdaLR):
     """torch's LambdaLR with one factor for all groups, those that are added later among them."""
 
