@@ -109,9 +109,12 @@ def check_picture(figure):
 
 @every
 def test_its_claims_are_about_what_it_measures(name, smoke):
-    """Of a small run as of the recorded one, verdicts can be given: no metric is misspelt."""
-    verdicts = claims.judge(recipes.find(name).parts.CLAIMS, [results.read(smoke(name))])
-    assert len(verdicts) >= 3
+    """Of a small run as of the recorded one, verdicts can be given."""
+    told, found = recipes.find(name).parts.CLAIMS, results.read(smoke(name))
+    verdicts = [
+        v for preset in {c.preset for c in told} for v in claims.judge(told, [found], preset)
+    ]
+    assert any(each.values for each in verdicts)
 
 
 @every
