@@ -126,6 +126,24 @@ def pix2code() -> None:
     drawing.write("pix2code-idea.svg")
 
 
+def enas() -> None:
+    """A controller writes cells, and is rewarded for those that shared weights find good."""
+    drawing = Drawing(760, 250, "A controller writes cells; shared weights are trained on them, and "
+                                "what they predict on other words is the controller's reward")  # fmt: skip
+    drawing.box(110, 60, "controller", STATE, 120)
+    for y, text in ((40, "0:tanh 1:relu"), (90, "0:relu 0:tanh"), (140, "0:sigmoid 1:tanh")):
+        drawing.box(340, y, text, NOTE, 170)
+        drawing.arrow(170, 60, 252, y)
+        drawing.arrow(425, y, 538, 90)
+    drawing.box(620, 90, "shared weights", OUTPUT, 160)
+    drawing.box(620, 200, "words to learn", INPUT, 160)
+    drawing.arrow(620, 182, 620, 110)
+    drawing.box(110, 200, "reward: words predicted", INPUT, 200)
+    drawing.arrow(560, 108, 215, 192, dashed=True)
+    drawing.arrow(110, 182, 110, 80)
+    drawing.write("enas-idea.svg")
+
+
 def one_shot() -> None:
     """Glimpses of two drawings in turn."""
     drawing = Drawing(760, 330, "Glimpses of two drawings in turn are read by a recurrent layer, "
@@ -242,6 +260,7 @@ if __name__ == "__main__":
     for draw in (
         grid_cells,
         markov_order,
+        enas,
         one_shot,
         pix2code,
         vector_to_sequence,

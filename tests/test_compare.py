@@ -137,9 +137,9 @@ def test_equal_tokens_measures_the_snapshot_and_equal_time_the_end(tmp_path, tex
     from swiftrnn.data.vocabulary import Vocabulary
     from swiftrnn.deploy import trained
     from swiftrnn.recipes.language_model import Config
-    from swiftrnn.recipes.language_model.measure import bits
     from swiftrnn.recipes.language_model.sizes import untrained
     from swiftrnn.runs.folder import RunFolder
+    from swiftrnn.tasks.writing.measure import bits
     from swiftrnn.training import weights
 
     kept = {"gru": (100, 200, 400), "lstm": (100, 200, 300)}
@@ -171,7 +171,7 @@ def test_the_test_bits_are_those_of_the_saved_weights(finished, text):
     from swiftrnn.data.text import read_text
     from swiftrnn.data.vocabulary import Vocabulary
     from swiftrnn.deploy import trained
-    from swiftrnn.recipes.language_model.measure import bits
+    from swiftrnn.tasks.writing.measure import bits
 
     metrics = metrics_of(finished[0])
     for layer in CHOSEN:

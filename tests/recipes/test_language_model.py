@@ -12,7 +12,6 @@ from swiftrnn.data.text import Text
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes import language_model
 from swiftrnn.recipes.language_model import SMOKE, Config, data
-from swiftrnn.recipes.language_model.measure import bits
 from swiftrnn.recipes.language_model.model import (
     LAYERS,
     LanguageModel,
@@ -20,11 +19,12 @@ from swiftrnn.recipes.language_model.model import (
     check_lstm_in_bfloat16,
     detach,
 )
-from swiftrnn.recipes.language_model.sample import Sampling, added, continued, tokens
 from swiftrnn.recipes.language_model.sizes import hidden_for, parameters_of, untrained
 from swiftrnn.recipes.language_model.train import load, train
 from swiftrnn.runs import results
 from swiftrnn.runs.folder import RunFolder
+from swiftrnn.tasks.writing.measure import bits
+from swiftrnn.tasks.writing.sample import Sampling, added, continued, tokens
 
 TINY = replace(SMOKE, hidden=104, batch_size=4, time=8, steps=12)
 each_layer = pytest.mark.parametrize("layer", LAYERS)

@@ -14,15 +14,15 @@ from swiftrnn.data.text import read_parts
 from swiftrnn.data.vocabulary import RARE, Vocabulary
 from swiftrnn.recipes import language_model
 from swiftrnn.recipes.language_model import WORD, Config
-from swiftrnn.recipes.language_model.measure import bits, scored
 from swiftrnn.recipes.language_model.model import LAYERS, LanguageModel
-from swiftrnn.recipes.language_model.sample import Sampling, added, continued
 from swiftrnn.recipes.language_model.sizes import parameters_of, untrained
 from swiftrnn.recipes.language_model.stack import locked
 from swiftrnn.recipes.language_model.train import load, train
 from swiftrnn.report import run_page
 from swiftrnn.runs import folder
 from swiftrnn.runs.folder import RunFolder
+from swiftrnn.tasks.writing.measure import bits, scored
+from swiftrnn.tasks.writing.sample import Sampling, added, continued
 from swiftrnn.training.best import Best
 
 TINY = replace(

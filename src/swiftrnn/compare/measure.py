@@ -19,12 +19,12 @@ from swiftrnn.deploy import trained as runs
 from swiftrnn.deploy.trained import Trained
 from swiftrnn.metrics import compression
 from swiftrnn.ops import kernels
-from swiftrnn.recipes.language_model.measure import bits
-from swiftrnn.recipes.language_model.sample import Sampling, added
 from swiftrnn.recipes.language_model.train import VALID
 from swiftrnn.recipes.language_model.train import load as load_model
 from swiftrnn.runs import folder
 from swiftrnn.runs.machine import machine
+from swiftrnn.tasks.writing.measure import bits
+from swiftrnn.tasks.writing.sample import Sampling, added
 from swiftrnn.training.fit.hooks import snapshots
 
 TIME = 256  # bytes that inference reads in one call

@@ -15,16 +15,17 @@ from swiftrnn.recipes.language_model.config import WORD as WORD
 from swiftrnn.recipes.language_model.config import WORD_LARGE as WORD_LARGE
 from swiftrnn.recipes.language_model.config import Config as Config
 from swiftrnn.recipes.language_model.data import shuffled, text_for
-from swiftrnn.recipes.language_model.measure import measure, scored
+from swiftrnn.recipes.language_model.measure import measure
 from swiftrnn.recipes.language_model.model import LanguageModel
 from swiftrnn.recipes.language_model.report import RIVALS, sections
-from swiftrnn.recipes.language_model.sample import Sampling, continued, pieces, work
 from swiftrnn.recipes.language_model.sizes import untrained, width_for
 from swiftrnn.recipes.language_model.train import load, train, vocabulary_for
 from swiftrnn.runs.folder import RunFolder
 from swiftrnn.runs.results import Result
 from swiftrnn.tasks import Scoring, Task
 from swiftrnn.tasks.text import Text
+from swiftrnn.tasks.writing.measure import scored
+from swiftrnn.tasks.writing.sample import Sampling, continued, pieces, work
 from swiftrnn.training.fit import Fitted
 
 TASK = Task(

@@ -132,6 +132,7 @@ class LanguageModel(L.LightningModule):
         self.optimizer, self.weight_decay = optimizer, weight_decay
         self.learning_rate, self.warmup = learning_rate, warmup
         self.knee, self.steps = knee, steps
+        self.head = (*cutoffs, vocabulary)[0]  # scores that every token costs
         self.mixed = dtype == "bfloat16"
         self.vocabulary = Vocabulary()  # of bytes; whoever builds one of words puts it here
         self.carried: Any = None  # the state at the end of the last batch

@@ -10,11 +10,11 @@ from swiftrnn.data.lanes import Lanes, excerpts
 from swiftrnn.data.text import Text
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes.language_model.data import text_for
-from swiftrnn.recipes.language_model.measure import bits
 from swiftrnn.recipes.language_model.model import LanguageModel
 from swiftrnn.recipes.language_model.sizes import untrained, width_for
 from swiftrnn.runs import folder, machine
 from swiftrnn.runs.folder import RunFolder
+from swiftrnn.tasks.writing.measure import bits
 from swiftrnn.training import weights
 from swiftrnn.training.best import Best
 from swiftrnn.training.fit import Fitted, fit

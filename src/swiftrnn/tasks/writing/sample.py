@@ -11,8 +11,8 @@ from torch import Tensor
 
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.nn.decoding import join, narrowed
-from swiftrnn.recipes.language_model.model import LanguageModel
 from swiftrnn.runs import limits
+from swiftrnn.tasks.writing import Writer
 
 TOGETHER = 64  # texts that are continued at once, which bounds the memory
 SLOW = 3  # times as long as reading a character takes to write one
@@ -31,7 +31,7 @@ class Sampling(limits.Checked):
     seed: limits.Seed = 0  # random seed; the same seed gives the same text
 
 
-def tokens(model: LanguageModel, prompts: Sequence[Tensor], how: Sampling) -> Iterator[list[int]]:
+def tokens(model: Writer, prompts: Sequence[Tensor], how: Sampling) -> Iterator[list[int]]:
     """Continue texts, all at once.
 
     Args:
@@ -74,7 +74,7 @@ def _drawn(logits_BV: Tensor, how: Sampling, draw: torch.Generator) -> Tensor:
     return (odds_BV / torch.empty_like(odds_BV[0]).exponential_(1, generator=draw)).argmax(-1)
 
 
-def continued(model: LanguageModel, texts: Sequence[str], how: Sampling) -> list[str]:
+def continued(model: Writer, texts: Sequence[str], how: Sampling) -> list[str]:
     """Each text and what is added to it; the `answer` of a task."""
     found: list[str] = []
     for first in range(0, len(texts), TOGETHER):
@@ -87,20 +87,20 @@ def continued(model: LanguageModel, texts: Sequence[str], how: Sampling) -> list
     return found
 
 
-def pieces(model: LanguageModel, text: str, how: Sampling) -> Iterator[str]:
+def pieces(model: Writer, text: str, how: Sampling) -> Iterator[str]:
     """The same of one text, piece by piece."""
     yield text
     yield from added(model, text, how)
 
 
-def added(model: LanguageModel, text: str, how: Sampling) -> Iterator[str]:
+def added(model: Writer, text: str, how: Sampling) -> Iterator[str]:
     """What is added to a text, piece by piece; bytes that are no UTF-8 become U+FFFD."""
     for (piece,) in _pieces(model, [text], how):
         if piece:
             yield piece
 
 
-def _pieces(model: LanguageModel, texts: Sequence[str], how: Sampling) -> Iterator[list[str]]:
+def _pieces(model: Writer, texts: Sequence[str], how: Sampling) -> Iterator[list[str]]:
     """What is added to each text, piece by piece, many of them empty."""
     words = model.vocabulary
     prompts = [words.encode(text.encode("utf-8", "surrogateescape")) for text in texts]
