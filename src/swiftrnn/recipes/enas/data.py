@@ -38,7 +38,7 @@ def made_up(seed: int) -> Text:
     """Words of which four in five follow from the one before."""
     draw = np.random.default_rng(seed)
     after = draw.permutation(len(NAMES))
-    written = [0]
+    written: list[Any] = [0]
     for surprise in draw.random(LENGTH) < 0.2:
         known = after[written[-1]]
         written.append(draw.integers(0, len(NAMES)) if surprise else known)

@@ -3,7 +3,8 @@
 from swiftrnn.recipes.enas.cells import FUNCTIONS, Cell
 from swiftrnn.report.page import Plot
 
-FILLS = dict(zip(FUNCTIONS, ("#bcd4f6", "#c4e6cf", "#f6e2b8", "#d9dee4"), strict=True))
+COLORS = ("#bcd4f6", "#c4e6cf", "#f6e2b8", "#d9dee4")
+FILLS: dict[str, str] = dict(zip(FUNCTIONS, COLORS, strict=True))
 WIDE, HIGH = 132, 52  # from one place to the next
 BOX = (98, 34)
 INK, LINE = "#1d2226", "#7b8794"
@@ -25,7 +26,7 @@ def drawn(cell: Cell) -> Plot:
     title = f"The cell {cell}"
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.0f} {high:.0f}" '
-        f'width="{wide:.0f}" role="img" style="max-width:100%" font-family="sans-serif" '
+        f'role="img" style="width:{wide:.0f}px;max-width:100%" font-family="sans-serif" '
         f'font-size="13"><title>{title}</title>{"".join(parts)}</svg>'
     )
     return Plot(title, svg, "Each node reads one before it; the next state is the mean of all.")

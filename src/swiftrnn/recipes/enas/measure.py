@@ -105,7 +105,8 @@ def table(cells: Sequence[Cell], perplexities: Sequence[float]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["cell", "perplexity"])
-    writer.writerows(sorted(zip(cells, perplexities, strict=True), key=lambda row: row[1]))
+    rows = sorted((each, str(cell)) for cell, each in zip(cells, perplexities, strict=True))
+    writer.writerows([cell, each] for each, cell in rows)
     return out.getvalue()
 
 

@@ -100,16 +100,17 @@ class Apart(L.LightningModule):
     ) -> None:
         super().__init__()
         self.cells, self.dropout, self.learning_rate = tuple(cells), dropout, learning_rate
-        before, functions = choices(cells)
-        self.register_buffer("before", before, persistent=False)
-        self.register_buffer("functions", functions, persistent=False)
+        self.before: Tensor
+        self.functions: Tensor
+        for name, numbers in zip(("before", "functions"), choices(cells), strict=True):
+            self.register_buffer(name, numbers, persistent=False)
         groups = len(cells)
         self.words = nn.Parameter(torch.empty(groups, vocabulary, size).uniform_(-TIED, TIED))
         self.bias = nn.Parameter(torch.zeros(groups, 1, vocabulary))
         self.input = matrix(groups, size, 2 * size)
         self.recurrent = matrix(groups, size, 2 * size)
         self.nodes = nn.ParameterList(
-            matrix(groups, size, 2 * size) for _ in range(before.shape[1])
+            matrix(groups, size, 2 * size) for _ in range(self.before.shape[1])
         )
         self.carried: Any = None  # the state at the end of the last batch
 

@@ -73,7 +73,7 @@ def draw(
     for panel in (left, right):
         panel.grid(alpha=0.3)
         if panel.get_legend_handles_labels()[0]:
-            panel.legend(fontsize=8, frameon=False)
+            panel.legend(fontsize=8, frameon=False, loc="upper left")
     with folder.whole(path) as part:
         figure.savefig(part, format="png", dpi=150)
 
