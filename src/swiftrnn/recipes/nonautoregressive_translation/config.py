@@ -26,11 +26,11 @@ class Config(Corpus):
     heads: limits.Size = 4  # heads of attention (paper: 8)
     inner: limits.Size = 512  # units of the feed-forward nets
     depth: limits.Depth = 3  # blocks of encoder and of decoder (paper: 6)
-    dropout: limits.Dropout = 0.1  # dropout of embeddings and of each part of a block
+    dropout: limits.Dropout = 0.0  # dropout of embeddings and of each part of a block
     smoothing: limits.Dropout = 0.1  # label smoothing of the teacher
     upsampling: Annotated[int, limits.Range(1, 16)] = 2  # positions for each source token, of ctc
     vertices: Annotated[int, limits.Range(1, 32)] = 4  # vertices for each source token, of graph
-    batch_tokens: limits.Several = 1200  # target tokens in a batch, padding among them
+    batch_tokens: limits.Several = 1600  # target tokens in a batch, padding among them
     teacher_seconds: limits.Seconds = 600.0  # training time of the teacher; None for no limit
     seconds: limits.Seconds = 600.0  # training time of each student; None for no limit
     steps: limits.Steps = None  # updates of each; training ends at whichever of the two comes first
