@@ -13,6 +13,7 @@ from torch import nn
 
 import swiftrnn
 from swiftrnn import cli
+from swiftrnn.data.lanes import excerpts
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes.enas import SMOKE, Config, find, measure
 from swiftrnn.recipes.enas.alone import train_alone
@@ -384,7 +385,21 @@ def test_cells_that_were_trained_are_only_measured_again(words, tmp_path):
     again = train_alone(config, some, here(tmp_path), words, "cells")
     assert first == again
     assert len(first.valid) == len(first.test) == 3
+    swapped = words._replace(valid=words.test, test=words.valid)
+    other = train_alone(config, some, here(tmp_path), swapped, "cells")
+    assert (other.valid, other.test) == (first.test, first.valid) != (first.valid, first.test)
     assert len([*tmp_path.glob("cells-*")]) == 2
+
+
+def test_the_derived_cell_is_the_best_of_those_that_were_drawn(words):
+    config = replace(SMOKE, drawn=300, kept=6)
+    model = Search(config, "uniform", len(words.vocabulary), words.valid)
+    cell, seen = measure.derived(model, words.valid, config)
+    assert {*seen} == {*every(2)}
+    short = measure.shared_losses(model.shared, seen, excerpts(words.valid, measure.SHORT), 8)
+    kept = [seen[i] for i in sorted(range(len(seen)), key=short.tolist().__getitem__)[:6]]
+    whole = measure.shared_losses(model.shared, kept, words.valid, 8).tolist()
+    assert cell == kept[whole.index(min(whole))].canonical()
 
 
 def test_rankings_are_compared_and_placed():
