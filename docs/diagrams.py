@@ -128,8 +128,8 @@ def pix2code() -> None:
 
 def enas() -> None:
     """A controller writes cells, and is rewarded for those that shared weights find good."""
-    drawing = Drawing(760, 250, "A controller writes cells; shared weights are trained on them, and "
-                                "what they predict on other words is the controller's reward")  # fmt: skip
+    drawing = Drawing(760, 250, "A controller writes cells; shared weights are trained on them; "
+                                "the controller is rewarded for what they predict")  # fmt: skip
     drawing.box(110, 60, "controller", STATE, 120)
     for y, text in ((40, "0:tanh 1:relu"), (90, "0:relu 0:tanh"), (140, "0:sigmoid 1:tanh")):
         drawing.box(340, y, text, NOTE, 170)
