@@ -13,7 +13,7 @@ from torch import nn
 
 import swiftrnn
 from swiftrnn import cli
-from swiftrnn.data.lanes import excerpts
+from swiftrnn.data.lanes import excerpts, streams
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes.enas import SMOKE, Config, find, measure
 from swiftrnn.recipes.enas.alone import train_alone
@@ -370,12 +370,11 @@ def test_losses_do_not_depend_on_how_many_are_measured_at_once(words):
     some, text = [*every(2)][::3], words.test[:700]
     found = measure.shared_losses(shared, some, text, 4)
     torch.testing.assert_close(found, measure.shared_losses(shared, some, text, 99))
-    streams = measure.lanes_of(text)
-    batch = streams[:, None].expand(-1, len(some), -1)
+    batch = streams(text, measure.LANES)[:, None].expand(-1, len(some), -1)
     losses, _ = shared.losses(batch, *choices(some))
     torch.testing.assert_close(found, losses.mean((0, 2)))
-    with pytest.raises(ValueError, match="at least 32 words; got 31"):
-        measure.lanes_of(text[:31])
+    with pytest.raises(ValueError, match="at least 32 tokens; got 31"):
+        measure.shared_losses(shared, some, text[:31], 4)
 
 
 def test_cells_that_were_trained_are_only_measured_again(words, tmp_path):

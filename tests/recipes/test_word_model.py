@@ -16,7 +16,6 @@ from swiftrnn.recipes import language_model
 from swiftrnn.recipes.language_model import WORD, Config
 from swiftrnn.recipes.language_model.model import LAYERS, LanguageModel
 from swiftrnn.recipes.language_model.sizes import parameters_of, untrained
-from swiftrnn.recipes.language_model.stack import locked
 from swiftrnn.recipes.language_model.train import load, train
 from swiftrnn.report import run_page
 from swiftrnn.runs import folder
@@ -24,6 +23,7 @@ from swiftrnn.runs.folder import RunFolder
 from swiftrnn.tasks.writing.measure import bits, scored
 from swiftrnn.tasks.writing.sample import Sampling, added, continued
 from swiftrnn.training.best import Best
+from swiftrnn.training.techniques.variational_dropout import locked
 
 TINY = replace(
     WORD, hidden=16, depth=2, max_words=12, cutoffs=(4, 9), batch_size=4, time=8, epochs=3,

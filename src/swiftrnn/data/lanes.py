@@ -69,3 +69,21 @@ def excerpts(tokens: Tensor, count: int, pieces: int = 16) -> Tensor:
         return tokens
     starts = [len(tokens) * i // pieces for i in range(pieces)]
     return torch.cat([tokens[start : start + count // pieces] for start in starts])
+
+
+def streams(tokens: Tensor, lanes: int) -> Tensor:
+    """A text as equal pieces that are read side by side, (N // lanes, lanes), to measure on.
+
+    Raises:
+        ValueError: there are fewer than two tokens in a lane.
+
+    Examples:
+        >>> streams(torch.arange(7), 3).tolist()
+        [[0, 2, 4], [1, 3, 5]]
+    """
+    length = len(tokens) // lanes
+    if length < 2:
+        raise ValueError(
+            f"measuring needs at least {2 * lanes} tokens; got {len(tokens)}; give a longer text"
+        )
+    return tokens[: length * lanes].view(lanes, length).t().long()

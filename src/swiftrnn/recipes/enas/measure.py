@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swiftrnn.data.lanes import excerpts
+from swiftrnn.data.lanes import excerpts, streams
 from swiftrnn.recipes.enas.cells import Cell, cells_of, choices
 from swiftrnn.recipes.enas.model import Apart, Shared
 from swiftrnn.recipes.enas.search import WORTH, Search, uniform
@@ -22,24 +22,10 @@ COMPARED = 128  # cells of a policy and as many random ones
 TRUTH = "truth.csv"  # of a run of every cell: each with its perplexity
 
 
-def lanes_of(tokens: Tensor) -> Tensor:
-    """A text (N,) as streams (N / LANES, LANES).
-
-    Raises:
-        ValueError: it is too short.
-    """
-    length = len(tokens) // LANES
-    if length < 2:
-        raise ValueError(
-            f"measuring needs at least {2 * LANES} words; got {len(tokens)}; give a longer text"
-        )
-    return tokens[: length * LANES].view(LANES, length).t()
-
-
 @torch.no_grad()
 def shared_losses(shared: Shared, cells: Sequence[Cell], tokens: Tensor, at_once: int) -> Tensor:
     """Nats per word of cells with shared weights, (G,)."""
-    text, found = lanes_of(tokens), []
+    text, found = streams(tokens, LANES), []
     for first in range(0, len(cells), at_once):
         before, functions = choices(cells[first : first + at_once])
         total, state = torch.zeros(len(before), dtype=torch.float64), None
@@ -54,7 +40,7 @@ def shared_losses(shared: Shared, cells: Sequence[Cell], tokens: Tensor, at_once
 @torch.no_grad()
 def alone_losses(network: Apart, tokens: Tensor) -> Tensor:
     """Nats per word of cells with weights of their own, (G,)."""
-    text, state = lanes_of(tokens), None
+    text, state = streams(tokens, LANES), None
     total = torch.zeros(len(network.cells), dtype=torch.float64)
     for start in range(0, len(text) - 1, CHUNK):
         after = text[start + 1 : start + 1 + CHUNK]

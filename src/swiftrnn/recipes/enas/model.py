@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.recipes.enas.cells import FUNCTIONS, Cell, choices, run
+from swiftrnn.training.techniques.variational_dropout import locked
 
 TIED = 0.1  # vectors of words begin within this of 0; the read-out has the same
 
@@ -116,19 +117,16 @@ class Apart(L.LightningModule):
 
     def hidden(self, tokens: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Words (T, B) to all states (T, G, B, H), and the last."""
-        x = self.words[:, tokens]  # (G, T, B, H)
-        state = x.new_zeros(len(x), *x.shape[2:]) if state is None else state
-        products = self._dropped(x, 1) @ self.input[:, None]
+        x = self.words[:, tokens].transpose(0, 1)  # (T, G, B, H)
+        state = x.new_zeros(x.shape[1:]) if state is None else state
+        products = locked(x, self._p) @ self.input
         return run(
-            products.transpose(0, 1), state, self.recurrent, list(self.nodes),
-            self.before, self.functions,
+            products, state, self.recurrent, list(self.nodes), self.before, self.functions
         )  # fmt: skip
 
-    def _dropped(self, x: Tensor, time: int) -> Tensor:
-        """x with features dropped, for all steps at once."""
-        if not (self.training and self.dropout):
-            return x
-        return x * nn.functional.dropout(torch.ones_like(x.narrow(time, 0, 1)), self.dropout)
+    @property
+    def _p(self) -> float:
+        return self.dropout if self.training else 0.0
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(G, N, H) to the scores of words (G, N, V)."""
@@ -139,7 +137,7 @@ class Apart(L.LightningModule):
     ) -> tuple[Tensor, Tensor]:
         """Words (T, B), what follows them, and a state to losses (T, G, B), nats, and state."""
         hidden, state = self.hidden(tokens, state)
-        seen = self._dropped(hidden, 0).transpose(0, 1).flatten(1, 2)
+        seen = locked(hidden, self._p).transpose(0, 1).flatten(1, 2)
         logits = self.logits(seen)  # (G, T B, V)
         after = targets.flatten().expand(len(logits), -1)
         losses = nn.functional.cross_entropy(

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from swiftrnn import nn as swift
 from swiftrnn.data.vocabulary import Vocabulary
-from swiftrnn.recipes.language_model.stack import Stack, has_lstm, locked, one_step
+from swiftrnn.recipes.language_model.stack import Stack, has_lstm, one_step
 from swiftrnn.training.techniques.muon import Muon, matrices_of
 from swiftrnn.training.techniques.schedule import InverseSquareRoot, scheduler
+from swiftrnn.training.techniques.variational_dropout import locked
 
 LAYERS = ("sru", "qrnn", "mingru", "lstm", "gru", "conv")
 CONV_SHAPES = ((3, 8), (6, 3), (9, 2))  # blocks, kernel for 1, 2, 3 layers: they see 512 or more

@@ -7,17 +7,12 @@ are dropped too. Source: Merity et al. (2017), "Regularizing and Optimizing LSTM
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from swiftrnn.nn import weight_drop
+from swiftrnn.training.techniques.variational_dropout import locked
 
 FROM_STATE = (nn.LSTM, nn.GRU)  # whose products with the state are dropped; ours have none
-
-
-def locked(x: Tensor, p: float) -> Tensor:
-    """x (T, B, H) with features dropped for all T steps at once; 0 changes nothing."""
-    return x * nn.functional.dropout(torch.ones_like(x[:1]), p) if p else x
 
 
 class Stack(nn.Module):

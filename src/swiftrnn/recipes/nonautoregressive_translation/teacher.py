@@ -16,7 +16,8 @@ from swiftrnn.nn.transformer import (
     memories,
     with_positions,
 )
-from swiftrnn.training.techniques.muon import Muon, matrices_of
+from swiftrnn.tasks.translating.train import optimizer
+from swiftrnn.training.techniques.muon import matrices_of
 
 Batch = dict[str, Tensor]
 
@@ -34,13 +35,10 @@ class Trained(L.LightningModule):
         self.learning_rate, self.optimizer = learning_rate, optimizer
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Muon, or AdamW where there are no matrices for it; `fit` sets the rate."""
+        """Muon for the matrices of blocks, or AdamW for all."""
         blocks = [each for each in self.modules() if isinstance(each, Block)]
-        return Muon(
-            matrices_of(nn.ModuleList(blocks if self.optimizer == "muon" else ())),
-            self.parameters(), self.learning_rate, steps=3, betas=(0.9, 0.98), weight_decay=0.01,
-            fused=self.device.type in ("cpu", "cuda"),
-        )  # fmt: skip
+        matrices = matrices_of(nn.ModuleList(blocks if self.optimizer == "muon" else []))
+        return optimizer(self, matrices, self.learning_rate)
 
 
 class Teacher(Trained):

@@ -19,8 +19,9 @@ from swiftrnn.data.translation.languages import Languages
 from swiftrnn.data.translation.tokenizer import PAD
 from swiftrnn.nn.attention import Memory
 from swiftrnn.nn.decoding import PerInput
+from swiftrnn.tasks.translating.train import optimizer
 from swiftrnn.training import sizes
-from swiftrnn.training.techniques.muon import Matrices, Muon, matrices_of
+from swiftrnn.training.techniques.muon import matrices_of
 
 Batch = dict[str, Tensor]
 
@@ -164,14 +165,8 @@ class Translator(L.LightningModule):
         return self.logits(PerInput.unfold(mixed)), (after, shared)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Muon, or AdamW where there are no matrices for it; `fit` sets the rate."""
-        matrices = Matrices()
-        if self.optimizer == "muon":
-            inside = nn.ModuleList(
-                each for name, each in self.named_children() if name not in ("sources", "targets")
-            )
-            matrices = matrices_of(inside)
-        return Muon(
-            matrices, self.parameters(), self.learning_rate, steps=3, betas=(0.9, 0.98),
-            weight_decay=0.01, fused=self.device.type in ("cpu", "cuda"),
-        )  # fmt: skip
+        """Muon for what lies between embeddings and softmax, or AdamW for all."""
+        muon, tables = self.optimizer == "muon", ("sources", "targets")
+        inside = [each for name, each in self.named_children() if name not in tables]
+        return optimizer(self, matrices_of(nn.ModuleList(inside if muon else [])),
+                         self.learning_rate)  # fmt: skip

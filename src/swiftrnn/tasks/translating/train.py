@@ -1,16 +1,30 @@
-"""What training translators shares: batches, and how well the next token is predicted."""
+"""What training translators shares: batches, the optimizer, how well tokens are predicted."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
+import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from swiftrnn.data.translation.batches import TokenBatches
 from swiftrnn.data.translation.languages import Languages
 from swiftrnn.data.translation.pairs import Pairs
+from swiftrnn.training.techniques.muon import Muon
 
 LONGEST = 100  # tokens of a sentence that is learnt from
 VALID = 1000  # pairs measured while training
+
+
+def optimizer(
+    model: L.LightningModule, matrices: Iterable[nn.Parameter], rate: float
+) -> torch.optim.Optimizer:
+    """Muon for matrices and AdamW for the rest, at the peak rate; `fit` lets it rise and fall."""
+    fused = model.device.type in ("cpu", "cuda")
+    return Muon(
+        matrices, model.parameters(), rate, steps=3, betas=(0.9, 0.98), weight_decay=0.01,
+        fused=fused,
+    )  # fmt: skip
 
 
 class Predicts(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from swiftrnn.data.lanes import streams
 from swiftrnn.data.vocabulary import Vocabulary
 from swiftrnn.tasks import Scored
 from swiftrnn.tasks.writing import Writer
@@ -33,13 +34,9 @@ def bits(model: Writer, tokens: Tensor, lanes: int = 16, chunk: int = 0) -> tupl
     Raises:
         ValueError: there are fewer than two tokens in a lane.
     """
-    length = len(tokens) // lanes
-    if length < 2:
-        raise ValueError(
-            f"measuring needs at least {2 * lanes} tokens; got {len(tokens)}; give a longer text"
-        )
     chunk = chunk or max(1, LOGITS // (lanes * model.head))
-    text_NB = tokens[: length * lanes].view(lanes, length).t().long()
+    text_NB = streams(tokens, lanes)
+    length = len(text_NB)
     total, state = 0.0, None
     for start in range(0, length - 1, chunk):
         target = text_NB[start + 1 : start + 1 + chunk]
